@@ -12,7 +12,6 @@ use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::simulated::Inline;
 use crate::scheduler::RankInfo;
-use crate::task::spilled::SpillDisk;
 use crate::transport::sim::{SimNetwork, SimTransport};
 use std::path::Path;
 use std::sync::Arc;
@@ -70,9 +69,8 @@ impl Cluster {
     /// Lets every rank move results to a disk, in `folder`, when they take more than `limit` bytes of memory.
     pub fn limit_memory(&mut self, limit: u64, folder: &Path) {
         for reactor in self.reactors.iter_mut().flatten() {
-            let (folder, ledger) = (folder.to_owned(), reactor.node.store.ledger.clone());
-            let disk = SpillDisk::new(move || Ok(folder.clone()), ledger);
-            reactor.node.store.limit(limit, Some(Arc::new(disk)));
+            let folder = folder.to_owned();
+            reactor.node.limit_memory(limit, move || Ok(folder.clone()));
         }
     }
 

@@ -22,7 +22,6 @@ use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::pool::{Compute, Pool};
 use crate::runtime::threads::rank_locals::RankLocals;
 use crate::scheduler::RankInfo;
-use crate::task::spilled::SpillDisk;
 use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
 use std::sync::Arc;
@@ -235,9 +234,7 @@ fn serve<T: Transport + Send + 'static>(
     };
     let mut node = Executor::new(slots, pool, place);
     let scratch = config.scratch.clone();
-    let disk =
-        SpillDisk::new(move || scratch_place::for_spill(scratch.as_deref()), node.store.ledger.clone());
-    node.store.limit(memory_limit, Some(Arc::new(disk)));
+    node.limit_memory(memory_limit, move || scratch_place::for_spill(scratch.as_deref()));
     node.fetches.same_files.extend(same_files);
     let mut links = Links::new(transport);
     if profile {

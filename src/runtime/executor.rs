@@ -7,6 +7,8 @@
 //!
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
+mod spill;
+
 use super::deadlines::Deadlines;
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
@@ -17,7 +19,7 @@ use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
 use crate::runtime::outbox::{LinkError, Links};
-use crate::runtime::store::{MovedResult, Store};
+use crate::runtime::store::Store;
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
 use crate::runtime::threads::pool::{BackgroundThread, Compute, ComputeEvent, OutgoingValue};
 use crate::task::arguments::SharedArguments;
@@ -305,43 +307,6 @@ impl<C: Compute> Executor<C> {
         Ok(true)
     }
 
-    /// Has results moved to disk while those in memory exceed the limit.
-    fn relieve(&mut self) {
-        while let Some((task, value, disk)) = self.store.next_to_move() {
-            let write = move || {
-                let (bytes, identity) = (value.in_memory(), value.identity());
-                let written = value.write_to(&disk);
-                ComputeEvent::Moved(MovedResult { task, value: identity, bytes, written })
-            };
-            self.compute.background(BackgroundThread::Spill, Box::new(write));
-        }
-    }
-
-    fn moved(&mut self, moved: MovedResult) {
-        if let Err(error) = self.store.moved(moved) {
-            console::error(format_args!(
-                "dtask: rank {} ({}): memory is short, and results cannot be moved to disk: {error}; they stay in \
-                 memory (`--scratch` names another place, `--memory-limit` the memory of a rank)",
-                self.place.rank, self.place.host
-            ));
-        }
-    }
-
-    /// The last report of what was moved to disk, for the end of the run; `None` if nothing was.
-    pub(crate) fn spilled(&self) -> Option<RankReport> {
-        let (bytes, moved) = (self.store.absent(), self.store.ledger.moved());
-        (moved > 0).then_some(RankReport::OnDisk { bytes, moved })
-    }
-
-    /// Tells rank 0 how much of this rank's results is on disk, when that has changed by much.
-    fn tell_absent(&mut self) {
-        let absent = self.store.absent();
-        if self.told_absent != absent && absent.abs_diff(self.told_absent) >= self.told_absent / 16 {
-            self.told_absent = absent;
-            self.reports.push(RankReport::OnDisk { bytes: absent, moved: self.store.ledger.moved() });
-        }
-    }
-
     fn handle<T: Transport>(
         &mut self,
         event: WorkerEvent,
@@ -469,9 +434,10 @@ impl<C: Compute> Executor<C> {
     ) -> Result<(), ExecutorError> {
         let value = self.store.get(task).cloned();
         let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
+        let place = self.place.clone();
         if tag == TAG_INLINE && value.is_on_disk() {
             let read = move || {
-                let value = AnyValue::from_wire(value.message(false).bytes().to_vec());
+                let value = AnyValue::from_wire(sendable(&value, false, &place).bytes().to_vec());
                 ComputeEvent::ReadBack { to, task, value }
             };
             self.compute.background(BackgroundThread::Encode, Box::new(read));
@@ -485,7 +451,7 @@ impl<C: Compute> Executor<C> {
         }
         if value.needs_encoding() {
             let encode = move || {
-                let message = OutgoingValue(value.message(same_files));
+                let message = OutgoingValue(sendable(&value, same_files, &place));
                 ComputeEvent::Encoded { to, tag, message }
             };
             self.compute.background(BackgroundThread::Encode, Box::new(encode));
@@ -496,4 +462,16 @@ impl<C: Compute> Executor<C> {
         links.profile.enter(before);
         Ok(())
     }
+}
+
+/// The bytes of a value for another rank. A value that cannot be read back from disk, and whose receiver would take
+/// anything for it, ends the rank: nothing wrong may be computed.
+fn sendable(value: &AnyValue, same_files: bool, place: &RankLocation) -> Arc<dyn BulkSource> {
+    value.message(same_files).unwrap_or_else(|error| {
+        let (rank, host) = (place.rank, &place.host);
+        console::error(format_args!(
+            "dtask: rank {rank} ({host}) ends, so that no wrong value is used: {error}"
+        ));
+        std::process::abort()
+    })
 }

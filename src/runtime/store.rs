@@ -125,7 +125,7 @@ impl Store {
             if value.is_unshared() && !value.is_on_disk() {
                 match value.copy_on_disk().cloned() {
                     // it has been there, and was read back: nothing to write
-                    Some(copy) => self.to_disk(task, copy),
+                    Some(copy) => self.leave_on_disk(task, copy),
                     None => {
                         let value = value.clone();
                         self.moving += value.in_memory();
@@ -141,7 +141,7 @@ impl Store {
     }
 
     /// Notes that the result of `task` is on disk, and drops it from memory.
-    fn to_disk(&mut self, task: TaskId, copy: Arc<SpilledValue>) {
+    fn leave_on_disk(&mut self, task: TaskId, copy: Arc<SpilledValue>) {
         let value = AnyValue::on_disk(copy);
         self.absent += bytes_of(&value);
         self.resident.pop(&task);
@@ -164,7 +164,7 @@ impl Store {
             return Ok(()); // was dropped, or made anew
         };
         match value.is_unshared() {
-            true => self.to_disk(moved.task, copy),
+            true => self.leave_on_disk(moved.task, copy),
             false => value.has_copy(copy),
         }
         Ok(())

@@ -219,7 +219,7 @@ mod tests {
         let spilled = AnyValue::to_be_encoded(text.clone(), length).write_to(&disk).unwrap().unwrap();
         let value = AnyValue::on_disk(Arc::new(spilled));
         assert!(value.needs_encoding());
-        let message = value.message(false);
+        let message = value.message(false).unwrap();
         assert_eq!(message.bytes().len(), length + 1);
         assert_eq!(AnyValue::from_wire(message.bytes().to_vec()).get::<String>().unwrap(), &text);
     }
@@ -242,7 +242,7 @@ mod tests {
         let (_folder, disk, _ledger) = disk();
         let spilled = AnyValue::from_encoded(&[9; 300]).write_to(&disk).unwrap().unwrap();
         spilled.file.write_all_at(&[1], 33).unwrap();
-        let message = AnyValue::on_disk(Arc::new(spilled)).message(false);
+        let message = AnyValue::on_disk(Arc::new(spilled)).message(false).unwrap();
         assert_eq!(message.bytes().len(), 301);
         let error = AnyValue::from_wire(message.bytes().to_vec()).get::<String>().unwrap_err().to_string();
         assert!(error.contains("checksum"), "{error}");

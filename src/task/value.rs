@@ -6,7 +6,6 @@
 use super::bulk;
 use super::spilled::{HeldBytes, MemoryLedger, SpillDisk, SpilledValue};
 use crate::codec::{self, Measured};
-use crate::console;
 use crate::error::CodecError;
 use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
 use crate::transport::BulkSource;
@@ -325,24 +324,22 @@ impl std::fmt::Debug for ValueIdentity {
 impl AnyValue {
     /// The bytes to send to another rank, made first where that is needed. `same_files` says whether that rank sees the
     /// same files as this one.
-    pub fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
+    ///
+    /// # Errors
+    /// When the value is on disk, cannot be read back, and has an announced form without room for an error: the
+    /// receiver would take whatever came for numbers.
+    pub fn message(&self, same_files: bool) -> Result<Arc<dyn BulkSource>, CodecError> {
         if let (Err(error), Some(disk)) = (self.restore(), self.0.disk.get()) {
             return match (disk.layout(), usize::try_from(disk.nbytes())) {
-                (BulkLayout::Encoded, Ok(length)) => Arc::new(refused(&error.to_string(), length)),
-                // the receiver has memory for numbers, and whatever came would be taken for them
-                _ => {
-                    console::error(format_args!(
-                        "dtask: {error}; this rank ends, so that no wrong value is used"
-                    ));
-                    std::process::abort()
-                }
+                (BulkLayout::Encoded, Ok(length)) => Ok(Arc::new(refused(&error.to_string(), length))),
+                _ => Err(error),
             };
         }
         if let Some(message) = self.0.typed.get().and_then(|typed| (**typed).message(same_files)) {
-            return message;
+            return Ok(message);
         }
         self.encode();
-        Arc::new(self.clone())
+        Ok(Arc::new(self.clone()))
     }
 }
 
