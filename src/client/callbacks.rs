@@ -143,7 +143,7 @@ impl<T: 'static> Future<T> {
         let callbacks = shared.callbacks.get_or_init(Arc::default);
         let own = self.clone();
         let mut tasks = Runs::default();
-        tasks.push(self.handle.task.0);
+        tasks.push(self.handle.task().0);
         match callbacks.add(Box::new(move || callback(&own))) {
             Ok(first) => {
                 shared.mailbox.push(Request::Want { tasks, first, wait: callbacks.wait.clone() });

@@ -12,7 +12,7 @@ impl<T> Future<T> {
     /// Cancels the task, if it has not ended; see [`Client::cancel`](crate::Client::cancel). All copies of the future are
     /// cancelled with it, and all tasks that take its result.
     pub fn cancel(&self) {
-        self.tell(SchedulerEvent::Cancel(self.handle.task));
+        self.tell(SchedulerEvent::Cancel(self.handle.task()));
     }
 
     /// Whether the task was cancelled, or one that it depends on was. Does not wait for the task.
@@ -34,7 +34,7 @@ impl<T> Future<T> {
     /// # Ok(()) }
     /// ```
     pub fn retry(&self) {
-        self.tell(SchedulerEvent::Retry(self.handle.task));
+        self.tell(SchedulerEvent::Retry(self.handle.task()));
     }
 
     /// Waits until the task has ended and returns its error; `None` if it has a result. The result is not moved.
@@ -60,8 +60,8 @@ impl<T> Future<T> {
     #[must_use = "a task whose future is dropped before it has started never runs: keep the future, or give it to \
                   `client.fire_and_forget(..)`"]
     pub fn named(self, name: impl Into<String>) -> Self {
-        let (task, name) = (self.handle.task, name.into());
-        self.handle.shared.state.lock().task_names.insert(task, name.as_str().into());
+        let (task, name) = (self.handle.task(), name.into());
+        self.handle.shared.state.lock().task_names.insert(self.handle.number, name.as_str().into());
         self.handle.is_named.store(true, Ordering::Relaxed);
         self.tell(SchedulerEvent::Name(task, name.into()));
         self

@@ -42,7 +42,7 @@ impl Client {
         let Scattered { key, output, value } = scattered;
         let key = (key >> 64) as u64;
         // under the lock: a thread that finds this key must not submit a task that takes the value before this request
-        self.shared.mailbox.push(Request::Scatter { task: handle.task, key, output, value });
+        self.shared.mailbox.push(Request::Scatter { task: handle.number, key, output, value });
         drop(state);
         handle
     }

@@ -10,6 +10,7 @@
 //! * [`control`]: cancel, another attempt, names; [`task_info`]: what a task sees of itself;
 //! * [`data`]: values of the program as results;
 //! * [`family`]: a function over a range of indexes; [`pure_calls`]: the futures of pure calls by key;
+//! * [`objects`]: queues, events, actors and other objects that live on a rank;
 //! * [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
 
 pub(crate) mod arguments;
@@ -20,6 +21,7 @@ pub(crate) mod family;
 pub(crate) mod future;
 pub(crate) mod local;
 pub(crate) mod nested;
+pub(crate) mod objects;
 pub(crate) mod options;
 pub(crate) mod pure_calls;
 pub(crate) mod resources;
@@ -31,6 +33,7 @@ pub(crate) mod watch;
 use crate::client::arguments::{Args, ArgumentPack};
 use crate::client::callbacks::Callbacks;
 use crate::client::future::{Future, FutureHandle};
+use crate::client::objects::ObjectTables;
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
 use crate::compact::Runs;
@@ -78,6 +81,9 @@ pub(crate) struct ClientShared {
     /// the reactor through it.
     driver: Arc<DriverLink>,
     rank: Rank,
+    ranks: usize,
+    /// What is numbered and remembered for handles of objects.
+    objects: ObjectTables,
     state: Mutex<ClientState>,
     /// The functions that run when tasks have ended; empty before the first one.
     callbacks: OnceLock<Arc<Callbacks>>,
@@ -169,8 +175,10 @@ impl ClientShared {
         let mut left = Vec::new();
         self.mailbox.drain(&mut left);
         for request in left {
-            if let Request::Want { wait, .. } = request {
-                wait.close(why);
+            match request {
+                Request::Want { wait, .. } => wait.close(why),
+                Request::Object(request) => request.close(why),
+                _ => {}
             }
         }
     }
@@ -190,6 +198,8 @@ impl Client {
             mailbox,
             driver,
             rank,
+            ranks,
+            objects: ObjectTables::default(),
             state,
             callbacks: OnceLock::new(),
             counters: Arc::default(),
@@ -443,7 +453,7 @@ impl ClientState {
         };
         let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
         let new =
-            NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
+            NewTask { task: handle.number, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
         (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))
     }
 

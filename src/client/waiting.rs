@@ -29,7 +29,7 @@ impl<T> AsCompleted<T> {
     /// Adds a future. It comes out when its task has ended; at once if it has already.
     pub fn add(&mut self, future: Future<T>) {
         let mut task = Runs::default();
-        task.push(future.handle.task.0);
+        task.push(future.handle.task().0);
         let first = self.enter(future);
         self.ask(task, first);
     }
@@ -138,7 +138,7 @@ impl Client {
         let mut tasks = Runs::default();
         for future in futures {
             let future = future.borrow().clone();
-            tasks.push(future.handle.task.0);
+            tasks.push(future.handle.task().0);
             all.enter(future);
         }
         if tasks.len() > 0 {

@@ -18,6 +18,8 @@ mod arguments;
 mod frame;
 pub(crate) mod handshake;
 mod nested;
+mod objects;
+mod peer;
 mod rank_list;
 pub(crate) mod resources;
 
@@ -29,6 +31,11 @@ pub use arguments::{
 };
 pub use frame::{Frame, FrameKind, Message, append, decode};
 pub use nested::{NestedAnswer, NestedDefinition, NestedTask, Status};
+pub use objects::{
+    FunctionCall, HandleSide, ObjectCall, ObjectId, ObjectKind, ObjectOp, PART_MAX, ReplyKind, decode_error,
+    encode_error,
+};
+pub use peer::Peer;
 pub use rank_list::RankList;
 
 use crate::error::TaskError;
@@ -38,7 +45,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 11;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -452,6 +459,28 @@ pub enum RankReport {
         /// Bytes that were moved to disk since the start of the run.
         moved: u64,
     },
+    /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.
+    /// The sender holds a future of it.
+    Promise {
+        /// The number of the new result, as if a task had made it.
+        task: TaskId,
+        /// The number that users see behind the result's name, to tell values apart.
+        key: u64,
+    },
+    /// Brings a result that was announced by [`RankReport::Promise`].
+    Keep {
+        /// The number of the result.
+        task: TaskId,
+        /// The encoded value if it is short. Otherwise its size and layout: the value is in the sender's store already.
+        output: ReportedResult,
+    },
+    /// Reports that a result which was announced by [`RankReport::Promise`] will not come.
+    Break {
+        /// The number of the result.
+        task: TaskId,
+        /// The reason.
+        error: Box<TaskError>,
+    },
     /// Cancels a task that a task on the sender has submitted.
     Cancel {
         /// The task that is cancelled.
@@ -477,29 +506,5 @@ pub enum RankReport {
         attempt: Attempt,
         /// The error of the task, with the time that it may take.
         error: Box<TaskError>,
-    },
-}
-
-/// A message from any rank to any other, about the transfer of a result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Peer {
-    /// Asks the receiver of this message for a result in its store. The sender has posted an MPI receive for it with
-    /// `tag`.
-    Fetch {
-        /// The task whose result is wanted.
-        task: TaskId,
-        /// The message tag for the transfer, unique among the transfers that the sender has in flight; or
-        /// [`TAG_INLINE`], for which no receive is posted and [`Peer::Value`] answers.
-        tag: u32,
-        /// Whether both ranks see the same files: then paths are sent in place of files, in
-        /// [`BulkLayout::Pack::same_files`] bytes.
-        same_files: bool,
-    },
-    /// Answers [`Peer::Fetch`] with [`TAG_INLINE`]: brings a result of at most [`FETCH_INLINE_MAX`] bytes.
-    Value {
-        /// The task whose result it is.
-        task: TaskId,
-        /// The bytes of the result, as a transfer of its own would bring them.
-        bytes: Blob,
     },
 }

@@ -60,13 +60,13 @@ fn run() -> RunTask {
 }
 
 // A change here is a change of the protocol: raise `VERSION`.
-// Numbers below 251 are one byte; 251, 252 and 253 say that 2, 4 and 9 bytes follow, the lowest first.
+// Numbers below 251 are one byte; 251, 252 and 253 say that 2, 4 and 8 bytes follow, the lowest first.
 mod bytes {
     use super::*;
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 9);
+        assert_eq!(VERSION, 11);
     }
 
     #[test]
@@ -266,11 +266,11 @@ mod bytes {
         report(RankReport::Want { task: TaskId(7), value: true }, "0d 07 01");
         report(RankReport::Ask { task: TaskId(7) }, "0e 07");
         report(RankReport::Detach { task: TaskId(7) }, "0f 07");
-        report(RankReport::Cancel { task: TaskId(7) }, "14 07");
-        report(RankReport::Retry { task: TaskId(7) }, "15 07");
-        report(RankReport::Name { task: TaskId(7), name: "n".into() }, "16 07 01 6e");
+        report(RankReport::Cancel { task: TaskId(7) }, "17 07");
+        report(RankReport::Retry { task: TaskId(7) }, "18 07");
+        report(RankReport::Name { task: TaskId(7), name: "n".into() }, "19 07 01 6e");
         let error = Box::new(TaskError::of_attempt("no".into(), "f-1".into(), Rank(3), "h".into(), 1));
-        let bytes = "17 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00";
+        let bytes = "1a 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00";
         report(RankReport::TimedOut { task: TaskId(7), attempt: 1, error }, bytes);
         report(RankReport::Waits { slots: 251 }, "07 fb fb 00");
     }
@@ -311,6 +311,38 @@ mod bytes {
         );
         let bytes = Blob::new(b"v");
         golden(Peer::Value { task: TaskId(7), bytes }, "05 01 07 01 76", |peer| Frame::Peers(vec![peer]));
+    }
+
+    #[test]
+    fn objects() {
+        let peer =
+            |peer: Peer, bytes: &str| golden(peer, &format!("05 {bytes}"), |peer| Frame::Peers(vec![peer]));
+        let object = |kind| ObjectId { home: Rank(3), kind, number: 5 };
+        let bytes = || Blob::new(b"v");
+        peer(Peer::Part { bytes: bytes() }, "02 01 76");
+        let call = |kind, op| ObjectCall { object: object(kind), call: 9, op };
+        let queue = call(ObjectKind::Queue, ObjectOp::Put { limit: 7 });
+        peer(Peer::Call { call: queue, payload: bytes() }, "03 03 04 05 09 0a 07 01 76");
+        let event = call(ObjectKind::Event, ObjectOp::Wait);
+        peer(Peer::Call { call: event, payload: Blob::default() }, "03 03 00 05 09 01 00");
+        let ticket = ObjectOp::Ticket { side: HandleSide::Back, ticket: 4 };
+        peer(
+            Peer::Call { call: call(ObjectKind::Channel, ticket), payload: bytes() },
+            "03 03 06 05 09 15 01 04 01 76",
+        );
+        peer(Peer::Reply { call: 9, kind: ReplyKind::Closed, payload: bytes() }, "04 09 03 01 76");
+        let channel = object(ObjectKind::Channel);
+        peer(Peer::Item { channel, payload: bytes() }, "05 03 06 05 01 76");
+        peer(Peer::Credit { channel, count: 4 }, "06 03 06 05 04");
+        peer(Peer::Ended { channel, total: 8, lost: Some(Rank(2)) }, "07 03 06 05 08 01 02");
+        peer(Peer::Broken { channel, lost: None }, "08 03 06 05 00");
+        report(RankReport::Promise { task: TaskId(7), key: 8 }, "14 07 08");
+        let output = ReportedResult::Inline(bytes());
+        report(RankReport::Keep { task: TaskId(7), output }, "15 07 00 01 76");
+        for number in 0..6 {
+            assert_eq!(ReplyKind::from_byte(number).map(|kind| kind as u8), Some(number));
+        }
+        assert_eq!(ReplyKind::from_byte(6), None);
     }
 
     #[test]
