@@ -35,7 +35,7 @@ pub(crate) enum ComputeEvent {
     Paused(Option<TaskId>),
     /// A thread has ended its wait and uses a slot again. The value is the one of its `Paused`.
     Resumed(Option<TaskId>),
-    /// A result was written to disk, to make room in memory, or could not be.
+    /// An attempt to write a result to disk, to make room in memory, has ended.
     Moved(MovedResult),
     /// A short result for another rank was read back from disk and encoded, and can be sent inside a message.
     ReadBack {
@@ -66,14 +66,14 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
-/// Work beside the tasks, whose end is an event.
+/// A piece of work for a background thread. It returns the event that reports its end.
 pub(crate) type BackgroundWork = Box<dyn FnOnce() -> ComputeEvent + Send>;
 
-/// The thread for work beside the tasks: each kind of work has one, so that a slow disk holds back no rank that waits
-/// for a value.
+/// The background threads of a rank, by kind of work. Each kind has a thread of its own, so that a slow disk does not
+/// delay values for other ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BackgroundThread {
-    /// Encodes values for other ranks, and reads them back from disk first where they are there.
+    /// Encodes values for other ranks; values on disk are read back first.
     Encode,
     /// Writes results to disk.
     Spill,
@@ -83,7 +83,7 @@ pub(crate) enum BackgroundThread {
 pub(crate) trait Compute {
     /// Starts a task. Its end is reported later as [`ComputeEvent::Ended`].
     fn execute(&mut self, job: Job);
-    /// Does work beside the tasks. The event that it gives is reported later.
+    /// Hands a piece of work to a background thread. The event that it returns is reported later.
     fn background(&mut self, thread: BackgroundThread, work: BackgroundWork);
     /// Appends to `done` the events that have occurred since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);

@@ -46,7 +46,7 @@ impl Compiler<'_> {
                 continue;
             }
             resolver.quiet = cx.is_full();
-            // the name of a column may have dots in it
+            // only the first dot separates: the name of a column may have dots in it
             let path = match name.split_once('.').filter(|_| self.is_parameter(&name, resolver)) {
                 Some((table, column)) => vec![table.to_owned(), column.to_owned()],
                 None => name.split('.').map(String::from).collect(),
