@@ -11,7 +11,7 @@ use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::store::MovedResult;
-use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
+use crate::runtime::threads::blocking::{BlockingSeats, GrantedSeat, pool_size};
 use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::{DurationEstimate, is_in_a_pool};
@@ -163,7 +163,7 @@ impl PoolShared {
             let mut queue = self.queue.lock();
             if queue.jobs.is_empty() { None } else { queue.seats.take(except) }
         };
-        let Some(Taken { threads, gate, pool }) = taken else { return };
+        let Some(GrantedSeat { threads, gate, pool }) = taken else { return };
         match gate {
             None => {
                 let shared = self.clone();
