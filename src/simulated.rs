@@ -68,7 +68,7 @@ impl Cluster {
         (Cluster { network, reactors }, client)
     }
 
-    /// Lets every rank move results to a disk, in `folder`, when they take more than `limit` bytes of memory.
+    /// Sets the memory limit of every rank: results beyond `limit` bytes are moved to files in `folder`.
     pub fn limit_memory(&mut self, limit: u64, folder: &Path) {
         for reactor in self.reactors.iter_mut().flatten() {
             let folder = folder.to_owned();
@@ -76,7 +76,8 @@ impl Cluster {
         }
     }
 
-    /// Bytes that all living ranks have moved to disk so far, and bytes of results that they have in memory.
+    /// The number of bytes that all living ranks together have moved to disk so far, and the number of bytes of their
+    /// results in memory.
     pub fn spilled(&self) -> (u64, u64) {
         let ledgers = self.reactors.iter().flatten().map(|reactor| &reactor.node.store.ledger);
         ledgers.fold((0, 0), |(moved, held), ledger| (moved + ledger.moved(), held + ledger.held()))

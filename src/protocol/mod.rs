@@ -452,11 +452,11 @@ pub enum RankReport {
         /// Whether something has come again.
         is_back: bool,
     },
-    /// Reports how much of the sender's stored results is on disk, since its memory was short.
+    /// Reports how many bytes of the sender's results have been moved to disk, because its memory was short.
     OnDisk {
-        /// Bytes of stored results that are on disk and not in memory at this moment.
+        /// The number of bytes of results that are on disk and not in memory at this moment.
         bytes: u64,
-        /// Bytes that were moved to disk since the start of the run.
+        /// The number of bytes that were moved to disk since the start of the run.
         moved: u64,
     },
     /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.

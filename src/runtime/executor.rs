@@ -43,7 +43,7 @@ pub(crate) struct Executor<C> {
     actions: Vec<WorkerAction>,
     /// The results of this rank, in memory and on disk.
     pub store: Store,
-    /// Bytes of results that are on disk, as rank 0 was told last.
+    /// The number of bytes of results on disk in the last report to rank 0.
     told_absent: u64,
     defs: Vec<Option<Arc<KnownDefinition>>>,
     /// The compute threads, or in tests their simulation.
@@ -476,8 +476,8 @@ impl<C: Compute> Executor<C> {
     }
 }
 
-/// The bytes of a value for another rank. A value that cannot be read back from disk, and whose receiver would take
-/// anything for it, ends the rank: nothing wrong may be computed.
+/// Encodes a value for another rank. Ends the process if the value cannot be read back from disk and is of a kind, such
+/// as an array, whose bytes leave no room for an error: the receiver would compute with wrong numbers.
 fn sendable(value: &AnyValue, same_files: bool, place: &RankLocation) -> Arc<dyn BulkSource> {
     value.message(same_files).unwrap_or_else(|error| {
         let (rank, host) = (place.rank, &place.host);

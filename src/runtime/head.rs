@@ -95,7 +95,7 @@ pub(crate) struct Totals {
     pub busy_nanos: u64,
     /// Number of tasks that have ended with a result on each rank.
     pub per_rank: Vec<u64>,
-    /// Bytes of results that ranks have moved to disk, since their memory was short, by rank.
+    /// By rank, the number of bytes of results that it has moved to disk because its memory was short.
     pub spilled: Vec<u64>,
     /// Number of tasks that ranks have now: tasks that run, and tasks queued there to run next.
     pub assigned: u64,
