@@ -106,7 +106,15 @@ impl ClientShared {
         let number = TaskId(self.new_number());
         self.objects.promises.lock().insert(number, promise.clone());
         let (key, def, shared) = ([number.0, number.0], DefId(u32::MAX), self.clone());
-        Arc::new(FutureHandle { number, key, def, pure: false, is_named: AtomicBool::new(false), is_promised: true, shared })
+        Arc::new(FutureHandle {
+            number,
+            key,
+            def,
+            pure: false,
+            is_named: AtomicBool::new(false),
+            is_promised: true,
+            shared,
+        })
     }
 
     /// The number under which rank 0 knows a promised result; it is told of the promise at the first call.

@@ -3,8 +3,8 @@
 use super::calls::CallJob;
 use super::job::{self, Ended, Job, RankLocation};
 use super::pool::{BackgroundThread, BackgroundWork, Compute, ComputeEvent};
-use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::ids::TaskId;
+use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;

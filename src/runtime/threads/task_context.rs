@@ -195,7 +195,11 @@ impl Drop for RunningAgain {
 
 /// Makes the calling thread a compute thread. `slot` is its slot of the rank, which it gives up while its
 /// task waits. `home` is the client by which its tasks submit others; `None` where they cannot.
-pub(crate) fn become_compute_thread(slot: Rc<dyn ThreadSlot>, home: Option<Home>, cancelled: Arc<CancelledTasks>) {
+pub(crate) fn become_compute_thread(
+    slot: Rc<dyn ThreadSlot>,
+    home: Option<Home>,
+    cancelled: Arc<CancelledTasks>,
+) {
     SLOT.set(Some(slot));
     HOME.set(home);
     CANCELLED.set(Some(cancelled));
