@@ -86,7 +86,7 @@ impl TaskDef {
     pub(crate) fn new(
         plan: &Plan,
         number: usize,
-        read: &Read,
+        read: &ReadOutputs,
         folder: &str,
         ranks: usize,
     ) -> Option<TaskDef> {
@@ -182,18 +182,18 @@ pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
 /// The outputs of each task that other tasks of the plan read. Computed once for a plan, which can have thousands of
 /// tasks.
 #[derive(Debug)]
-pub(crate) struct Read {
+pub(crate) struct ReadOutputs {
     /// By task number, the numbers of the task's outputs that other tasks read.
     outputs: Vec<Vec<u32>>,
     /// By task number, whether another task depends on the task, for its outputs or only to run after it.
     pub referred: Vec<bool>,
 }
 
-impl Read {
+impl ReadOutputs {
     /// Collects which outputs of each task the tasks of a plan read.
-    pub(crate) fn new(plan: &Plan) -> Read {
+    pub(crate) fn new(plan: &Plan) -> ReadOutputs {
         let count = plan.tasks.len();
-        let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };
+        let mut read = ReadOutputs { outputs: vec![Vec::new(); count], referred: vec![false; count] };
         for reference in plan.tasks.iter().flat_map(|task| &task.references) {
             let (Some(outputs), Some(referred)) =
                 (read.outputs.get_mut(reference.task), read.referred.get_mut(reference.task))
