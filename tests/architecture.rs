@@ -115,7 +115,8 @@ fn named<'t>(text: &'t str, prefix: &str) -> impl Iterator<Item = &'t str> {
     })
 }
 
-/// What is wrong in a file with the arrows between modules: those of the crate, and those within `script/` and `batch/`.
+/// What is wrong in a file with the arrows between modules: those of the crate, and those within `script/` and
+/// `batch/`.
 fn wrong_arrows(name: &str, text: &str) -> Vec<String> {
     let own = module(name);
     let code = code(text);

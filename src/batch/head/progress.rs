@@ -100,9 +100,9 @@ impl LinePace {
 }
 
 impl Progress {
-    /// Makes the progress display for a plan of `total` instances, of which earlier runs have done `earlier`. `slots` is
-    /// the number of tasks that all ranks together run at a time. If `quiet`, nothing is displayed. `every` is the time
-    /// between two lines that the user asks for.
+    /// Makes the progress display for a plan of `total` instances, of which earlier runs have done `earlier`. `slots`
+    /// is the number of tasks that all ranks together run at a time. If `quiet`, nothing is displayed. `every` is the
+    /// time between two lines that the user asks for.
     pub(crate) fn new(
         total: u64,
         earlier: u64,

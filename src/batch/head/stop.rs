@@ -64,8 +64,8 @@ impl RunCollector<'_> {
         Ok(running.len() as u64)
     }
 
-    /// Waits for the tasks that [`StreamedTask`](super::outputs::streamed::StreamedTask) follows, and for their outputs, until
-    /// the instant `until` (`None`: until all are there).
+    /// Waits for the tasks that [`StreamedTask`](super::outputs::streamed::StreamedTask) follows, and for their
+    /// outputs, until the instant `until` (`None`: until all are there).
     fn drain_streamed(&mut self, until: Option<Instant>, stopped: &mut Stopped) -> Result<()> {
         while !self.streamed.is_empty() {
             self.wait_a_little()?;

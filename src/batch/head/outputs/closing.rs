@@ -80,8 +80,8 @@ impl Sinks {
         }
     }
 
-    /// Adds a file to the list of those that are complete, left for the next run, or lack outputs, with a line of text for
-    /// the summary.
+    /// Adds a file to the list of those that are complete, left for the next run, or lack outputs, with a line of text
+    /// for the summary.
     fn sort(&mut self, plan: &Plan, shared: &SharedFile) {
         let (name, total, is_made) = (shown(&shared.path), shared.total(), shared.is_made());
         if let Some((error, place)) = &shared.refused {

@@ -85,8 +85,8 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
-    /// Prepares the files of a run: notes which outputs each will get, and in which order. `todo` has the instances that
-    /// run, and `folder` is the run folder, in which outputs wait for their turn.
+    /// Prepares the files of a run: notes which outputs each will get, and in which order. `todo` has the instances
+    /// that run, and `folder` is the run folder, in which outputs wait for their turn.
     pub(crate) fn new(plan: &Plan, todo: &Todo, folder: &Path) -> Sinks {
         let mut sinks = Sinks { spool: Some(Spool::new(folder)), ..Sinks::default() };
         let (routes, files) = StreamRoutes::new(plan, todo, &mut sinks.failed);
@@ -352,8 +352,8 @@ impl Sinks {
         !self.behind.is_empty()
     }
 
-    /// Tries again to write file number `number`, which could not be written before. Returns whether that has succeeded;
-    /// if not, the outputs that wait for the file go on waiting.
+    /// Tries again to write file number `number`, which could not be written before. Returns whether that has
+    /// succeeded; if not, the outputs that wait for the file go on waiting.
     pub(super) fn try_again(&mut self, number: u32) -> bool {
         self.blocked.remove(&number);
         if let Some(shared) = self.files.get_mut(number as usize) {

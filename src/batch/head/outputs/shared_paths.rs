@@ -166,8 +166,8 @@ struct Files {
 }
 
 impl Files {
-    /// The number of the file at a path, which is added to the list if it is new. Symbolic links are followed only if `links`, since that costs a system call
-    /// for each of perhaps a million paths.
+    /// The number of the file at a path, which is added to the list if it is new. Symbolic links are followed only if
+    /// `links`, since that costs a system call for each of perhaps a million paths.
     fn number(&mut self, path: &Path, links: bool) -> u32 {
         let end = if links { links::end(path).ok().flatten() } else { None };
         let Files { list, numbers } = self;

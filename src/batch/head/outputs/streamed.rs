@@ -271,8 +271,8 @@ impl StreamedTask {
         Ok(moved)
     }
 
-    /// Takes the results of helper tasks that have extracted outputs, and starts more of these tasks for results that are
-    /// large. Returns whether anything has changed.
+    /// Takes the results of helper tasks that have extracted outputs, and starts more of these tasks for results that
+    /// are large. Returns whether anything has changed.
     fn extract(&mut self, plan: &Plan, client: &Client, outcome: &mut RunOutcome) -> Result<bool> {
         let extracted = take_all_ended(&mut self.extracting)?;
         let moved = !extracted.is_empty();

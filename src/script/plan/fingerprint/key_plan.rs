@@ -26,8 +26,8 @@ pub(crate) struct KeyTask {
     pub name: String,
     /// The hash of each part of the task's definition, with the part's key in the script, such as `run` or `env`.
     pub parts: Vec<(String, u128)>,
-    /// The hash that the keys of all instances of the task begin with: of all `parts`, and of the states of the `common`
-    /// files.
+    /// The hash that the keys of all instances of the task begin with: of all `parts`, and of the states of the
+    /// `common` files.
     pub base: u128,
     /// A hash of everything that decides the keys: tasks with equal digests have equal keys for equal indices.
     pub digest: u128,
@@ -122,8 +122,8 @@ impl KeyPlan {
         self.tasks.iter().position(|task| task.name == name)
     }
 
-    /// Computes the digests of all tasks, once all their other fields have been set. The digest of a task includes those of the
-    /// tasks that it reads.
+    /// Computes the digests of all tasks, once all their other fields have been set. The digest of a task includes
+    /// those of the tasks that it reads.
     pub(super) fn close(&mut self) {
         for at in 0..self.tasks.len() {
             let mut bytes = Vec::new();
