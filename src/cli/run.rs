@@ -43,8 +43,13 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
     // killed.
-    let config =
-        Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
+    let config = Config {
+        head_slots: args.head_slots,
+        slots: args.slots,
+        memory_limit: args.memory_limit,
+        profile: args.profile,
+        ..Config::default()
+    };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
         // Two runs may not share a run folder, so rank 0 locks it. That is done only now that MPI has told which
@@ -226,7 +231,7 @@ fn carry_out(
     if summary.late {
         tell(code);
         folder.release();
-        signals::leave();
+        signals::leave(code);
     }
     Ok(code)
 }

@@ -35,6 +35,8 @@ pub(crate) struct JournalState {
     pub shared: BTreeMap<String, FileStamp>,
     /// The numbers of instances that were done and that were left when the last run ended; `None` if it was killed.
     pub ended: Option<(u64, u64)>,
+    /// The number of runs that have begun since the last end of an instance: runs in which nothing was achieved.
+    pub fruitless: u32,
     /// The number of records in the journal.
     pub records: u64,
     /// The number of bytes that could not be read, and the number of places in the journal where such bytes are.
@@ -87,6 +89,7 @@ impl JournalState {
         match record {
             JournalRecord::Begin(start) => {
                 self.ended = None;
+                self.fruitless = self.fruitless.saturating_add(1);
                 self.runs.push(start);
             }
             JournalRecord::Keys(keys) => {
@@ -94,6 +97,7 @@ impl JournalState {
                 self.plans.push(keys);
             }
             JournalRecord::Done(DoneRecord { family, ranges, saved }) => {
+                self.fruitless = 0;
                 let family = self.families.entry(family).or_default();
                 family.last = number;
                 for (first, count) in ranges {
@@ -109,7 +113,10 @@ impl JournalState {
                 family.last = number;
                 family.done.remove(failed.index);
                 family.saved.remove(&failed.index);
-                family.failed.insert(failed.index, failed);
+                // one that fails again has got nobody further
+                if family.failed.insert(failed.index, failed).is_none() {
+                    self.fruitless = 0;
+                }
             }
             JournalRecord::Shared(stamp) => _ = self.shared.insert(stamp.path.clone(), stamp),
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),

@@ -16,6 +16,7 @@ mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
 mod kept;
+mod left;
 mod limits;
 mod logs;
 mod lost;
@@ -34,6 +35,7 @@ mod scratch;
 mod signals;
 mod six;
 mod spawner;
+mod spill;
 mod sweeps;
 mod usage;
 mod values;

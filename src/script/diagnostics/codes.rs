@@ -165,6 +165,12 @@ codes! {
     /// More than dtask reads or compares before a run: a file of values, a script, files that a pattern looks at, or
     /// instances that another one reads.
     TooMuch = "E83",
+    /// A variable that is a list or a table where a single value is wanted, or a list of rows that have not the same
+    /// columns.
+    ListVariable = "E98",
+    /// A pattern of `match` that names no parameter, or a row of `include` beside one: the parameters come from the names
+    /// of files.
+    BadMatch = "E99",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -184,6 +190,8 @@ codes! {
     SwitchedOff = "W11",
     /// Cells of a csv file that begin or end with blanks, which belong to them.
     Blanks = "W12",
+    /// The first line of a csv file that looks like no header: a number in it, or all columns in one.
+    HeaderOfNumbers = "W19",
 }
 
 impl Code {
