@@ -14,6 +14,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("protocol", &["codec", "error", "ids"]),
     ("scheduler", &["compact", "error", "ids", "protocol"]),
     ("worker", &["error", "ids", "protocol"]),
+    ("objects", &["compact", "error", "ids", "protocol"]),
     ("transport", &["error", "ids", "protocol"]),
     // `transport` for the traits of bulk data only
     ("task", &["codec", "error", "ids", "protocol", "transport"]),
@@ -25,6 +26,7 @@ const ENGINE: &[(&str, &[&str])] = &[
             "console",
             "error",
             "ids",
+            "objects",
             "protocol",
             "scheduler",
             "task",
@@ -41,6 +43,7 @@ const ENGINE: &[(&str, &[&str])] = &[
             "console",
             "error",
             "ids",
+            "objects",
             "protocol",
             "runtime",
             "scheduler",

@@ -113,7 +113,7 @@ impl JournalState {
                 family.last = number;
                 family.done.remove(failed.index);
                 family.saved.remove(&failed.index);
-                // one that fails again has got nobody further
+                // a failure counts as progress only the first time
                 if family.failed.insert(failed.index, failed).is_none() {
                     self.fruitless = 0;
                 }

@@ -29,8 +29,8 @@ const LISTED: usize = 8;
 /// last are named.
 const NAMED: u64 = 4;
 
-/// The number of runs one after the other in which no instance ends, before signals, after which the exit code no longer
-/// asks for another.
+/// The number of runs in a row, each ended by a signal before any instance has ended, after which the exit code no longer
+/// asks for another run.
 const FRUITLESS: u32 = 3;
 
 /// The texts that the run prints at its end, and the state of the run that decides the exit code.
@@ -111,7 +111,7 @@ impl Summary {
         let why = stopped.why.or(is_noticed.then_some(StopReason::Asked));
         let achieved = done > collected.earlier || failed.len() as u64 > collected.failed_before;
         let may_go_on = match why {
-            // a signal may come at any time, and the next run may have more of it
+            // the signal may have come early by chance: the next run may have more time
             Some(StopReason::Asked) => achieved || collected.fruitless + 1 < FRUITLESS,
             _ => achieved,
         };
@@ -153,7 +153,7 @@ impl Summary {
     }
 }
 
-/// The error of a run in which no instance has ended, so that the next one would go the same way.
+/// Makes the error message of a run in which no instance has ended, so that another run would achieve nothing either.
 fn hopeless(plan: &Plan, left: &[FailedInstance], stopped: &Stopped, why: Option<StopReason>) -> String {
     if why == Some(StopReason::Asked) {
         return format!(
