@@ -66,7 +66,8 @@ impl Submitter<'_> {
     }
 
     /// Whether the rest of a family is submitted to the engine as one item, which the engine expands into instances
-    /// while it runs. That is possible if the task has neither dependencies nor dependants, and no instance of it in between is done.
+    /// while it runs. That is possible if the task has neither dependencies nor dependants, and no instance of it in
+    /// between is done.
     pub(super) fn is_lazy(&self, number: usize) -> bool {
         let task = &self.plan.tasks[number];
         // the instances of a task with files at rank 0 are all followed by one `StreamedTask`

@@ -29,8 +29,8 @@ const LISTED: usize = 8;
 /// last are named.
 const NAMED: u64 = 4;
 
-/// The number of runs in a row, each ended by a signal before any instance has ended, after which the exit code no longer
-/// asks for another run.
+/// The number of runs in a row, each ended by a signal before any instance has ended, after which the exit code no
+/// longer asks for another run.
 const FRUITLESS: u32 = 3;
 
 /// The texts that the run prints at its end, and the state of the run that decides the exit code.
