@@ -38,6 +38,9 @@ pub(crate) struct KeyTask {
     pub counts: Vec<bool>,
     /// Whether the index of an instance is part of its key, since random numbers or the action depend on it.
     pub by_index: bool,
+    /// The number of the knot that the task is in; 0 if its instances read no others of the task, and no circle of tasks
+    /// leads back to it.
+    pub knot: u32,
     /// The references to other tasks, whose results the instances read.
     pub references: Vec<KeyReference>,
     /// The files of the user that only some instances read, by path, with their states.
@@ -55,6 +58,8 @@ pub(crate) struct KeyReference {
     pub select: Select,
     /// The join, which tells which instances of that task each instance reads.
     pub join: Join,
+    /// The numbers of the references behind whose `else` this one stands.
+    pub instead_of: Vec<usize>,
 }
 
 /// The state of a file that the user owns, by which a change is noticed: its length, and the time of modification in
@@ -131,14 +136,32 @@ impl KeyPlan {
             bytes.extend_from_slice(&task.base.to_le_bytes());
             let parts = (&task.name, &task.family, &task.counts, task.by_index, &task.files);
             let _ = crate::codec::encode_into(&parts, &mut bytes);
+            let knot = task.knot;
             for reference in &task.references {
-                let digest = self.tasks.get(reference.task).map_or(0, |other| other.digest);
-                let _ = crate::codec::encode_into(&(digest, reference.select, &reference.join), &mut bytes);
+                let digest = self.tasks.get(reference.task).map_or(0, |other| match other.knot == knot {
+                    true if knot > 0 => other.base,
+                    _ => other.digest,
+                });
+                let parts = (digest, reference.select, &reference.join, &reference.instead_of);
+                let _ = crate::codec::encode_into(&parts, &mut bytes);
             }
             let digest = xxh3_128(&bytes);
             if let Some(task) = self.tasks.get_mut(at) {
                 task.digest = digest;
             }
+            let is_last = self.tasks.iter().skip(at + 1).all(|other| other.knot != knot);
+            if knot > 0 && is_last {
+                self.close_knot(knot);
+            }
+        }
+    }
+
+    /// Adds to the digests of the tasks of a knot those of all its tasks, since each reads all others in the end.
+    fn close_knot(&mut self, knot: u32) {
+        let members = || self.tasks.iter().filter(|task| task.knot == knot);
+        let all = xxh3_128(&members().flat_map(|task| task.digest.to_le_bytes()).collect::<Vec<u8>>());
+        for task in self.tasks.iter_mut().filter(|task| task.knot == knot) {
+            task.digest = xxh3_128(&[task.digest.to_le_bytes(), all.to_le_bytes()].concat());
         }
     }
 }
