@@ -200,7 +200,9 @@ fn ranks(comm: &SimpleCommunicator) {
         .beside(beside_trip.clone())
         .ratio(&figures.queue.over(&trip))
         .print();
-    Row::new("event: set there, waked here (half a turn)", time(figures.event.median())).beside(beside_trip).print();
+    Row::new("event: set there, waked here (half a turn)", time(figures.event.median()))
+        .beside(beside_trip)
+        .print();
     Row::new("run_on_all of a function that does nothing", time(figures.every_rank.median()))
         .beside(format!("MPI_Barrier: {}", time(barrier.median())))
         .ratio(&figures.every_rank.over(&barrier))

@@ -39,12 +39,14 @@ impl Weights {
 
 /// Steps of gradient descent on part `part` of the data, with weights that other tasks change meanwhile.
 fn train(weights: Actor<Weights>, part: u64, steps: u64) -> Result<u64, Failure> {
-    let data: Vec<(f64, f64)> = (0..64).map(|i| (part * 64 + i) as f64 / 256.0).map(|x| (x, 3.0 * x + 2.0)).collect();
+    let data: Vec<(f64, f64)> =
+        (0..64).map(|i| (part * 64 + i) as f64 / 256.0).map(|x| (x, 3.0 * x + 2.0)).collect();
     let mut pushes = 0;
     for _ in 0..steps {
         let (slope, offset) = weights.call(Weights::get, ()).result()?;
         let errors = data.iter().map(|(x, y)| (slope * x + offset - y, x));
-        let gradient = errors.fold((0.0, 0.0), |sum, (error, x)| (sum.0 + 2.0 * error * x, sum.1 + 2.0 * error));
+        let gradient =
+            errors.fold((0.0, 0.0), |sum, (error, x)| (sum.0 + 2.0 * error * x, sum.1 + 2.0 * error));
         pushes = weights.call(Weights::push, ((gradient.0 / 64.0, gradient.1 / 64.0),)).result()?;
     }
     Ok(pushes)

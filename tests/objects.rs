@@ -65,7 +65,10 @@ fn examples_show_what_they_say() {
         stream.assert_success().assert_stdout_has("4 windows of 5000 readings, means 0.500 to 0.500");
         stream.assert_stdout_has("20000 items of 100 bytes between two ranks: ");
         let server = run("parameter_server", &[]);
-        server.assert_success().assert_stdout_has("1600 gradients pushed to rank ").assert_stdout_has("y = 3.000 x + 2.000");
+        server
+            .assert_success()
+            .assert_stdout_has("1600 gradients pushed to rank ")
+            .assert_stdout_has("y = 3.000 x + 2.000");
         let local = run("local_state", &[]);
         local.assert_success().assert_stdout_has("1000 points classified: 500 left, 500 right");
         let existing = run("existing_mpi_program", &[]);
