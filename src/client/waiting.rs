@@ -142,7 +142,7 @@ impl Client {
             tasks.push(future.handle.task().0);
             all.enter(future);
         }
-        if tasks.len() > 0 {
+        if !all.futures.is_empty() {
             all.ask(tasks, 0);
         }
         all

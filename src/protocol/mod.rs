@@ -15,6 +15,7 @@
 //! Start at [`RankOrder`], [`RankReport`] and [`Peer`]. Any change of a message raises [`VERSION`].
 
 mod arguments;
+mod blob;
 mod frame;
 pub(crate) mod handshake;
 mod nested;
@@ -29,6 +30,7 @@ pub use arguments::{
     ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED, index_argument,
     push_argument, push_length, push_never, push_refusal, take_length,
 };
+pub use blob::Blob;
 pub use frame::{Frame, FrameKind, Message, append, decode};
 pub use nested::{NestedAnswer, NestedDefinition, NestedTask, Status};
 pub use objects::{
@@ -40,9 +42,8 @@ pub use rank_list::RankList;
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
 pub const VERSION: u32 = 11;
@@ -61,64 +62,6 @@ pub const FETCH_INLINE_MAX: u64 = 16 * 1024;
 pub const TAG_INLINE: u32 = 0;
 /// The highest number of a task's inputs in one message; further inputs follow in [`RankOrder::MoreInputs`].
 pub const INPUTS_MAX: usize = 256;
-
-/// Short bytes inside a message, such as an encoded value. Up to 16 bytes need no allocation.
-#[derive(Default, PartialEq, Eq, Hash)]
-pub struct Blob(pub SmallVec<[u8; 16]>);
-
-impl Blob {
-    /// Makes a copy of `bytes`.
-    pub fn new(bytes: &[u8]) -> Self {
-        Blob(SmallVec::from_slice(bytes))
-    }
-}
-
-impl Clone for Blob {
-    fn clone(&self) -> Self {
-        Blob::new(self) // one copy, while the clone of a `SmallVec` goes byte by byte
-    }
-}
-
-impl std::ops::Deref for Blob {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Blob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.len() {
-            0..=16 => write!(f, "{:02x?}", &self.0[..]),
-            n => write!(f, "{n} bytes"),
-        }
-    }
-}
-
-impl Serialize for Blob {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Blob {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BlobVisitor;
-        impl de::Visitor<'_> for BlobVisitor {
-            type Value = Blob;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Blob, E> {
-                Ok(Blob::new(bytes))
-            }
-            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Blob, E> {
-                Ok(Blob(SmallVec::from_vec(bytes)))
-            }
-        }
-        deserializer.deserialize_bytes(BlobVisitor)
-    }
-}
 
 /// A task definition: the part that many tasks share. A rank gets it once, before the first of its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

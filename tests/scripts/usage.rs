@@ -122,7 +122,7 @@ fn words_of_other_tools_are_answered_by_one_rank() {
         ("run s.toml", "a script is run by its name alone: `dtask s.toml`"),
         ("chekc s.toml", "did you mean `dtask check s.toml`?"),
         ("s.tml", "there is no script `s.tml`; did you mean `s.toml`?"),
-        ("status", "`status` is no command of dtask"),
+        ("resume", "`resume` is no command of dtask"),
         ("s.toml check", "the command comes first: `dtask check s.toml`"),
         ("-j 4 s.toml", "dtask has no option `-j`"),
         ("-j4 s.toml", "`--slots N`"),
