@@ -16,7 +16,7 @@ pub enum Error {
     /// The task failed, or a task that it depends on did.
     #[error(transparent)]
     Task(#[from] Arc<TaskError>),
-    /// A wait took longer than its time limit. The task that was waited for goes on.
+    /// A wait took longer than its time limit. The task, if the wait was for one, goes on.
     #[error("timed out after {0:?}: what was waited for is not done yet")]
     Timeout(std::time::Duration),
     /// A value could not be encoded, or bytes could not be decoded.

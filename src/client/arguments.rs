@@ -35,7 +35,7 @@ pub struct ArgumentPack<'c> {
     /// release the result, so all are held until the task that takes them is submitted. Also holds handles whose drop
     /// would take the client's lock.
     pub(super) held: Held,
-    /// The longest encoding of a value that stays in `args`.
+    /// The largest length in bytes of an encoded value that is put into `args` itself.
     inline_max: usize,
 }
 
@@ -58,7 +58,7 @@ impl<'c> ArgumentPack<'c> {
         pack
     }
 
-    /// Makes a pack that keeps long values too, for a call that goes past rank 0.
+    /// Makes a pack that contains long values too, for a call that does not pass through rank 0.
     pub(super) fn whole(client: &'c Client) -> Self {
         ArgumentPack { inline_max: usize::MAX, ..ArgumentPack::new(client) }
     }

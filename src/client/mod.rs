@@ -82,7 +82,7 @@ pub(crate) struct ClientShared {
     driver: Arc<DriverLink>,
     rank: Rank,
     ranks: usize,
-    /// What is numbered and remembered for handles of objects.
+    /// The counters and tables for handles of objects, such as queues.
     objects: ObjectTables,
     state: Mutex<ClientState>,
     /// The functions that run when tasks have ended; empty before the first one.

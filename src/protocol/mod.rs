@@ -459,8 +459,8 @@ pub enum RankReport {
         /// The number of bytes that were moved to disk since the start of the run.
         moved: u64,
     },
-    /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.
-    /// The sender holds a future of it.
+    /// Announces a result that the sender will get from another rank and not from a task, such as that of an actor's
+    /// call. The sender holds a future of it.
     Promise {
         /// The number of the new result, as if a task had made it.
         task: TaskId,

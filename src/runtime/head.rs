@@ -66,9 +66,9 @@ pub(crate) enum Request {
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
     Place(DefId, &'static Location<'static>),
-    /// Asks for something about an object.
+    /// A request about an object, such as a call of a queue.
     Object(Box<ObjectRequest>),
-    /// Tells rank 0's scheduler of a promised result, which has come before the scheduler knew of the promise.
+    /// Brings a promised result for rank 0's scheduler that has come before the scheduler knew of the promise.
     Kept(TaskId, WaitAnswer),
     /// Tells all ranks the name of the counter with this number, by which tasks ask for it.
     CounterName(u32, Box<str>),
@@ -333,7 +333,7 @@ impl Head {
         self.machine.handle(SchedulerEvent::From(from, report), &mut self.actions)
     }
 
-    /// Takes a promised result, whose value is in the store if it is long.
+    /// Hands a promised result to the scheduler. A long value is in the store already.
     ///
     /// # Errors
     /// When the state machine refuses it.

@@ -28,7 +28,7 @@ const MAGIC: [u64; 2] = [0x6474_6173_6B5F_666E, 0x9E37_79B9_7F4A_7C15];
 /// its store for other tasks.
 pub(crate) type Computed = Result<(ReportedResult, Option<AnyValue>), Failure>;
 
-/// The value of an actor, whose type only the functions of the actor know.
+/// The value of an actor. Only the actor's functions know its type.
 pub(crate) type ActorValue = dyn Any + Send;
 
 /// The outcome of an actor's constructor.

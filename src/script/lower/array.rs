@@ -44,17 +44,18 @@ impl Compiler<'_> {
     }
 }
 
-/// A name of an expression, with the place of one of its occurrences.
+/// A name in an array expression. It may occur several times.
 struct NamePlace {
     name: String,
     range: Range<usize>,
-    /// Whether `else` or `?` stands behind each occurrence.
+    /// Whether every occurrence is followed by `else` or `?`, so that the instance may be missing.
     optional: bool,
-    /// The names behind whose `else` every occurrence stands.
+    /// The names in whose place this one is used: every occurrence follows their `else`.
     instead_of: Vec<String>,
 }
 
-/// Finds the names of a subexpression, in the order of the text. `before` are the names behind whose `else` it stands.
+/// Adds the names of a subexpression to `found`, in the order of the text. `before` has the names whose `else` the
+/// subexpression follows.
 fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
     let mut add = |name: &str, range: &Range<usize>, optional: bool| match found
         .iter_mut()
@@ -87,8 +88,8 @@ fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
 }
 
 impl Compiler<'_> {
-    /// Resolves the names of an expression of arrays: parameters, variables, and results of other tasks. Wrong ones are
-    /// reported.
+    /// Resolves the names of an array expression: parameters, variables, and results of other tasks. Reports unknown
+    /// names.
     pub(crate) fn array_names(
         &self,
         text: &Text,

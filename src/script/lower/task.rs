@@ -233,7 +233,7 @@ impl Compiler<'_> {
                 }
                 let Some(mut unmatched) = reference.join.unmatched(from, to) else { continue };
                 if !reference.instead_of.is_empty() {
-                    // only those instances count in which nothing stands before the `else`
+                    // only instances count for which the reference before `else` reads nothing
                     let lacks =
                         |at: &u64| task.reads(reference, *at) && reference.instances(*at).remaining() == 0;
                     match (0..from.len().min(SEARCHED)).find(lacks) {

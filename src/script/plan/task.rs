@@ -89,8 +89,8 @@ impl PlanTask {
         self.family.label(&self.name, instance)
     }
 
-    /// Whether `instance` reads by a reference of the task at all: one behind `else` is not read where what stands
-    /// before it is there.
+    /// Whether `instance` reads a reference of the task. A reference after `else` is not read if the instance before
+    /// the `else` exists.
     pub fn reads(&self, reference: &Reference, instance: u64) -> bool {
         reference.instead_of.iter().all(|before| {
             self.references.get(*before).is_none_or(|before| before.instances(instance).remaining() == 0)
@@ -326,7 +326,7 @@ pub enum NameSource {
     Input(usize),
     /// A runtime variable, such as `dtask.rank`, which only the rank that runs the instance knows.
     Fact(RuntimeVar),
-    /// The first of these that is there, as `{a else b}` says. None may be.
+    /// The first of these sources that exists for the instance, as in `a else b`. Possibly none does.
     First(Vec<NameSource>),
 }
 
@@ -367,10 +367,9 @@ pub struct Reference {
     /// Whether the command gets the path of one file that lists the paths of all inputs (`{x.list}`), instead of the
     /// paths themselves.
     pub list: bool,
-    /// Whether the instance to read may be missing, since `else` or `?` stands behind the reference.
+    /// Whether the instance to read may be missing, since the reference is followed by `else` or `?`.
     pub optional: bool,
-    /// The numbers of the references whose place this one takes, as it stands behind their `else`: it reads only where
-    /// each of them reads nothing.
+    /// The numbers of the references whose `else` this one follows. It is read only if none of them reads an instance.
     pub instead_of: Vec<usize>,
     /// The place in the script where the reference first stands, for messages. The place is not sent to other ranks.
     #[serde(skip)]
@@ -386,7 +385,7 @@ impl PartialEq for Reference {
 }
 
 impl Reference {
-    /// Makes a reference to an output of the task number `task`, which has to be there.
+    /// Makes a reference to an output of the task number `task`, whose instance may not be missing.
     pub(crate) fn new(task: usize, select: Select, join: Join, span: Span) -> Self {
         Reference { task, select, join, list: false, optional: false, instead_of: Vec::new(), span }
     }
@@ -397,7 +396,7 @@ impl Reference {
     }
 
     /// Returns the instances of the referenced task that `instance` of the task with the reference needs, in index
-    /// order. A reference behind `else` needs them only where [`PlanTask::reads`] holds.
+    /// order. A reference after `else` needs them only where [`PlanTask::reads`] holds.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         self.join.instances(instance)
     }
