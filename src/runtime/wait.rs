@@ -36,6 +36,9 @@ pub(crate) struct WaitAnswers {
     pub ended: Vec<bool>,
     /// The failed tasks, each as its index among the awaited tasks, with the reason, in the order of their failures.
     pub failed: Vec<(usize, Arc<TaskError>)>,
+    /// The encoded values of those tasks that have ended with at most [`TINY`] bytes, each with the index of its task,
+    /// if the thread asked only for ends: they say more than that the task has ended.
+    pub tiny: Vec<(usize, Bytes)>,
     /// The reason why the run has ended and no more answers will come; `None` while it goes on.
     pub closed: Option<Arc<str>>,
 }
@@ -67,6 +70,8 @@ impl WaitState {
     }
 }
 
+/// The most bytes of a value that is told to a thread which asks for the end of the task only.
+const TINY: usize = 2;
 /// Number of times that a waiting thread looks for its answers, with a yield in between, before it sleeps: a wake-up
 /// costs more than most answers take.
 const YIELDS: u32 = 1_000;
@@ -130,8 +135,10 @@ impl Wait {
             } else {
                 let Some(ended @ false) = known.ended.get_mut(place) else { continue };
                 *ended = true;
-                if let WaitAnswer::Failed(cause) = answer {
-                    known.failed.push((place, cause));
+                match answer {
+                    WaitAnswer::Failed(cause) => known.failed.push((place, cause)),
+                    WaitAnswer::Inline(bytes) if bytes.len() <= TINY => known.tiny.push((place, bytes)),
+                    WaitAnswer::Inline(_) | WaitAnswer::Done | WaitAnswer::Value(_) => {}
                 }
             }
             *open -= 1;
@@ -246,6 +253,11 @@ impl Wait {
     /// The failures after the first `seen` ones, in the order in which they came.
     pub(crate) fn failures_after(&self, seen: usize) -> Vec<(usize, Arc<TaskError>)> {
         self.state.lock().answers.failed.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    /// The encoded values of at most two bytes of tasks that have ended, each with the index of its task.
+    pub(crate) fn tiny(&self) -> Vec<(usize, Bytes)> {
+        self.state.lock().answers.tiny.clone()
     }
 
     /// Whether each awaited task has ended, if the thread asked only for ends; empty otherwise. All true when the run
