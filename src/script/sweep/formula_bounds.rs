@@ -19,7 +19,7 @@ pub(crate) enum Bounds {
 }
 
 /// Bounds, and whether the subexpression may have no value for some instance.
-type Found = (Bounds, bool);
+type BoundsAndFailure = (Bounds, bool);
 
 const ANY_INT: Bounds = Bounds::Ints(i64::MIN, i64::MAX);
 const ANY_FLOAT: Bounds = Bounds::Floats(f64::NEG_INFINITY, f64::INFINITY);
@@ -67,7 +67,7 @@ impl Bounds {
     }
 
     /// The bounds as floats, and whether some integer may be no float.
-    pub(crate) fn to_floats(self) -> Found {
+    pub(crate) fn to_floats(self) -> BoundsAndFailure {
         let (low, high) = self.ends();
         let large = match self {
             Bounds::Ints(low, high) => low.unsigned_abs().max(high.unsigned_abs()) > MAX_EXACT_INTEGER as u64,
@@ -78,7 +78,7 @@ impl Bounds {
 }
 
 /// Returns the bounds of a subexpression, given those of names.
-pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
+pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> BoundsAndFailure {
     let of = |node: &ExprNode| bounds(node, named);
     match &node.kind {
         NodeKind::Number(Literal::Float(number)) => (Bounds::Floats(*number, *number), false),
@@ -109,7 +109,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
             (found, fails || x_fails || y_fails)
         }
         NodeKind::Call(call) => {
-            let all: Vec<Found> = call.named.iter().flatten().map(of).collect();
+            let all: Vec<BoundsAndFailure> = call.named.iter().flatten().map(of).collect();
             let fails = all.iter().any(|(_, fails)| *fails);
             let first = all.first().map_or(Bounds::Texts, |(found, _)| *found);
             let (found, beyond) = match call.function {
@@ -129,7 +129,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
 }
 
 /// The bounds of integers whose least and greatest value are among `ends`, and whether they may leave 64 bits.
-fn ints<const N: usize>(ends: [i128; N]) -> Found {
+fn ints<const N: usize>(ends: [i128; N]) -> BoundsAndFailure {
     let low = ends.iter().copied().min().unwrap_or(0);
     let high = ends.iter().copied().max().unwrap_or(0);
     match (i64::try_from(low), i64::try_from(high)) {
@@ -138,7 +138,7 @@ fn ints<const N: usize>(ends: [i128; N]) -> Found {
     }
 }
 
-fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> Found {
+fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> BoundsAndFailure {
     let arithmetic = matches!(
         op,
         BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow
@@ -185,7 +185,7 @@ fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> Found {
     (found, large || too)
 }
 
-fn map(function: Map, x: Bounds) -> Found {
+fn map(function: Map, x: Bounds) -> BoundsAndFailure {
     match (function, x) {
         (Map::Floor, Bounds::Ints(..)) => (x, false),
         (Map::Floor, _) => {
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::arrays::Expr;
 
-    fn of(text: &str, i: (i64, i64)) -> Found {
+    fn of(text: &str, i: (i64, i64)) -> BoundsAndFailure {
         bounds(Expr::parse(text).unwrap().root(), &|name| match name {
             "i" => Bounds::Ints(i.0, i.1),
             _ => Bounds::Floats(0.5, 2.0),
