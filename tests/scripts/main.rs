@@ -8,6 +8,7 @@ mod bombs;
 mod campaign;
 mod chains;
 mod commands;
+mod conditions;
 mod data;
 mod examples;
 mod execution;
