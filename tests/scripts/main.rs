@@ -18,6 +18,7 @@ mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
 mod kept;
+mod left;
 mod limits;
 mod logs;
 mod lost;

@@ -1,7 +1,7 @@
 //! Rank 0's part of a run: submits the plan, collects results, writes shared files, reports progress.
 //!
 //! Start with [`submitter`]: it hands the plan over window by window ([`ready_instances`]). [`placement`] has the
-//! resources that request, [`retained`] the results that others will read, [`failed_members`] failures that gathers
+//! resources that tasks request, [`retained`] the results that others will read, [`failed_members`] failures that gathers
 //! leave out, and [`submitted`] describes what was submitted. [`collector`] is the loop that waits for instances
 //! ([`in_flight`], [`streamed`]), drops results that are no longer needed, and gathers the [`outcome`].
 //!

@@ -171,6 +171,12 @@ codes! {
     InstanceCircle = "E89",
     /// Instances of one family that need each other in no order of their indices, neither ascending nor descending.
     NoOrder = "E90",
+    /// A variable that is a list or a table where a single value is wanted, or a list of rows that have not the same
+    /// columns.
+    ListVariable = "E98",
+    /// A pattern of `match` that names no parameter, or a row of `include` beside one: the parameters come from the names
+    /// of files.
+    BadMatch = "E99",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -190,6 +196,8 @@ codes! {
     SwitchedOff = "W11",
     /// Cells of a csv file that begin or end with blanks, which belong to them.
     Blanks = "W12",
+    /// The first line of a csv file that looks like no header: a number in it, or all columns in one.
+    HeaderOfNumbers = "W19",
 }
 
 impl Code {

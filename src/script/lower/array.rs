@@ -118,11 +118,16 @@ impl Compiler<'_> {
         let mut inputs: HashMap<String, usize> = HashMap::new();
         for (place, span) in all.into_iter().zip(cx.source.all_inside(text, &ranges)) {
             resolver.quiet = cx.is_full();
+            // the name of a column may have dots in it
             let (path, index) = match place.name.split_once('[') {
                 Some((path, index)) => (path, index.strip_suffix(']').map(str::to_owned)),
                 None => (place.name.as_str(), None),
             };
-            let raw = RawReference::new(path.split('.').map(String::from).collect(), index);
+            let path = match path.split_once('.').filter(|_| self.is_parameter(path, resolver)) {
+                Some((table, column)) => vec![table.to_owned(), column.to_owned()],
+                None => path.split('.').map(String::from).collect(),
+            };
+            let raw = RawReference::new(path, index);
             let written = Written { raw: &raw, span };
             let instead_of = place.instead_of.iter().filter_map(|name| inputs.get(name).copied()).collect();
             resolver.beside = ElsePlace { optional: place.optional, instead_of };
@@ -139,6 +144,10 @@ impl Compiler<'_> {
             }
         }
         names
+    }
+
+    fn is_parameter(&self, name: &str, resolver: &Resolver<'_>) -> bool {
+        self.sweeps.params.get(resolver.task).is_some_and(|params| params.iter().any(|param| param == name))
     }
 }
 

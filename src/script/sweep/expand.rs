@@ -182,18 +182,19 @@ fn told(problem: &Problem, task: &RawTask, cx: &DiagnosticCollector) -> Diagnost
             let text = lets.map(|(_, text)| text).or(sweep.filter.as_ref());
             let span = text.map_or(culprit, |text| cx.source.inside(text, error.range.clone()));
             let message = format!("{}, in `{name}{label}`", error.message);
+            let help = "integers have 64 bits; with a point, as in `2.0 * i`, numbers are floats".to_owned();
             Diagnostic::new(Code::BadExpression, span, message)
                 .label("has no value")
-                .help("integers have 64 bits; with a point, as in `2.0 * i`, numbers are floats")
+                .help(error.help.clone().unwrap_or(help))
         }
         Problem::Unchecked { derived, count } => {
             let lets = sweep.lets.iter().find(|(name, _)| name.value == *derived);
             let span = lets.map_or(culprit, |(_, text)| text.span.clone());
             let message = format!(
-                "`{derived}` may leave 64 bits in some of {count} instances, and at most {CHECKED} are looked at"
+                "`{derived}` may have no value in some of {count} instances, and at most {CHECKED} are looked at"
             );
             Diagnostic::new(Code::TooMuch, span, message)
-                .label("may be too large")
+                .label("may leave 64 bits, or take a part of a text that is not there")
                 .help("compute with floats, as in `2.0 * i`, or with shorter ranges")
         }
         Problem::Empty => {
@@ -274,6 +275,7 @@ impl Builder<'_> {
             let len = match &loaded {
                 LoadedValues::One(values) => values.len(),
                 LoadedValues::Table(rows, _) => *rows,
+                LoadedValues::Matched(paths, _) => paths.len(),
             };
             let axis = match zip {
                 Some((axis, _)) if param.zipped => axis,
@@ -309,6 +311,12 @@ impl Builder<'_> {
         let param = |name: String, values, column, shown| Param { name, values, axis, column, shown };
         match loaded {
             LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false, true)),
+            LoadedValues::Matched(paths, named) => {
+                // the path follows from the parameters, and has no part in joins, as columns have none
+                let named = named.into_iter().map(|(name, values)| param(name, values, false, true));
+                self.spec.params.extend(named);
+                self.spec.params.push(param(name.to_string(), paths, true, false));
+            }
             LoadedValues::Table(rows, columns) => {
                 // A row of a table is told apart by its number, since its cells may be equal to those of another row.
                 let numbers = ParamValues::Range(NumRange::counting(rows));
@@ -383,7 +391,15 @@ impl Builder<'_> {
                 cx.push(diagnostic.help(did_you_mean(&name.value, all).unwrap_or(listed)));
                 return None;
             };
-            let table = self.spec.params.iter().any(|column| column.column && column.axis == param.axis);
+            let beside = self.spec.params.iter().find(|column| column.column && column.axis == param.axis);
+            let table = beside.is_some();
+            if key == "include" && beside.is_some_and(|beside| beside.name == "match") {
+                let message =
+                    format!("`{}` comes from the names of files, and a row cannot add one", param.name);
+                let diagnostic = Diagnostic::new(Code::BadMatch, name.span.clone(), message);
+                cx.push(diagnostic.label("of `match`").help("make the file, or take the pattern wider"));
+                return None;
+            }
             let value_at = self.names.fill_value(value, cx)?;
             if key == "include" && table && param.values.position(&value_at).is_none() {
                 let message =
@@ -393,7 +409,8 @@ impl Builder<'_> {
             }
             row.push((at, value_at));
         }
-        let own = self.task.params.iter().map(|param| param.name.value.as_str());
+        let own = self.task.params.iter().filter(|param| param.holes.is_empty());
+        let own = own.map(|param| param.name.value.as_str());
         let mut missing = own.filter(|name| raw.cells.iter().all(|(known, _)| known.value != *name));
         if let (Some(missing), "include") = (missing.next(), key) {
             let message =

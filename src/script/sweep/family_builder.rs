@@ -111,8 +111,8 @@ impl FamilyBuilder {
         let mut doubtful = None;
         for one in &self.derived {
             let (bounds, fails) = one.formula.bounds(&|input| match input {
-                NameInput::Param(at) => params.get(*at).copied().unwrap_or(Bounds::Texts),
-                NameInput::Derived(at) => derived.get(*at).copied().unwrap_or(Bounds::Texts),
+                NameInput::Param(at) => params.get(*at).copied().unwrap_or(Bounds::Texts(0)),
+                NameInput::Derived(at) => derived.get(*at).copied().unwrap_or(Bounds::Texts(0)),
                 NameInput::Var(value) => Bounds::of(value),
             });
             derived.push(bounds);

@@ -84,8 +84,7 @@ pub(crate) fn fill_value(
     if let [piece] = &placeholder::parse(content)[..]
         && let PieceKind::Reference(RawReference { path, index: None, format: None, otherwise: None }) =
             &piece.kind
-        && let [name] = &path[..]
-        && let Some(value) = lookup(name, cx)
+        && let Some(value) = lookup(&path.join("."), cx)
     {
         return Some(value);
     }
@@ -114,9 +113,9 @@ pub(crate) fn fill(
             }
             PieceKind::Reference(reference) => reference,
         };
-        let value = match (&reference.path[..], &reference.index) {
-            ([name], None) => lookup(name, cx),
-            _ => None,
+        let value = match &reference.index {
+            None => lookup(&reference.path.join("."), cx),
+            Some(_) => None,
         };
         let format = reference.format.as_deref().map(FormatSpec::parse);
         let wrong = match (value, format) {

@@ -26,7 +26,8 @@ pub(crate) struct KeyTask {
     pub name: String,
     /// The hash of each part of the task's definition, with the part's key in the script, such as `run` or `env`.
     pub parts: Vec<(String, u128)>,
-    /// The hash of all `parts` and of the stamps of the `common` files.
+    /// The hash that the keys of all instances of the task begin with: of all `parts`, and of the states of the
+    /// `common` files.
     pub base: u128,
     /// A hash of everything that decides the keys: tasks with equal digests have equal keys for equal indices.
     pub digest: u128,
@@ -42,7 +43,7 @@ pub(crate) struct KeyTask {
     pub knot: u32,
     /// The references to other tasks, whose results the instances read.
     pub references: Vec<KeyReference>,
-    /// The files of the user that some instances read, with their states.
+    /// The files of the user that only some instances read, by path, with their states.
     pub files: BTreeMap<String, FileState>,
     /// The paths of the files that all instances read, such as the program.
     pub common: Vec<String>,
@@ -62,7 +63,7 @@ pub(crate) struct KeyReference {
 }
 
 /// The state of a file that the user owns, by which a change is noticed: its length, and the time of modification in
-/// nanoseconds since 1970. `None` if it is not there.
+/// nanoseconds since 1970. `None` if there is no such file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileState(Option<(u64, u128)>);
 
@@ -81,6 +82,7 @@ impl FileState {
         self.0.is_some()
     }
 
+    /// Hashes the state, for the keys of instances that read the file.
     pub(super) fn hash(self) -> u64 {
         let FileState(state) = self;
         let (there, (length, modified)) = (state.is_some(), state.unwrap_or_default());
@@ -125,8 +127,8 @@ impl KeyPlan {
         self.tasks.iter().position(|task| task.name == name)
     }
 
-    /// Computes the digests of all tasks, after everything else is known. The digest of a task includes those of the
-    /// tasks that it reads.
+    /// Computes the digests of all tasks, once all their other fields have been set. The digest of a task includes
+    /// those of the tasks that it reads.
     pub(super) fn close(&mut self) {
         for at in 0..self.tasks.len() {
             let mut bytes = Vec::new();
