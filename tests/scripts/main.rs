@@ -27,6 +27,7 @@ mod messages;
 mod outline;
 mod policy;
 mod reductions;
+mod random_graphs;
 mod references;
 mod resources;
 mod resume;
@@ -42,6 +43,7 @@ mod sweeps;
 mod usage;
 mod values;
 mod walltime;
+mod workflows;
 
 use common::mpirun::{Mpirun, Outcome};
 use std::path::{Path, PathBuf};
