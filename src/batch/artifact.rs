@@ -45,7 +45,7 @@ impl Absence {
     /// Reads the encoding of an absent result; `None` for that of any other.
     pub(crate) fn of_encoded(bytes: &[u8]) -> Option<Absence> {
         let all = [Absence::Skipped, Absence::NotNeeded];
-        all.into_iter().find(|kind| codec::encode(&Artifact::Absent(*kind)).is_ok_and(|known| known == bytes))
+        all.into_iter().find(|kind| codec::encode_value(&Artifact::Absent(*kind)).is_ok_and(|known| known == bytes))
     }
 }
 
@@ -267,6 +267,17 @@ mod tests {
         let came = arrived(&layout, bytes.len(), bytes);
         assert_eq!(*came.output(STDOUT).unwrap().bytes().unwrap(), *b"text\n");
         assert!(ArtifactBulk.allocate(&BulkLayout::Encoded, 8, 8).is_none());
+    }
+
+    #[test]
+    fn what_is_absent_is_told_by_its_encoding() {
+        for kind in [Absence::Skipped, Absence::NotNeeded] {
+            let encoded = codec::encode_value(&Artifact::Absent(kind)).unwrap();
+            assert!(encoded.len() <= 8, "rank 0 hears of so many bytes");
+            assert_eq!(Absence::of_encoded(&encoded), Some(kind));
+        }
+        let other = codec::encode_value(&Artifact::empty()).unwrap();
+        assert_eq!(Absence::of_encoded(&other), None);
     }
 
     #[test]

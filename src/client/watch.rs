@@ -40,7 +40,7 @@ impl Watch {
         self.wait.failures()
     }
 
-    /// The encoded results of tasks that have ended with one of at most two bytes, each with the index of its future;
+    /// The encoded results of tasks that have ended with one of at most eight bytes, each with the index of its future;
     /// empty once [`Watch::take`] has returned the ends.
     pub(crate) fn tiny(&self) -> Vec<(usize, Bytes)> {
         self.wait.tiny()

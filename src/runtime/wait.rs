@@ -71,7 +71,7 @@ impl WaitState {
 }
 
 /// The most bytes of a value that is told to a thread which asks for the end of the task only.
-const TINY: usize = 2;
+pub(crate) const TINY: usize = 8;
 /// Number of times that a waiting thread looks for its answers, with a yield in between, before it sleeps: a wake-up
 /// costs more than most answers take.
 const YIELDS: u32 = 1_000;
@@ -255,7 +255,7 @@ impl Wait {
         self.state.lock().answers.failed.get(seen..).unwrap_or_default().to_vec()
     }
 
-    /// The encoded values of at most two bytes of tasks that have ended, each with the index of its task.
+    /// The encoded values of at most eight bytes of tasks that have ended, each with the index of its task.
     pub(crate) fn tiny(&self) -> Vec<(usize, Bytes)> {
         self.state.lock().answers.tiny.clone()
     }

@@ -42,7 +42,7 @@ impl Graph {
     fn random(dice: &mut Dice) -> Graph {
         let tasks = 2 + dice.below(5) as usize;
         let nodes = (0..tasks).map(|at| {
-            let mut term = |dice: &mut Dice| {
+            let term = |dice: &mut Dice| {
                 // one before reads what it likes, one at the same place only earlier tasks
                 let lag = if at == 0 { 1 + dice.below(3) } else { dice.below(4) };
                 let task = dice.below(if lag > 0 { tasks } else { at } as u64) as usize;
