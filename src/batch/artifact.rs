@@ -45,7 +45,8 @@ impl Absence {
     /// Reads the encoding of an absent result; `None` for that of any other.
     pub(crate) fn of_encoded(bytes: &[u8]) -> Option<Absence> {
         let all = [Absence::Skipped, Absence::NotNeeded];
-        all.into_iter().find(|kind| codec::encode_value(&Artifact::Absent(*kind)).is_ok_and(|known| known == bytes))
+        all.into_iter()
+            .find(|kind| codec::encode_value(&Artifact::Absent(*kind)).is_ok_and(|known| known == bytes))
     }
 }
 

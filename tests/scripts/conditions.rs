@@ -40,10 +40,7 @@ stdout = "maybe.txt"
         let mut ran: Vec<String> = folder.read("ran").lines().map(str::to_owned).collect();
         ran.sort();
         assert_eq!(ran, ["3", "4", "5", "s3", "s4", "s5"]);
-        assert_eq!(
-            folder.read("merged.txt"),
-            "aligned 3\nsorted\naligned 4\nsorted\naligned 5\nsorted\n3\n"
-        );
+        assert_eq!(folder.read("merged.txt"), "aligned 3\nsorted\naligned 4\nsorted\naligned 5\nsorted\n3\n");
         assert_eq!(folder.read("first.txt"), "0\n10\n20\naligned 3\naligned 4\naligned 5\n");
         assert_eq!(folder.read("maybe.txt"), "1\n1\n1\n2\n2\n2\n");
         assert!(run.stdout.contains("3 done, 3 skipped by `when`"), "{}", run.stdout);
@@ -103,7 +100,8 @@ out = "w.txt"
         assert_eq!(folder.read("sum.txt"), "318.0\n318.0\n318.0\n");
         assert_eq!(folder.read("mean.txt"), "106.0\n106.0\n106.0\n");
         assert_eq!(folder.read("list.txt").lines().count(), 9);
-        let or: Vec<f64> = folder.read("or.txt").lines().map(|line| line.parse().expect("a number")).collect();
+        let or: Vec<f64> =
+            folder.read("or.txt").lines().map(|line| line.parse().expect("a number")).collect();
         assert_eq!(or, [0.0, 3.0, 6.0, 9.0, 312.0, 15.0, 318.0, 21.0, 324.0, 27.0]);
         assert_eq!(folder.read("text.txt"), "w0+w1+w3+w4\n");
         assert_eq!(std::fs::read_dir(folder.path("even")).expect("a folder").count(), 3);

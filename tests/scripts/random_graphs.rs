@@ -78,8 +78,12 @@ impl Graph {
             }
             let _ = writeln!(text, "[task.end_{name}{at}]\nfor = {{ i = \"0..{}\" }}", self.count);
             let _ = writeln!(text, "array = \"{name}{at} else -1\"\nstdout = \"{name}{at}.txt\"");
-            let _ = writeln!(text, "[task.sum_{name}{at}]\nreduce = {{ of = \"{name}{at}\", with = \"add\" }}");
-            let _ = writeln!(text, "[task.told_{name}{at}]\narray = \"sum_{name}{at} else -1\"\nstdout = \"sum_{name}{at}.txt\"");
+            let _ =
+                writeln!(text, "[task.sum_{name}{at}]\nreduce = {{ of = \"{name}{at}\", with = \"add\" }}");
+            let _ = writeln!(
+                text,
+                "[task.told_{name}{at}]\narray = \"sum_{name}{at} else -1\"\nstdout = \"sum_{name}{at}.txt\""
+            );
         }
     }
 
@@ -92,7 +96,8 @@ impl Graph {
             let there = index.checked_sub(term.lag).and_then(|before| self.value(term.task, before, known));
             there.or(term.otherwise)
         };
-        let sum = node.terms.iter().map(&mut read).try_fold(index * node.factor, |sum, term| Some(sum + term?));
+        let sum =
+            node.terms.iter().map(&mut read).try_fold(index * node.factor, |sum, term| Some(sum + term?));
         let runs = match &node.when {
             None => Some(true),
             Some((None, rest)) => Some(index % 3 != *rest),
@@ -109,7 +114,8 @@ fn random_graphs_of_chains_and_conditions_are_what_one_after_the_other_gives() {
     let seeds: u64 = std::env::var("DTASK_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(24);
     const TOGETHER: u64 = 8;
     for first in (0..seeds).step_by(TOGETHER as usize) {
-        let graphs: Vec<Graph> = (first..first + TOGETHER).map(|seed| Graph::random(&mut Dice(seed))).collect();
+        let graphs: Vec<Graph> =
+            (first..first + TOGETHER).map(|seed| Graph::random(&mut Dice(seed))).collect();
         let mut text = String::new();
         graphs.iter().enumerate().for_each(|(number, graph)| graph.script(&format!("g{number}_"), &mut text));
         let folder = Folder::script(&text);

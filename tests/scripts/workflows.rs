@@ -39,10 +39,12 @@ fn a_weather_cycle_goes_from_day_to_day() {
     let mut expected = String::new();
     let mut analysis = 10.0f64;
     for _ in 0..20 {
-        let sum: f64 = (0..5).map(|member| {
-            let forecast = analysis * 0.9 + f64::from(member);
-            format!("{forecast:.6}").parse::<f64>().expect("a number")
-        }).sum();
+        let sum: f64 = (0..5)
+            .map(|member| {
+                let forecast = analysis * 0.9 + f64::from(member);
+                format!("{forecast:.6}").parse::<f64>().expect("a number")
+            })
+            .sum();
         analysis = sum / 5.0;
         expected += &format!("{analysis:.3}\n");
     }

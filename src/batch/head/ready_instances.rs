@@ -83,7 +83,12 @@ impl Submitter<'_> {
             task.action,
             TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. }
         );
-        family && !task.skippable && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
+        family
+            && !task.skippable
+            && task.references.is_empty()
+            && !self.read.referred[number]
+            && !task.keep
+            && !saved
     }
 }
 

@@ -52,7 +52,8 @@ impl<'a> Inputs<'a> {
     pub(crate) fn results(&self, reference: usize) -> Result<(&'a Group, Vec<&'a Artifact>), Failure> {
         let at = self.def.sources.get(reference).copied().flatten();
         let found = at.and_then(|at| Some((self.def.groups.get(at)?, *self.groups.get(at)?)));
-        let (group, all) = found.ok_or_else(|| Failure::new("internal error: a reference without results"))?;
+        let (group, all) =
+            found.ok_or_else(|| Failure::new("internal error: a reference without results"))?;
         Ok((group, all.iter().filter(|result| !result.is_absent()).collect()))
     }
 

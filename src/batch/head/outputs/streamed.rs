@@ -131,8 +131,9 @@ impl WatchedPart {
         if open == 0 {
             let Some(outcomes) = self.watch.take() else { return Ok(Vec::new()) };
             let ended = self.futures.iter_mut().zip(outcomes?).enumerate();
-            let ended = ended
-                .filter_map(|(at, ((index, future), end))| Some((*index, future.take()?, end_of(at, end.err()))));
+            let ended = ended.filter_map(|(at, ((index, future), end))| {
+                Some((*index, future.take()?, end_of(at, end.err())))
+            });
             return Ok(ended.collect());
         }
         let ended = self.watch.ended();
@@ -142,8 +143,8 @@ impl WatchedPart {
             Some(failures.get(found.ok()?)?.1.clone())
         };
         let both = self.futures.iter_mut().zip(ended).enumerate().filter(|(_, (_, ended))| *ended);
-        let ended =
-            both.filter_map(|(at, ((index, future), _))| Some((*index, future.take()?, end_of(at, failure(at)))));
+        let ended = both
+            .filter_map(|(at, ((index, future), _))| Some((*index, future.take()?, end_of(at, failure(at)))));
         Ok(ended.collect())
     }
 }
