@@ -1,5 +1,5 @@
-//! Queues, events, semaphores, locks, variables, actors, channels, and functions on every rank: in the simulated cluster
-//! and on real ranks.
+//! Queues, events, semaphores, locks, variables, actors, channels, and functions on every rank: in the simulated
+//! cluster and on real ranks.
 
 mod common;
 #[path = "bodies/objects.rs"]

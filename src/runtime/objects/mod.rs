@@ -314,7 +314,8 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// The results of promises that rank 0's scheduler knows and is to be told of now. Long values are put into the store.
+    /// The results of promises that rank 0's scheduler knows and is to be told of now. Long values are put into the
+    /// store.
     ///
     /// # Errors
     /// When the state machine refuses the value.
