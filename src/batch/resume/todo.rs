@@ -5,8 +5,9 @@
 
 use crate::batch::head::reduce::is_unordered;
 use crate::batch::resume::known::{KnownInstances, KnownTask};
+use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
-use crate::batch::resume::shared::SharedOutput;
+use crate::batch::resume::shared::{FileWriters, SharedOutput};
 use crate::compact::Ranges;
 use crate::journal::record::FileStamp;
 use crate::script::plan::Plan;
@@ -28,6 +29,8 @@ pub(crate) enum RunReason {
     NeededBy(usize, u64),
     /// It writes a file together with others, and that is not complete, or one of the others runs: the file.
     SharedFile(String),
+    /// A file that instances share, and that is to be completed, lacks its output: the file.
+    NotInFile(String),
     /// All instances of the task run together, and another one has to run.
     Together,
 }
@@ -48,6 +51,8 @@ pub(crate) struct TaskTodo {
 pub(crate) struct Todo {
     /// By task number.
     pub tasks: Vec<TaskTodo>,
+    /// Files that instances share, which are completed.
+    pub resumed: Vec<ResumedFile>,
 }
 
 impl TaskTodo {
@@ -111,17 +116,17 @@ impl Todo {
             todo.add_range(0..task.family.len(), &RunReason::NotDone);
             todo
         };
-        Todo { tasks: plan.tasks.iter().map(whole).collect() }
+        Todo { tasks: plan.tasks.iter().map(whole).collect(), resumed: Vec::new() }
     }
 
     /// Decides what runs. `forced` has the numbers of the tasks that run whatever is done.
     pub(crate) fn decide(
         plan: &Plan,
         known: &KnownInstances,
-        shared: &[SharedOutput],
+        mut shared: Vec<SharedOutput>,
         forced: &[usize],
     ) -> Todo {
-        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()) };
+        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), resumed: Vec::new() };
         // by task, what was not done: what reads it is not done either, even if it is recorded so
         let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
         for (number, task) in plan.tasks.iter().enumerate() {
@@ -130,13 +135,14 @@ impl Todo {
             undone.push(without);
             debug_assert_eq!(todo.tasks[number].all, task.family.len());
         }
-        while todo.backward(plan, shared) {}
+        while todo.backward(plan, &mut shared) {}
+        todo.resumed = shared.into_iter().filter_map(|output| output.grown).collect();
         todo.tasks.iter_mut().for_each(|task| task.why.sort_by_key(|(range, _)| range.start));
         todo
     }
 
     /// Adds what has to run for the sake of others. Returns whether there was any.
-    fn backward(&mut self, plan: &Plan, shared: &[SharedOutput]) -> bool {
+    fn backward(&mut self, plan: &Plan, shared: &mut [SharedOutput]) -> bool {
         let mut grown = false;
         for (number, task) in plan.tasks.iter().enumerate().rev() {
             let own = &mut self.tasks[number];
@@ -146,26 +152,56 @@ impl Todo {
             grown |= self.need(plan, number, task);
         }
         for output in shared {
-            let is_whole = |(task, range): &(usize, Range<u64>)| {
+            grown |= self.complete(output);
+            if output.grown.is_some() {
+                continue;
+            }
+            let is_whole = |FileWriters { task, range, .. }: &FileWriters| {
                 self.tasks[*task]
                     .run
                     .iter_from(range.start)
                     .next()
                     .is_some_and(|run| run.end >= range.end && run.start == range.start)
             };
-            let runs = |(task, range): &(usize, Range<u64>)| {
+            let runs = |FileWriters { task, range, .. }: &FileWriters| {
                 self.tasks[*task].run.iter_from(range.start).next().is_some_and(|run| run.start < range.end)
             };
             let must = !output.is_there || output.writers.iter().any(runs);
             if !must || output.writers.iter().all(is_whole) {
                 continue;
             }
-            for (task, range) in &output.writers {
+            for FileWriters { task, range, .. } in &output.writers {
                 let reason = RunReason::SharedFile(output.name.clone());
                 grown |= self.tasks[*task].add_range(range.clone(), &reason);
             }
         }
         grown
+    }
+
+    /// Adds the instances whose outputs a file lacks that an earlier run has begun. One that has outputs of instances
+    /// that run again cannot be completed. Returns whether instances were added.
+    fn complete(&mut self, output: &mut SharedOutput) -> bool {
+        let SharedOutput { name, grown, writers, .. } = output;
+        let Some(file) = grown else { return false };
+        let (mut added, mut clashes) = (false, false);
+        for writers in writers.iter() {
+            let lacking = file.lacking(writers);
+            let own = &mut self.tasks[writers.task];
+            for range in lacking.iter() {
+                added |= own.add_range(range, &RunReason::NotInFile(name.clone()));
+            }
+            let runs = own.run.iter_from(writers.range.start);
+            let mut runs = runs.take_while(|run| run.start < writers.range.end);
+            // what runs has to be within what the file lacks
+            clashes |= runs.any(|run| {
+                let end = run.end.min(writers.range.end);
+                lacking.iter_from(run.start).next().is_none_or(|gap| gap.start > run.start || gap.end < end)
+            });
+        }
+        if clashes {
+            *grown = None;
+        }
+        added
     }
 
     /// Adds the instances whose results the instances of a task read that run.
