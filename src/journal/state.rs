@@ -1,7 +1,7 @@
 //! The state of a journal: what all its records together say.
 
 use super::frame;
-use super::record::{DoneRecord, FailedRecord, FileStamp, JournalRecord, KeyRecord, RunStart};
+use super::record::{DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, RunStart};
 use crate::compact::Ranges;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -32,6 +32,8 @@ pub(crate) struct JournalState {
     pub families: HashMap<u128, FamilyHistory>,
     /// The files that several instances have written together, by path.
     pub shared: BTreeMap<String, FileStamp>,
+    /// The files that several instances write together and that are not complete, by path.
+    pub grown: BTreeMap<String, GrownFile>,
     /// The number of instances done and left that the last run has told; `None` if it did not end by itself.
     pub ended: Option<(u64, u64)>,
     /// The number of runs since an instance has ended.
@@ -116,7 +118,14 @@ impl JournalState {
                     self.fruitless = 0;
                 }
             }
-            JournalRecord::Shared(stamp) => _ = self.shared.insert(stamp.path.clone(), stamp),
+            JournalRecord::Shared(stamp) => {
+                self.grown.remove(&stamp.path);
+                self.shared.insert(stamp.path.clone(), stamp);
+            }
+            JournalRecord::Grown(grown) => {
+                self.shared.remove(&grown.path);
+                self.grown.insert(grown.path.clone(), grown);
+            }
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),
         }
     }
@@ -134,6 +143,7 @@ impl JournalState {
             records.extend(history.failed.values().cloned().map(JournalRecord::Failed));
         }
         records.extend(self.shared.values().cloned().map(JournalRecord::Shared));
+        records.extend(self.grown.values().cloned().map(JournalRecord::Grown));
         if let Some((done, left)) = self.ended {
             records.push(JournalRecord::End { at: super::record::now(), done, left });
         }
