@@ -1,8 +1,8 @@
 //! What messages between ranks cost: encoding and decoding each kind, in frames as they are sent.
 //!
-//! `cargo bench --bench protocol [-- part of a name ...]`, such as `-- Finished`. Times are of one message, in processor
-//! time, medians of rounds in which all kinds take turns, so that a slow moment of the machine hits all of them. There are
-//! frames of 64 messages, as in a busy turn of a rank, and of one, as on an idle machine.
+//! `cargo bench --bench protocol [-- part of a name ...]`, such as `-- Finished`. Times are of one message, in
+//! processor time, medians of rounds in which all kinds take turns, so that a slow moment of the machine hits all of
+//! them. There are frames of 64 messages, as in a busy turn of a rank, and of one, as on an idle machine.
 
 mod common;
 
@@ -116,6 +116,7 @@ fn run(task: u64, inputs: Vec<TaskInput>) -> RankOrder {
         task,
         attempt,
         def: DefId(3),
+        key: task.0,
         args: index_argument(task.0),
         inputs,
         more: 0,
@@ -151,6 +152,8 @@ fn definition(task: u64) -> RankOrder {
         shared: Blob::default(),
         slots: 1,
         memory: 0,
+        gpus: 0,
+        timeout: 0,
     })
 }
 

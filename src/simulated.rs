@@ -11,6 +11,7 @@ use crate::runtime::outbox::Links;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::simulated::Inline;
+use crate::runtime::threads::task_context;
 use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
 use std::path::Path;
@@ -36,29 +37,38 @@ impl Cluster {
             (Client::new(mailbox.clone(), Arc::default(), Rank(rank), ranks as usize), mailbox)
         };
         let (client, mailbox) = client_of(0);
+        task_context::take_home(Arc::new(client.clone()));
         let slots_of = |rank| if rank > 0 || ranks == 1 { slots } else { 0 };
         let infos: Vec<RankInfo> =
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
         let reactors = (0..ranks)
             .map(|rank| {
-                let place =
-                    RankLocation { rank: Rank(rank), host: "simulated".into(), locals: Some(Arc::default()) };
+                let place = RankLocation {
+                    rank: Rank(rank),
+                    host: "simulated".into(),
+                    locals: Some(Arc::default()),
+                    cancelled: Arc::default(),
+                };
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
+                let counters = own.shared().counters.clone();
                 let compute = Inline::new(place.clone(), Arc::new(own));
                 let mut node = Executor::new(slots_of(rank), compute, place);
                 node.fetches.transfers_max = 1 + (seed % 4) as usize;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
-                    _ => Reactor::new(links, node, None).with_nested(Nested::new(own_mailbox)),
+                    _ => {
+                        let nested = Nested::new(own_mailbox, counters);
+                        Reactor::new(links, node, None).with_nested(nested)
+                    }
                 })
             })
             .collect();
         (Cluster { network, reactors }, client)
     }
 
-    /// Lets every rank move results to a disk, in `folder`, when they take more than `limit` bytes of memory.
+    /// Sets the memory limit of every rank: results beyond `limit` bytes are moved to files in `folder`.
     pub fn limit_memory(&mut self, limit: u64, folder: &Path) {
         for reactor in self.reactors.iter_mut().flatten() {
             let folder = folder.to_owned();
@@ -66,7 +76,8 @@ impl Cluster {
         }
     }
 
-    /// Bytes that all living ranks have moved to disk so far, and bytes of results that they have in memory.
+    /// The number of bytes that all living ranks together have moved to disk so far, and the number of bytes of their
+    /// results in memory.
     pub fn spilled(&self) -> (u64, u64) {
         let ledgers = self.reactors.iter().flatten().map(|reactor| &reactor.node.store.ledger);
         ledgers.fold((0, 0), |(moved, held), ledger| (moved + ledger.moved(), held + ledger.held()))
@@ -91,6 +102,7 @@ impl Cluster {
         if let Some((head, _)) = &reactor.head {
             head.machine().check().map_err(|what| format!("scheduler: {what}"))?;
         }
+        reactor.node.objects.check().map_err(|what| format!("rank {rank}, objects: {what}"))?;
         Ok(())
     }
 
@@ -119,6 +131,8 @@ impl Cluster {
                 let head = reactor.head.as_ref();
                 head.is_none_or(|(head, mailbox)| head.machine().records() == 0 && mailbox.is_empty())
                     && reactor.nested.as_ref().is_none_or(|nested| !nested.has_requests())
+                    && reactor.node.objects.held() == 0
+                    && !reactor.node.objects.is_busy()
                     && reactor.node.stored() == 0
                     && reactor.node.machine().held() == 0
                     && reactor.node.machine().unfinished() == 0

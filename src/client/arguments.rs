@@ -4,13 +4,14 @@
 //! and travels like one (scatter). A future travels as the number of its task. Start with [`Arg`] and [`ArgumentPack`];
 //! the other side is `task::arguments`.
 
+use super::data::Scattered;
 use super::future::{Future, FutureHandle};
-use super::{Client, Held, Scattered};
+use super::{Client, Held};
 use crate::codec;
 use crate::ids::TaskId;
 use crate::protocol::{
     ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, BulkLayout, INLINE_MAX, ReportedResult,
-    push_argument, push_length, push_refusal,
+    push_argument, push_length, push_never, push_refusal,
 };
 use crate::task::value::{AnyValue, Data};
 use crate::task::{bulk, function};
@@ -34,6 +35,8 @@ pub struct ArgumentPack<'c> {
     /// release the result, so all are held until the task that takes them is submitted. Also holds handles whose drop
     /// would take the client's lock.
     pub(super) held: Held,
+    /// The longest encoding of a value that stays in `args`.
+    inline_max: usize,
 }
 
 impl<'c> ArgumentPack<'c> {
@@ -44,17 +47,30 @@ impl<'c> ArgumentPack<'c> {
             inputs: SmallVec::new(),
             keys: SmallVec::new(),
             held: SmallVec::new(),
+            inline_max: INLINE_ARGUMENT_MAX,
         }
+    }
+
+    /// Arguments with which a task fails, for this reason.
+    pub(super) fn refused(client: &'c Client, why: &str) -> Self {
+        let mut pack = Self::new(client);
+        push_never(&mut pack.args, why);
+        pack
+    }
+
+    /// Makes a pack that keeps long values too, for a call that goes past rank 0.
+    pub(super) fn whole(client: &'c Client) -> Self {
+        ArgumentPack { inline_max: usize::MAX, ..ArgumentPack::new(client) }
     }
 
     fn value<T: Data>(&mut self, value: T) {
         let start = self.args.len();
         if let Some((_, bytes)) = bulk::view(&value)
-            && bytes.len() > INLINE_ARGUMENT_MAX
+            && bytes.len() > self.inline_max
         {
             return self.scatter(scattered(value));
         }
-        // most arguments are shorter than 128 bytes: then their length is one byte, filled in afterwards
+        // most arguments are shorter than 128 bytes, so that their length takes one byte, which is filled in below
         self.args.push(ARGUMENT_INLINE);
         self.args.push(0);
         if let Err(error) = codec::encode_value_into(&value, &mut self.args) {
@@ -67,7 +83,7 @@ impl<'c> ArgumentPack<'c> {
         }
         let encoded = self.args[start + 2..].to_vec();
         self.args.truncate(start);
-        if length <= INLINE_ARGUMENT_MAX {
+        if length <= self.inline_max {
             push_argument(&mut self.args, &encoded);
         } else {
             let output = ReportedResult::Stored { nbytes: length as u64, layout: BulkLayout::Encoded };
@@ -84,7 +100,7 @@ impl<'c> ArgumentPack<'c> {
 
     fn input(&mut self, handle: &FutureHandle) {
         self.args.push(ARGUMENT_INPUT);
-        self.inputs.push(handle.task);
+        self.inputs.push(handle.task());
         self.keys.push(handle.key());
     }
 
@@ -93,7 +109,7 @@ impl<'c> ArgumentPack<'c> {
         push_length(&mut self.args, futures.len());
         self.args.extend_from_slice(&function::collector_of::<T>().to_le_bytes());
         for future in futures {
-            self.inputs.push(future.handle.task);
+            self.inputs.push(future.handle.task());
             self.keys.push(future.handle.key());
         }
     }

@@ -21,6 +21,7 @@ use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::pool::{Compute, Pool};
 use crate::runtime::threads::rank_locals::RankLocals;
+use crate::runtime::threads::task_context;
 use crate::scheduler::RankInfo;
 use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
@@ -188,6 +189,15 @@ impl Drop for LocalsOfRun {
     }
 }
 
+/// A guard that ends the use of the rank's client by threads that are none of dtask's, at the end of the run.
+struct HomeOfRun;
+
+impl Drop for HomeOfRun {
+    fn drop(&mut self) {
+        task_context::set_home_of_process(None);
+    }
+}
+
 /// The manner in which a run ends.
 #[derive(Clone, Copy)]
 struct Ending {
@@ -218,15 +228,21 @@ fn serve<T: Transport + Send + 'static>(
     };
     let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
     shares::set_own(part);
+    shares::set_own_host(host);
+    if let Some(hook) = &config.initialiser {
+        hook.run();
+    }
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
-    let place = RankLocation { rank, host: host.into(), locals: None };
+    let place = RankLocation { rank, host: host.into(), locals: None, cancelled: Arc::default() };
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
     let link = Arc::new(DriverLink::default());
     let client = Client::new(mailbox.clone(), link.clone(), rank, ranks);
     let home = Arc::new(client.clone());
+    task_context::set_home_of_process(Some(home.clone()));
+    let _home = HomeOfRun;
     let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(home), link.clone(), stack) {
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
@@ -243,7 +259,10 @@ fn serve<T: Transport + Send + 'static>(
         |error: ExecutorError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
         let reactor = Reactor::new(links, node, None);
-        let reactor = reactor.watching(awaits, silence).with_nested(Nested::new(mailbox)).with_early(early);
+        let reactor = reactor
+            .watching(awaits, silence)
+            .with_nested(Nested::new(mailbox, client.shared().counters.clone()))
+            .with_early(early);
         let (reactor, outcome) = turn(reactor, waker, false, &link);
         client.shared().close("this rank has left the run");
         return (reactor.links.transport, outcome.map_err(fail).map(|()| Ok(Ok(()))));
@@ -266,9 +285,14 @@ fn serve<T: Transport + Send + 'static>(
     let reactor = Reactor::new(links, node, Some((head, mailbox.clone()))).watching(awaits, silence);
     let (reactor, outcome) = std::thread::scope(|scope| {
         let body_client = client.clone();
+        let hosts = team.hellos.iter().map(|hello| hello.host.clone()).collect();
         let body = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, move || {
             let mut close = CloseAtEnd { mailbox, succeeded: false };
+            let _ = body_client.shared().hosts.set(hosts);
             let outcome = body(&body_client, &team);
+            if outcome.is_ok() {
+                body_client.shared().finish_callbacks();
+            }
             close.succeeded = outcome.is_ok();
             outcome
         });

@@ -17,17 +17,20 @@ use super::mailbox::Mailbox;
 use super::nested::Nested;
 use super::profile::ProfilePhase as Profiled;
 use crate::error::ProtocolError;
-use crate::ids::{HEAD, Rank};
+use crate::ids::{HEAD, Rank, TaskId};
 use crate::protocol::{self, Frame, RankOrder, RankReport};
 use crate::runtime::driver::DrivenReactor;
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
+use crate::runtime::wait::WaitAnswer;
 use crate::transport::{Arrival, Flight, Transport};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The reason that threads are told which still wait at the end of the run.
+const RETURNED: &str = "the closure given to `run` has returned";
 /// The rank that watches rank 0.
 const HEAD_WATCHER: Rank = Rank(1);
 /// Number of turns in a row, in all of which something moved, after which the clock is read.
@@ -115,7 +118,10 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
     pub(crate) fn turn(&mut self) -> Result<bool, ExecutorError> {
         self.links.profile.enter(Profiled::Polling);
+        // those that came in earlier turns: the requests that make the scheduler know them are taken before
+        let kept = std::mem::take(&mut self.node.objects.kept);
         let mut moved = self.take_requests()?;
+        moved |= self.keep_promises(kept)?;
         moved |= self.take_arrivals()?;
         moved |= self.node.collect(&mut self.links)?;
         if self.phase == ShutdownPhase::Running {
@@ -127,6 +133,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         if self.phase == ShutdownPhase::Running || self.awaits {
             moved |= self.node.run_short(&mut self.links)?;
         }
+        self.node.end_late_tasks();
         self.turns += 1;
         if !moved || self.turns >= TURNS_UNTIMED {
             self.turns = 0;
@@ -156,10 +163,28 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
                 // threads that wait for answers must be told that none will come
                 (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
+                (Err(error), Request::Object(request)) => request.close(&error.to_string()),
                 _ => {}
             }
         }
         outcome.map(|()| true)
+    }
+
+    /// Tells the scheduler of promised results.
+    fn keep_promises(&mut self, kept: Vec<(TaskId, WaitAnswer)>) -> Result<bool, ExecutorError> {
+        if kept.is_empty() {
+            return Ok(false);
+        }
+        for kept in self.node.kept_promises(kept, &mut self.links)? {
+            match &mut self.head {
+                Some((head, _)) => head.keep(kept)?,
+                None => self.node.reports.push(match kept {
+                    (task, Ok(output)) => RankReport::Keep { task, output },
+                    (task, Err(error)) => RankReport::Break { task, error },
+                }),
+            }
+        }
+        Ok(true)
     }
 
     fn take_arrivals(&mut self) -> Result<bool, ExecutorError> {
@@ -243,6 +268,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 nested.answer(task, answer, &mut self.node)?
             }
             (RankOrder::Status { task, status }, Some(nested)) => nested.status(task, status),
+            (RankOrder::Counter { counter, name }, Some(nested)) => nested.name_counter(counter, &name),
             (order, _) => self.take_plain_order(order)?,
         }
         Ok(())
@@ -252,8 +278,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         match order {
             RankOrder::Shutdown => {
                 if let Some(nested) = &mut self.nested {
-                    nested.close("the closure given to `run` has returned");
+                    nested.close(RETURNED);
                 }
+                self.node.objects.close(RETURNED);
                 self.phase = ShutdownPhase::Leaving;
                 self.node.order(RankOrder::Shutdown, &mut self.links)?;
             }
@@ -316,11 +343,13 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
 
     /// Takes the next step of the shutdown, if its condition is met. True if a step was taken.
     fn leave(&mut self) -> Result<bool, ExecutorError> {
-        let busy = self.node.is_fetching() || (self.awaits && self.node.is_computing());
+        let computing = self.node.is_computing() || self.node.objects.is_busy();
+        let busy = self.node.is_fetching() || (self.awaits && computing);
         if let Some((head, _)) = &mut self.head {
             head.tell_unended();
             if self.phase == ShutdownPhase::Running && head.may_close() {
-                head.close("the closure given to `run` has returned");
+                head.close(RETURNED);
+                self.node.objects.close(RETURNED);
                 head.send_all(&RankOrder::Shutdown, &mut self.links)?;
                 self.phase = ShutdownPhase::Serving;
                 self.node.order(RankOrder::Shutdown, &mut self.links)?;
@@ -363,7 +392,7 @@ impl<T: Transport + Send, C: Compute + Send> DrivenReactor for Reactor<T, C> {
     fn has_work(&self) -> bool {
         let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
         let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
-        requests || nested || self.node.compute.has_done()
+        requests || nested || self.node.compute.has_done() || !self.node.objects.kept.is_empty()
     }
 
     fn wants_own(&self) -> bool {

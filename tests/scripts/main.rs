@@ -6,6 +6,7 @@ mod common;
 mod bad;
 mod bombs;
 mod campaign;
+mod chains;
 mod commands;
 mod data;
 mod examples;

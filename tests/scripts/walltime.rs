@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// In a job of two hours, less half a minute for its end, this fits only at the very first moment: it is no error, and never
-/// started.
+/// In a job of two hours, less half a minute for its end, this fits only at the very first moment: it is no error, and
+/// never started.
 const NEVER: &str = "1 h 59 min 30 s";
 
 fn script(policy: &str, more: &str) -> Folder {

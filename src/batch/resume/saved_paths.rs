@@ -82,7 +82,8 @@ pub(super) fn shared(task: &PlanTask) -> Vec<(Option<u32>, &Template)> {
 }
 
 /// The name of a file in the journal: relative to the script's folder `here` if it lies below it, without `.` and
-/// `..`. With `links`, a symbolic link has the name of what it leads to; not to be looked up for each of a million paths.
+/// `..`. With `links`, a symbolic link has the name of what it leads to; not to be looked up for each of a million
+/// paths.
 pub(crate) fn recorded_name(here: &Path, path: &str, links: bool) -> String {
     let whole = shared_paths::file_key(&here.join(path), links);
     let here = shared_paths::file_key(here, false);

@@ -39,6 +39,9 @@ pub(super) fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
                 )));
             }
         },
+        NodeKind::Else(..) | NodeKind::Optional(_) => {
+            return Err(fault("`else` and `?` are about results of tasks, and here are none".to_string()));
+        }
         NodeKind::Index(inner, subscripts) => match (split_call(inner), &subscripts[..]) {
             (Some(call), [Subscript::Index(at)]) => {
                 return call.named.iter().flatten().chain([at]).try_for_each(scalar);
@@ -54,7 +57,7 @@ pub(super) fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
     wrong.map_or(Ok(()), Err)
 }
 
-/// Refuses an argument of `join` that is neither a single value nor parts of a text.
+/// Checks an argument of `join`, which may be a single value, a list of them, or parts of a split text.
 fn parts(node: &ExprNode) -> Result<(), FormulaError> {
     if let Some(call) = split_call(node) {
         return call.named.iter().flatten().try_for_each(scalar);
@@ -71,7 +74,7 @@ fn parts(node: &ExprNode) -> Result<(), FormulaError> {
     }
 }
 
-/// The call of `split` that a node is.
+/// The call of `split`, if the node is one.
 pub(super) fn split_call(node: &ExprNode) -> Option<&Call> {
     match &node.kind {
         NodeKind::Call(call) if call.function == Function::Text(TextFunction::Split) => Some(call),
@@ -86,7 +89,7 @@ pub(super) fn kind(node: &ExprNode, types: &HashMap<String, FormulaType>) -> For
         let common = all.iter().map(|node| of(node)).reduce(FormulaType::and);
         common.filter(|kind| *kind != FormulaType::Mixed).unwrap_or(FormulaType::Number)
     };
-    // texts that have no place are refused when the formula is tried
+    // a text among the operands is an error, reported when the formula is evaluated
     let numbers = |all: &[&ExprNode]| match common(all) {
         FormulaType::Whole => FormulaType::Whole,
         _ => FormulaType::Number,
@@ -94,7 +97,9 @@ pub(super) fn kind(node: &ExprNode, types: &HashMap<String, FormulaType>) -> For
     match &node.kind {
         NodeKind::Text(_) | NodeKind::Index(..) => FormulaType::Text,
         NodeKind::Number(literal) if literal.as_integer().is_some() => FormulaType::Whole,
-        NodeKind::Number(_) | NodeKind::List(_) => FormulaType::Number,
+        NodeKind::Number(_) | NodeKind::List(_) | NodeKind::Else(..) | NodeKind::Optional(_) => {
+            FormulaType::Number
+        }
         NodeKind::Name { name, .. } => types.get(name).copied().unwrap_or(FormulaType::Number),
         NodeKind::Unary(UnaryOp::Neg, a) => numbers(&[a]),
         NodeKind::Unary(UnaryOp::Not, _) => FormulaType::Whole,

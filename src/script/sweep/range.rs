@@ -46,7 +46,7 @@ struct Decimal {
 }
 
 impl NumRange {
-    /// The range of the integers from 0 on, `len` of them, which must be at least one.
+    /// Makes the range of the integers from 0 to `len - 1`. `len` must be at least 1.
     pub(crate) fn counting(len: u64) -> Self {
         NumRange { start: 0, step: 1, scale: None, len }
     }
@@ -126,6 +126,14 @@ impl NumRange {
             None => ScriptValue::Int(whole),
             Some(scale) => ScriptValue::Float(whole as f64 / 10f64.powi(scale as i32)),
         }
+    }
+
+    /// Returns the number of positions by which a value that is larger by `difference` stands later in the range;
+    /// `None` if the range does not have such values.
+    pub(crate) fn positions_apart(&self, difference: i64) -> Option<i64> {
+        let power = 10i64.checked_pow(self.scale.unwrap_or(0))?;
+        let whole = difference.checked_mul(power)?;
+        (whole.checked_rem(self.step)? == 0).then(|| whole / self.step)
     }
 
     /// Returns the position of a value in the range; `None` where the range does not have it.

@@ -1,5 +1,5 @@
-//! Tasks that submit tasks: what a task does while it is computed on a rank other than 0. What it submits is drawn from its
-//! seed, so it is the same whenever and wherever the task runs, but for the numbers.
+//! Tasks that submit tasks: what a task does while it is computed on a rank other than 0. What it submits is drawn from
+//! its seed, so it is the same whenever and wherever the task runs, but for the numbers.
 
 use super::{Cluster, Running};
 use crate::client::{Manner, Spec, value_of};
@@ -159,10 +159,27 @@ impl Cluster {
         } else {
             if node.numbered_defs == 0 {
                 let (name, shared) = ("nested".to_owned(), Blob::default());
-                let definition = Definition { def: DefId(0), function: 2, name, shared, slots: 1, memory: 0 };
+                let definition = Definition {
+                    def: DefId(0),
+                    function: 2,
+                    name,
+                    shared,
+                    slots: 1,
+                    memory: 0,
+                    gpus: 0,
+                    timeout: 0,
+                };
                 let needs = ResourceRequest::default();
-                let nested =
-                    NestedDefinition { definition, priority: 0, retries: 0, retry_delay: 0, on: None, needs };
+                let nested = NestedDefinition {
+                    definition,
+                    priority: 0,
+                    retries: 0,
+                    retry_delay: 0,
+                    on: None,
+                    among: None,
+                    prefer: None,
+                    needs,
+                };
                 self.reports[rank].push_back(RankReport::Define(Box::new(nested)));
             }
             let (args, more) = (spec.args.clone(), 0);
