@@ -5,8 +5,6 @@
 //!
 //! `mpirun -n 4 target/release/examples/as_completed`
 
-use dtask::prelude::*;
-
 /// The middle of an interval, and the value of the function there.
 fn look(from: f64, to: f64) -> (f64, f64, f64) {
     let x = (from + to) / 2.0;

@@ -49,7 +49,7 @@ fn solve(mut queens: Vec<u8>, n: u8) -> Result<u64, Failure> {
 fn main() -> dtask::Result<()> {
     let n = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(8);
     dtask::run(|client| {
-        println!("{n} queens: {} solutions", client.submit(solve, (Vec::new(), n)).result()?);
+        println!("{n} queens: {} solutions", client.submit(solve, (Vec::<u8>::new(), n)).result()?);
         Ok(())
     })
 }
