@@ -15,7 +15,7 @@ use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
 use crate::batch::rank::{array, command, save_array};
 use crate::batch::resume::todo::Todo;
-use crate::batch::task_def::{Read, TaskDef, streams};
+use crate::batch::task_def::{ReadOutputs, TaskDef, streams};
 use crate::client::Client;
 use crate::client::family::{FAMILY_MAX, Family};
 use crate::client::future::Future;
@@ -63,7 +63,7 @@ pub(crate) struct Submitter<'a> {
     users: Vec<Vec<usize>>,
     /// Results whose futures are held, since tasks that are not submitted yet will read them.
     pub(crate) retained: RetainedResults<'a>,
-    pub(super) read: Read,
+    pub(super) read: ReadOutputs,
     /// By task number, whether the definition is too long for a family that the engine expands.
     pub(super) too_long: Vec<bool>,
     /// By task number, optional families (whose instances are allowed to fail), with the failures so far.
@@ -111,7 +111,7 @@ impl<'a> Submitter<'a> {
                 .collect(),
             users,
             retained: RetainedResults::new(client, plan, todo),
-            read: Read::new(plan),
+            read: ReadOutputs::new(plan),
             too_long: vec![false; count],
             losses: done_families(plan, todo),
             unordered: HashMap::new(),
@@ -216,7 +216,7 @@ impl<'a> Submitter<'a> {
         def.leave_out(|group| group.wanted.is_empty() && is_done(group.task));
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
-                group.without.clone_from(losses.lost());
+                group.without = losses.without(self.plan.tasks[group.task].optional);
             }
         }
         Ok(Box::new(OpenTask::new(def)))
@@ -260,7 +260,7 @@ impl<'a> Submitter<'a> {
         let mut saves = Vec::new();
         // A family that the engine expands has no dependants and saves no arrays, so nothing is to be done for it here.
         if let SubmittedFutures::Each(futures) = &instances {
-            if begun.def.task.optional {
+            if begun.def.task.optional || begun.def.task.skippable {
                 let losses = self.losses.entry(number).or_default();
                 losses.watch(indices.clone(), self.client.watch(futures), last);
             }
@@ -301,7 +301,7 @@ impl<'a> Submitter<'a> {
         range: Range<u64>,
         is_sparse: bool,
     ) -> Result<Vec<Future<Artifact>>> {
-        // a family has a definition of its own
+        // sending a family to the engine has a fixed cost: short ranges are cheaper one instance at a time
         if (!is_sparse || range.end - range.start >= FAMILY_LEAST)
             && let Some(family) = self.family(begun, &range)
         {

@@ -1,6 +1,6 @@
 //! The summary that is printed at the end of a run.
 
-use crate::batch::failure::{self, FailedInstance, Parts};
+use crate::batch::failure::{self, FailedInstance, FailuresByKind};
 use crate::batch::head::display::{bytes, shown};
 use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::outputs::shared_files::{LeftFile, Sinks};
@@ -16,12 +16,12 @@ use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::RenderScope;
 use crate::script::values::units;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The number of files that could not be written of which the summary tells; the rest are counted.
+/// The most files that the summary names as not written; the rest are counted.
 const TOLD: usize = 20;
 /// The number of failed instances that the summary names.
 const LISTED: usize = 8;
@@ -29,8 +29,8 @@ const LISTED: usize = 8;
 /// last are named.
 const NAMED: u64 = 4;
 
-/// The number of runs one after the other in which no instance ends, before signals, after which the exit code no longer
-/// asks for another.
+/// The number of runs in a row, each ended by a signal before any instance has ended, after which the exit code no
+/// longer asks for another run.
 const FRUITLESS: u32 = 3;
 
 /// The texts that the run prints at its end, and the state of the run that decides the exit code.
@@ -63,15 +63,16 @@ impl Summary {
         slots: u64,
         elapsed: Duration,
     ) -> Summary {
-        let Parts { failed, skipped, left } = failure::part(plan, collected.failed.in_order());
+        let FailuresByKind { failed, skipped, left } = failure::part(plan, collected.failed.in_order());
         let stopped = collected.stopped.unwrap_or_default();
         let undone = stopped.counts(plan.tasks.len()).iter().sum::<u64>();
         let without = (failed.len() + skipped.len() + left.len()) as u64;
-        let done = plan.instances().saturating_sub(without + undone);
+        let absent: u64 = collected.skipped.values().chain(collected.not_needed.values()).sum();
+        let done = plan.instances().saturating_sub(without + undone + absent);
         let later = left.len() as u64 + if stopped.is_resumable() { undone } else { 0 };
         let seconds = elapsed.as_secs_f64();
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
-        // a task that prepares its command in the slot of a short one counts too, beside that one
+        // may exceed 100 %: while a short task runs, the next one prepares its command in the same slot, and both count
         let used = (100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9)).min(100.0);
         let earlier = match collected.earlier {
             0 => String::new(),
@@ -94,9 +95,18 @@ impl Summary {
         let width = plan.tasks.iter().map(|task| task.name.len()).max().unwrap_or(0);
         for (at, task) in plan.tasks.iter().enumerate() {
             let (failed, skipped, left) = (failed_of[at], skipped_of[at], left_of[at]);
-            let done = task.family.len().saturating_sub(failed + skipped + left);
+            let of = |counts: &BTreeMap<usize, u64>| counts.get(&at).copied().unwrap_or(0);
+            let (out, unneeded) = (of(&collected.skipped), of(&collected.not_needed));
+            let done = task.family.len().saturating_sub(failed + skipped + left + out + unneeded);
             let mut line = format!("  {:width$}  {done:>6} done", task.name);
-            for (count, what) in [(failed, "failed"), (skipped, "not run"), (left, "left for the next run")] {
+            let counts = [
+                (out, "skipped by `when`"),
+                (unneeded, "not needed"),
+                (failed, "failed"),
+                (skipped, "not run"),
+                (left, "left for the next run"),
+            ];
+            for (count, what) in counts {
                 if count > 0 {
                     let _ = write!(line, ", {count} {what}");
                 }
@@ -111,7 +121,7 @@ impl Summary {
         let why = stopped.why.or(is_noticed.then_some(StopReason::Asked));
         let achieved = done > collected.earlier || failed.len() as u64 > collected.failed_before;
         let may_go_on = match why {
-            // a signal may come at any time, and the next run may have more of it
+            // the signal may have come early by chance: the next run may have more time
             Some(StopReason::Asked) => achieved || collected.fruitless + 1 < FRUITLESS,
             _ => achieved,
         };
@@ -140,8 +150,8 @@ impl Summary {
                 "error: the run was stopped after {failures}, as `[policy]` says; {undone} not started"
             );
         }
-        // The exit code asks for another run if something is left, but not after so many failures that `[policy]` would
-        // stop that run too, and not if this run has achieved nothing: job scripts would queue it again for ever.
+        // The exit code asks for another run if something is left, unless so many instances have failed that `[policy]`
+        // would stop that run too, or this run has achieved nothing: job scripts would queue the script again for ever.
         let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
         if later > 0 && !may_go_on {
             errors += &hopeless(plan, &left, &stopped, why);
@@ -153,7 +163,7 @@ impl Summary {
     }
 }
 
-/// The error of a run in which no instance has ended, so that the next one would go the same way.
+/// Makes the error message of a run in which no instance has ended, so that another run would achieve nothing either.
 fn hopeless(plan: &Plan, left: &[FailedInstance], stopped: &Stopped, why: Option<StopReason>) -> String {
     if why == Some(StopReason::Asked) {
         return format!(
@@ -252,8 +262,8 @@ fn saved_at(plan: &Plan, task: &PlanTask, number: usize, index: u64) -> Option<S
     Some(shown(&plan.dir.join(path)))
 }
 
-/// The errors at the end: files that were not written, and the number of failures with the names of the first. The
-/// failures themselves have been told as they happened.
+/// Formats the errors at the end: the files that were not written, and the number of failures with the names of the
+/// first. Each failure has been printed when it happened.
 fn errors(
     plan: &Plan,
     failed: &[FailedInstance],
