@@ -5,7 +5,6 @@
 //!
 //! `mpirun -n 4 target/release/examples/word_count FILE ..`
 
-use dtask::prelude::*;
 use std::path::PathBuf;
 
 fn words(path: PathBuf) -> std::io::Result<Vec<(String, u64)>> {
