@@ -32,6 +32,7 @@ mod references;
 mod resources;
 mod resume;
 mod resume_changes;
+mod resume_outputs;
 mod robust;
 mod saving;
 mod scratch;

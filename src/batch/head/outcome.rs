@@ -44,9 +44,11 @@ pub(crate) struct RunOutcome {
 }
 
 impl RunOutcome {
-    /// Hands the files that have become complete since the last call to the recorder.
-    pub(crate) fn record_files(&mut self, plan: &Plan) {
+    /// Hands the files that have become complete since the last call to the recorder, and those that have grown; `all` of
+    /// them, if no more comes.
+    pub(crate) fn record_files(&mut self, plan: &Plan, all: bool) {
         self.recorder.complete(&plan.dir, self.sinks.take_complete());
+        self.recorder.grown(&plan.dir, self.sinks.take_grown(all));
     }
 }
 
