@@ -16,7 +16,7 @@ pub enum Error {
     /// The task failed, or a task that it depends on did.
     #[error(transparent)]
     Task(#[from] Arc<TaskError>),
-    /// A wait took longer than its time limit. The task that was waited for goes on.
+    /// A wait took longer than its time limit. The task, if the wait was for one, goes on.
     #[error("timed out after {0:?}: what was waited for is not done yet")]
     Timeout(std::time::Duration),
     /// A value could not be encoded, or bytes could not be decoded.
@@ -219,6 +219,22 @@ impl Failure {
     pub fn new(message: impl fmt::Display) -> Self {
         let (message, kind) = (message.to_string(), TaskErrorKind::Failed);
         Failure { message, kind, retry: None, detail: Vec::new(), cause: None }
+    }
+
+    /// Makes the failure of an error that a task function returns, with the cause that it hands on.
+    pub(crate) fn of_error<E: fmt::Display + 'static>(error: E) -> Self {
+        let any: Box<dyn std::any::Any> = Box::new(error);
+        let any = match any.downcast::<Failure>() {
+            Ok(failure) => return *failure,
+            Err(any) => any,
+        };
+        match any.downcast::<Error>() {
+            Ok(error) => (*error).into(),
+            // `{:#}` prints the causes of an `anyhow::Error` too
+            Err(any) => {
+                Failure::new(any.downcast_ref::<E>().map_or(String::new(), |error| format!("{error:#}")))
+            }
+        }
     }
 
     /// Replaces the kind of this failure (failed, panicked, ..).

@@ -151,7 +151,8 @@ pub trait Scope {
     /// The value of `name`, which may have dots as in the text: `sim.probe`. `None` if the name is unknown.
     fn get(&self, name: &str) -> Option<Binding<'_>>;
 
-    /// Whether `name` is known and has no value here, so that what stands behind its `else` counts.
+    /// Whether `name` is known but has no value for this instance, so that the expression after its `else` is
+    /// evaluated.
     fn is_missing(&self, _name: &str) -> bool {
         false
     }

@@ -5,7 +5,7 @@ use super::{DONE, FAILED, JournalArgs, STARTUP, USAGE};
 use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
-use crate::journal::record::{DoneRecord, FailedRecord, FileStamp, JournalRecord};
+use crate::journal::record::{DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord};
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
 use crate::script::options::LoadOptions;
@@ -99,6 +99,9 @@ fn summary(state: &JournalState, length: usize) -> String {
     for stamp in state.shared.values() {
         let _ = writeln!(text, "file    {}", stamp.path);
     }
+    for grown in state.grown.values() {
+        let _ = writeln!(text, "file    {} is not complete: {} bytes", grown.path, grown.length);
+    }
     match state.ended {
         Some((done, left)) => _ = writeln!(text, "end     {done} done, {left} left"),
         None if state.runs.is_empty() => {}
@@ -175,6 +178,21 @@ fn json(record: &JournalRecord) -> String {
             quoted(message)
         ),
         JournalRecord::Shared(stamp) => format!(r#"{{"record":"file","file":{}}}"#, file(stamp)),
+        JournalRecord::Grown(grown) => {
+            let part = |part: &GrownPart| {
+                let gaps = part.gaps.iter().map(|gap| format!("[{},{},{}]", gap.first, gap.last, gap.offset));
+                let gaps: Vec<String> = gaps.collect();
+                format!(
+                    r#"{{"family":"{:032x}","next":{},"gaps":[{}]}}"#,
+                    part.family,
+                    part.next,
+                    gaps.join(",")
+                )
+            };
+            let parts: Vec<String> = grown.parts.iter().map(part).collect();
+            let (path, length, parts) = (quoted(&grown.path), grown.length, parts.join(","));
+            format!(r#"{{"record":"grown","path":{path},"length":{length},"parts":[{parts}]}}"#)
+        }
         JournalRecord::End { at, done, left } => {
             format!(r#"{{"record":"end","at":{at},"done":{done},"left":{left}}}"#)
         }

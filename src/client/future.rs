@@ -27,8 +27,8 @@ const RELEASE_LOOKS: usize = 64;
 
 /// The handle that all copies of a future share; its drop releases the result.
 pub(crate) struct FutureHandle {
-    /// The number of the task. If the result comes by a promise, the number of that; [`FutureHandle::task`] makes it a
-    /// task's.
+    /// The number of the task or, if the result comes straight from another rank, of the promise.
+    /// [`FutureHandle::task`] gives the number that rank 0 knows.
     pub(super) number: TaskId,
     /// The key of the task's call in two halves, since the alignment of a `u128` would make the handle longer.
     key: [u64; 2],
@@ -60,7 +60,7 @@ impl FutureHandle {
         Arc::new(FutureHandle { number, key, def, pure, is_named, is_promised: false, shared })
     }
 
-    /// The number of the task that rank 0 knows. A promised result gets one here, if it has none.
+    /// The number under which rank 0 knows the result. A promised result that has none is registered at rank 0.
     pub(super) fn task(&self) -> TaskId {
         match self.promise() {
             Some(promise) => self.shared.registered(&promise, (self.key() >> 64) as u64),
@@ -101,7 +101,7 @@ impl Drop for FutureHandle {
 }
 
 impl ClientShared {
-    /// The future of a result that is to come straight from another rank.
+    /// Makes the future of a result that will come straight from another rank.
     pub(super) fn promised(self: &Arc<Self>, promise: &Arc<Promise>) -> Arc<FutureHandle> {
         let number = TaskId(self.new_number());
         self.objects.promises.lock().insert(number, promise.clone());
@@ -117,13 +117,13 @@ impl ClientShared {
         })
     }
 
-    /// The number under which rank 0 knows a promised result; it is told of the promise at the first call.
+    /// The number under which rank 0 knows a promised result. The first call registers the promise at rank 0.
     pub(super) fn registered(&self, promise: &Promise, key: u64) -> TaskId {
         promise.register(|answer| {
             let mut state = self.state.lock();
             let task = TaskId(state.next_task);
             state.next_task += 1;
-            // under the lock: rank 0 gets the numbers in their order
+            // pushed under the lock, so that rank 0 gets the numbers in ascending order
             self.mailbox.push(Request::Fact(SchedulerEvent::Promise { task, key }));
             drop(state);
             if let Some(answer) = answer {
@@ -133,7 +133,7 @@ impl ClientShared {
         })
     }
 
-    /// Tells those who wait for a promise that nothing will come, if the run has ended.
+    /// If the run has ended, gives an error to all that wait for the promise.
     pub(super) fn close_if_closed(&self, promise: &Promise) {
         if let Some(why) = &self.state.lock().closed {
             promise.close(why);
@@ -198,7 +198,7 @@ impl<T> Future<T> {
                 Some(WaitAnswer::Failed(_)) => Status::Failed,
                 Some(_) => Status::Finished,
                 None => {
-                    // a task that looks again and again gives its slot back for a moment
+                    // a task that polls gives its slot back for a moment, so that others get on
                     let wait = Wait::for_ends(1);
                     promise.wait(&wait, 0);
                     wait.rest(self.handle.shared.driver.get().as_deref());
@@ -332,7 +332,7 @@ pub(super) fn want<T, F: Borrow<Future<T>>>(
     let given = |future: F| {
         let handle = &future.borrow().handle;
         match handle.promise() {
-            // as long as all come straight from other ranks, rank 0 need not hear of them
+            // if all results come straight from other ranks, rank 0 need not know them
             Some(promise) if tasks.is_empty() => promises.push((promise, (handle.key() >> 64) as u64)),
             _ => {
                 for (promise, key) in promises.drain(..) {

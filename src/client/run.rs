@@ -189,7 +189,7 @@ impl Drop for LocalsOfRun {
     }
 }
 
-/// A guard that ends the use of the rank's client by threads that are none of dtask's, at the end of the run.
+/// A guard whose drop, at the end of the run, withdraws the rank's client from threads of the program's own.
 struct HomeOfRun;
 
 impl Drop for HomeOfRun {

@@ -3,9 +3,12 @@
 use crate::codec;
 use crate::error::CodecError;
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A record of the journal. New kinds are added at the end: the position of a variant is its number in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,8 @@ pub(crate) enum JournalRecord {
         /// The number of instances that are not done.
         left: u64,
     },
+    /// A file that several instances share has grown.
+    Grown(GrownFile),
 }
 
 /// The beginning of a run: when, where, by which program and for which script.
@@ -82,6 +87,66 @@ pub(crate) struct FailedRecord {
     pub attempts: u32,
     /// The error message of the last attempt.
     pub message: String,
+}
+
+/// A file that several instances share, as far as it has come: all bytes up to its length are on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GrownFile {
+    /// The path, relative to the script's folder where it is below that.
+    pub path: String,
+    /// The length in bytes, which is the end of a whole output. The file may be longer: the rest is to be cut off.
+    pub length: u64,
+    /// The checksum of the last bytes before that length.
+    pub tail: u64,
+    /// The outputs that it has of each family, in the order in which they follow one another.
+    pub parts: Vec<GrownPart>,
+}
+
+/// The outputs of one family in a file that several instances share. The number of an output is twice the index of its
+/// instance, and one more for standard error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GrownPart {
+    /// The digest of the family.
+    pub family: u128,
+    /// The number from which on the file has no output of the family.
+    pub next: u64,
+    /// The outputs before that which it lacks, in ascending order.
+    pub gaps: Vec<OutputGap>,
+}
+
+/// Outputs that follow one another and that a shared file lacks, although it has later ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutputGap {
+    /// The number of the first of them.
+    pub first: u64,
+    /// The number of the last of them.
+    pub last: u64,
+    /// The place in the file at which they would stand.
+    pub offset: u64,
+}
+
+/// The number of bytes before the end of a file that its checksum is about.
+const TAIL: u64 = 4096;
+
+impl GrownFile {
+    /// Computes the checksum of the last bytes before `length` of a file.
+    ///
+    /// # Errors
+    /// When it is shorter, or cannot be read.
+    pub(crate) fn tail_of(file: &File, length: u64) -> io::Result<u64> {
+        let start = length.saturating_sub(TAIL);
+        let mut bytes = vec![0; (length - start) as usize];
+        file.read_exact_at(&mut bytes, start)?;
+        Ok(xxh3_64(&bytes))
+    }
+
+    /// Whether the file below the folder `here` still has what was recorded.
+    pub(crate) fn is_there(&self, here: &Path) -> bool {
+        let file = File::open(here.join(&self.path));
+        let is_regular = |file: &File| file.metadata().is_ok_and(|found| found.is_file());
+        let tail = file.ok().filter(is_regular).and_then(|file| GrownFile::tail_of(&file, self.length).ok());
+        tail == Some(self.tail)
+    }
 }
 
 /// A file as it was when it was recorded. An equal stamp later means that nobody has written the file since.

@@ -1,7 +1,7 @@
 //! The state of a journal: the facts that all its records together give.
 
 use super::frame;
-use super::record::{DoneRecord, FailedRecord, FileStamp, JournalRecord, KeyRecord, RunStart};
+use super::record::{DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, RunStart};
 use crate::compact::Ranges;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -33,6 +33,8 @@ pub(crate) struct JournalState {
     pub families: HashMap<u128, FamilyHistory>,
     /// The files that several instances have written together, by path.
     pub shared: BTreeMap<String, FileStamp>,
+    /// The files that several instances write together and that are not complete, by path.
+    pub grown: BTreeMap<String, GrownFile>,
     /// The numbers of instances that were done and that were left when the last run ended; `None` if it was killed.
     pub ended: Option<(u64, u64)>,
     /// The number of runs that have begun since the last end of an instance: runs in which nothing was achieved.
@@ -118,7 +120,14 @@ impl JournalState {
                     self.fruitless = 0;
                 }
             }
-            JournalRecord::Shared(stamp) => _ = self.shared.insert(stamp.path.clone(), stamp),
+            JournalRecord::Shared(stamp) => {
+                self.grown.remove(&stamp.path);
+                self.shared.insert(stamp.path.clone(), stamp);
+            }
+            JournalRecord::Grown(grown) => {
+                self.shared.remove(&grown.path);
+                self.grown.insert(grown.path.clone(), grown);
+            }
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),
         }
     }
@@ -136,6 +145,7 @@ impl JournalState {
             records.extend(history.failed.values().cloned().map(JournalRecord::Failed));
         }
         records.extend(self.shared.values().cloned().map(JournalRecord::Shared));
+        records.extend(self.grown.values().cloned().map(JournalRecord::Grown));
         if let Some((done, left)) = self.ended {
             records.push(JournalRecord::End { at: super::record::now(), done, left });
         }

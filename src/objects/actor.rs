@@ -1,4 +1,4 @@
-//! Actors: calls run one after the other, in the order in which they arrive. The value itself is in the runtime.
+//! Actors: the queue of calls, which run one after the other in the order of arrival. The runtime has the value itself.
 
 use super::references::References;
 use super::{ObjectAction, ObjectActions, ObjectCaller, maker, reply};
@@ -6,16 +6,16 @@ use crate::ids::Rank;
 use crate::protocol::{Blob, ObjectId, ObjectOp, ReplyKind};
 use std::collections::VecDeque;
 
-/// An actor: its handles and its calls.
+/// The state of an actor: its handles and its calls.
 #[derive(Debug, Default)]
 pub(crate) struct ActorState {
     handles: References,
-    /// Calls that have not begun.
+    /// The calls that have not begun.
     calls: VecDeque<(ObjectCaller, Blob)>,
-    /// Whether the maker's message has come; calls of others may come before it.
+    /// Whether the message that creates the actor has arrived. Calls of other ranks may arrive before it.
     is_made: bool,
     is_running: bool,
-    /// The error of the constructor, encoded, by which all calls fail.
+    /// The encoded error of the constructor, if it has failed. All calls fail with it.
     broken: Option<Blob>,
     is_discarded: bool,
 }
@@ -82,7 +82,7 @@ impl ActorState {
         self.discard_if_unheld(object, out);
     }
 
-    /// Lets the value go once nobody holds a handle and all calls that were made have ended.
+    /// Has the value dropped once there are no more handles and all calls have ended.
     fn discard_if_unheld(&mut self, object: ObjectId, out: &mut ObjectActions) {
         if self.is_made && self.handles.is_empty() && !self.is_busy() && !self.is_discarded {
             self.is_discarded = true;

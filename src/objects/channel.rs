@@ -15,18 +15,18 @@ use std::collections::BTreeSet;
 pub(crate) struct ChannelState {
     senders: References,
     receivers: References,
-    /// The rank that receives, once one does.
+    /// The rank that receives; `None` until one does.
     bound: Option<Rank>,
-    /// Calls that wait for a rank that receives.
+    /// The calls of senders that ask for the receiving rank, while there is none.
     locating: Vec<ObjectCaller>,
-    /// The ranks that know where the receiver is, and may have sent items.
+    /// The ranks that know the receiving rank, and may have sent items.
     connected: BTreeSet<Rank>,
     /// The number of items sent, as far as the sending ranks have reported it.
     sent: u64,
-    /// A sending rank that has died.
+    /// A sending rank that has died, if any.
     lost_sender: Option<Rank>,
     lost_receiver: Option<Rank>,
-    /// Whether the maker's message has come; messages of others may come before it.
+    /// Whether the message that creates the channel has arrived. Messages of other ranks may arrive before it.
     is_made: bool,
     /// Whether the receiver was told that nobody sends any more.
     told_end: bool,
@@ -141,7 +141,7 @@ impl ChannelState {
             self.receivers = References::default();
             self.lost_receiver = Some(rank);
         }
-        // then nobody holds the ends but those that were read already, which must not wait
+        // the rank that has made the channel is dead: only handles that were read already remain, and must not wait
         self.is_made |= maker(object) == rank;
         self.settle(object, out);
     }
@@ -156,7 +156,7 @@ impl ChannelState {
             return Err(format!("{} calls look for the receiver, which is known", self.locating.len()));
         }
         if let Some(bound) = self.bound.filter(|rank| !self.told_broken && !self.receivers.has(*rank)) {
-            // its handle may have gone on, in a value that nobody has read
+            // the dead rank may have passed its handle on, in a value that nobody has read yet
             if self.receivers.is_empty() {
                 return Err(format!("rank {bound} receives, and holds no end"));
             }

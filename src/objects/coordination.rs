@@ -12,7 +12,7 @@ pub(crate) struct EventState {
     waiting: Vec<ObjectCaller>,
 }
 
-/// Removes the call number `call` of `rank` from `waiting`; true if it was there.
+/// Removes the call number `call` of `rank` from `waiting`. Returns whether it was there.
 fn withdraw(waiting: &mut Vec<ObjectCaller>, rank: Rank, call: u64) -> bool {
     let before = waiting.len();
     waiting.retain(|waits| *waits != ObjectCaller { rank, call });
@@ -69,9 +69,9 @@ impl EventState {
 /// The permits of a semaphore or a lock, with the ranks that hold some and the calls that wait for one.
 #[derive(Debug, Default)]
 pub(crate) struct PermitState {
-    /// The number of permits, held or free; 0 until the first call sets it.
+    /// The number of permits in all, held and free; 0 until the first call sets it.
     permits: u32,
-    /// The rank of each holder; a rank that holds several is there several times.
+    /// The rank of the holder of each permit that is held; a rank may be there several times.
     holders: Vec<Rank>,
     waiting: VecDeque<ObjectCaller>,
 }

@@ -82,7 +82,7 @@ enum ObjectState {
 #[derive(Debug, Default)]
 pub(crate) struct Objects {
     table: BTreeMap<ObjectId, ObjectState>,
-    /// The numbers of actors and channels that were made here and released, which late messages may still name.
+    /// The numbers of the released actors and channels that were created here. Late messages may still name them.
     released: Ranges,
 }
 
@@ -93,13 +93,13 @@ fn reply(to: ObjectCaller, kind: ReplyKind, payload: Blob, out: &mut ObjectActio
     }
 }
 
-/// The rank that has made an object without a name, and so has given it its number.
+/// The rank that has created an object without a name, found from the object's number.
 fn maker(object: ObjectId) -> Rank {
     TaskId(object.number).owner()
 }
 
 impl Objects {
-    /// Handles a call of a rank, and appends what follows to `out`.
+    /// Handles a call of a rank, and appends the resulting actions to `out`.
     ///
     /// # Errors
     /// When an object of that kind has no such operation, because of a bug or a damaged message.
@@ -111,8 +111,8 @@ impl Objects {
         out: &mut ObjectActions,
     ) -> Result<(), ProtocolError> {
         let from = ObjectCaller { rank, call };
-        // an object with a name is there as soon as somebody names it; another one may be named here before its maker's
-        // message arrives
+        // an object with a name is created by its first call; for other objects, calls may arrive before the message
+        // that creates them
         match object.kind {
             ObjectKind::Function => return Err(wrong(object, op)),
             ObjectKind::Actor | ObjectKind::Channel if self.released.contains(object.number) => {
@@ -149,8 +149,8 @@ impl Objects {
         }
     }
 
-    /// Notes that the running call of an actor has ended; the next one begins. `failure` is the encoded error if it was
-    /// the constructor and has failed.
+    /// Notes that the running call of an actor has ended, and starts the next one. `failure` is the encoded error of
+    /// the constructor, if that was the call and has failed.
     pub(crate) fn computed(&mut self, object: ObjectId, failure: Option<Blob>, out: &mut ObjectActions) {
         if let Some(ObjectState::Actor(actor)) = self.table.get_mut(&object) {
             actor.computed(object, failure, out);

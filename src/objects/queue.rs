@@ -72,7 +72,8 @@ impl QueueState {
         true
     }
 
-    /// Moves values from calls that put to the queue and from there to calls that take, as far as there is room.
+    /// Moves values from waiting `put` calls into the queue, and from the queue to waiting `get` calls, as far as
+    /// possible.
     fn settle(&mut self, out: &mut ObjectActions) {
         loop {
             if !self.getting.is_empty()

@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct References {
     /// The number of handles that each rank holds.
     held: BTreeMap<Rank, u64>,
-    /// Copies that have left a rank and were not read yet.
+    /// The tickets of copies that have left a rank and were not read yet.
     tickets: BTreeSet<u64>,
-    /// Copies that were read.
+    /// The tickets of copies that were read.
     spent: Ranges,
 }
 
@@ -25,7 +25,7 @@ impl References {
         *self.held.entry(rank).or_default() += 1;
     }
 
-    /// Notes that a copy has left a rank.
+    /// Notes that a copy has left a rank inside an encoded value.
     pub(super) fn leave(&mut self, ticket: u64) {
         if !self.spent.contains(ticket) {
             self.tickets.insert(ticket);
@@ -49,7 +49,7 @@ impl References {
         }
     }
 
-    /// Forgets the handles of a rank that has died. True if it had any.
+    /// Removes the handles of a rank that has died. Returns whether it had any.
     pub(super) fn lost(&mut self, rank: Rank) -> bool {
         self.held.remove(&rank).is_some()
     }

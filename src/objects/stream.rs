@@ -36,7 +36,7 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    /// Makes the end of a channel that lets `capacity` items be under way.
+    /// Makes the end of a channel in which at most `capacity` items are under way.
     pub(crate) fn new(capacity: u32) -> Self {
         Outlet {
             credits: capacity.max(1),
@@ -46,7 +46,7 @@ impl Outlet {
         }
     }
 
-    /// Takes the right to send one item: true if it may be sent now; false if the sender has to wait.
+    /// Takes one credit, the right to send one item. Returns false if there is none and the sender has to wait.
     ///
     /// # Errors
     /// The reason, when nobody receives any more.
@@ -61,8 +61,8 @@ impl Outlet {
         Ok(true)
     }
 
-    /// Notes an item for which a right was taken. Returns the rank that it is to be sent to now, with the item; `None`
-    /// while the place of the receiver is not known, or when there is none any more.
+    /// Accepts an item for which a credit was taken. Returns the rank that it is to be sent to now, with the item;
+    /// `None` while the place of the receiver is not known, or when there is none any more.
     pub(crate) fn send(&mut self, item: Blob) -> Option<(Rank, Blob)> {
         self.unreported += 1;
         match self.place {
@@ -75,7 +75,7 @@ impl Outlet {
         }
     }
 
-    /// Whether the registry is to be asked for the place of the receiver; true once.
+    /// Whether the registry has to be asked for the rank of the receiver. Returns true at the first call only.
     pub(crate) fn asks(&mut self) -> bool {
         let asks = self.place == ReceiverPlace::Unknown;
         if asks {
@@ -84,7 +84,7 @@ impl Outlet {
         asks
     }
 
-    /// Notes the place of the receiver, and returns the items that have waited for it.
+    /// Notes the rank of the receiver, and returns the items that have waited for it.
     pub(crate) fn found(&mut self, rank: Rank) -> VecDeque<Blob> {
         if !matches!(self.place, ReceiverPlace::Gone(_)) {
             self.place = ReceiverPlace::At(rank);
@@ -121,14 +121,14 @@ impl Outlet {
     }
 }
 
-/// The outcome of a look for an item.
+/// The outcome of an attempt to take an item.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// An item, and the rank that is to be told that as many of its items were taken, if it is time for that.
+    /// An item. If a credit message is due, also the rank to send it to and the number of its items taken.
     Item(Blob, Option<(Rank, u32)>),
-    /// There is none now.
+    /// No item has arrived, but more may come.
     None,
-    /// There will be none any more: nobody sends.
+    /// There will be no more items: the sending end is closed.
     End,
     /// Some items may be missing, for this reason.
     Lost(String),
@@ -138,7 +138,7 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Inlet {
     items: VecDeque<(Rank, Blob)>,
-    /// Number of taken items of a rank after which it is told.
+    /// The number of items taken from a rank after which a credit message is sent to it.
     batch: u32,
     owed: BTreeMap<Rank, u32>,
     received: u64,
@@ -148,7 +148,7 @@ pub(crate) struct Inlet {
 }
 
 impl Inlet {
-    /// Makes the end of a channel that lets `capacity` items be under way.
+    /// Makes the end of a channel in which at most `capacity` items are under way.
     pub(crate) fn new(capacity: u32) -> Self {
         Inlet {
             items: VecDeque::new(),
@@ -189,7 +189,7 @@ impl Inlet {
         }
     }
 
-    /// Whether a look for an item would find one or the end.
+    /// Whether [`Inlet::take`] would return something other than [`Taken::None`].
     pub(crate) fn is_ready(&self) -> bool {
         !self.items.is_empty()
             || self.lost.is_some()

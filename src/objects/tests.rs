@@ -1,4 +1,4 @@
-//! Events in, actions out.
+//! Tests of the state machines of objects: each call gives the expected replies and actions.
 
 use super::*;
 use crate::protocol::HandleSide;
@@ -17,7 +17,7 @@ impl Home {
         Home { objects: Objects::default(), out: Vec::new() }
     }
 
-    /// Handles a call, and tells what follows: `RANK:CALL KIND PAYLOAD` for each reply.
+    /// Handles a call, and returns the replies as texts `RANK:CALL KIND PAYLOAD`.
     fn call(&mut self, kind: ObjectKind, rank: u32, call: u64, op: ObjectOp, payload: &[u8]) -> Vec<String> {
         let call = ObjectCall { object: object(kind), call, op };
         self.objects
@@ -76,7 +76,7 @@ fn permits_go_to_those_who_wait_in_their_order_and_come_back_from_the_dead() {
     assert!(db(1, 2, take).is_empty());
     assert!(db(0, 1, take).is_empty());
     assert_eq!(db(1, 0, ObjectOp::Release), ["3:2 Done"]);
-    // one that holds none gives none back
+    // a rank that holds no permit releases one: nothing happens
     assert!(db(1, 0, ObjectOp::Release).is_empty());
     assert!(home.lost(1).is_empty());
     assert_eq!(home.lost(2), ["0:1 Done"]);

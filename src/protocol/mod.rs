@@ -27,8 +27,8 @@ pub(crate) mod resources;
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
 pub use crate::protocol::resources::{COUNTERS_MAX, ResourceRequest};
 pub use arguments::{
-    ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED, index_argument,
-    push_argument, push_length, push_never, push_refusal, take_length,
+    ARGUMENT_CONTAINER, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED,
+    index_argument, push_argument, push_length, push_never, push_refusal, take_length,
 };
 pub use blob::Blob;
 pub use frame::{Frame, FrameKind, Message, append, decode};
@@ -402,8 +402,8 @@ pub enum RankReport {
         /// The number of bytes that were moved to disk since the start of the run.
         moved: u64,
     },
-    /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.
-    /// The sender holds a future of it.
+    /// Announces a result that the sender will get from another rank and not from a task, such as that of an actor's
+    /// call. The sender holds a future of it.
     Promise {
         /// The number of the new result, as if a task had made it.
         task: TaskId,

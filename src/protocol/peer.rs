@@ -56,14 +56,14 @@ pub enum Peer {
         /// The encoded item, or the end of it.
         payload: Blob,
     },
-    /// Tells a rank that sends items that as many of its items were taken, so that it can send as many more.
+    /// Reports to a rank that sends items that `count` of them were taken, so that it can send as many more.
     Credit {
         /// The channel.
         channel: ObjectId,
         /// The number of items taken since the last such message.
         count: u32,
     },
-    /// Tells the rank that receives a channel's items that nobody holds its sending end any more.
+    /// Reports to the rank that receives a channel's items that there are no more handles of the sending end.
     Ended {
         /// The channel.
         channel: ObjectId,
@@ -72,7 +72,7 @@ pub enum Peer {
         /// A rank that has sent items and has died, so that some of them may be missing.
         lost: Option<Rank>,
     },
-    /// Tells a rank that sends items that nobody holds the receiving end of the channel any more.
+    /// Reports to a rank that sends items that there are no more handles of the receiving end.
     Broken {
         /// The channel.
         channel: ObjectId,

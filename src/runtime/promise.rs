@@ -16,7 +16,7 @@ pub(crate) struct Promise(Mutex<PromiseState>);
 #[derive(Debug, Default)]
 struct PromiseState {
     answer: Option<WaitAnswer>,
-    /// The waits for the result, each with the index of the result in it.
+    /// The waits for the result, each with the index of the result among its answers.
     waits: Vec<(Arc<Wait>, u32)>,
     /// The number under which rank 0 knows the result; `None` as long as it does not.
     task: Option<TaskId>,
@@ -24,7 +24,7 @@ struct PromiseState {
 }
 
 impl Promise {
-    /// Enters the result into `wait` as its answer number `place`, now or when it has come.
+    /// Gives the result to `wait` as its answer number `place`, now or when it comes.
     pub(crate) fn wait(&self, wait: &Arc<Wait>, place: u32) {
         let mut state = self.0.lock();
         let PromiseState { answer, waits, closed, .. } = &mut *state;
@@ -35,8 +35,8 @@ impl Promise {
         }
     }
 
-    /// Notes the result and tells those who wait. Returns the number under which rank 0 is to be told of it; `None` if
-    /// rank 0 does not know it.
+    /// Sets the result, and gives it to all waits. Returns the number under which rank 0 knows the promise and has to
+    /// get the result too; `None` if it does not know it.
     pub(crate) fn answer(&self, answer: WaitAnswer) -> Option<TaskId> {
         let mut state = self.0.lock();
         for (wait, place) in state.waits.drain(..) {
@@ -68,7 +68,7 @@ impl Promise {
         self.0.lock().answer.clone()
     }
 
-    /// Notes that the run has ended and the result will not come.
+    /// Ends all waits with an error, since the run has ended and the result will not come.
     pub(crate) fn close(&self, why: &str) {
         let mut state = self.0.lock();
         for (wait, _) in state.waits.drain(..) {

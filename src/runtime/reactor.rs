@@ -29,7 +29,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The reason that threads are told which still wait at the end of the run.
+/// The reason in the errors of waits that the end of the run has ended.
 const RETURNED: &str = "the closure given to `run` has returned";
 /// The rank that watches rank 0.
 const HEAD_WATCHER: Rank = Rank(1);
@@ -170,7 +170,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         outcome.map(|()| true)
     }
 
-    /// Tells the scheduler of promised results.
+    /// Hands promised results to the scheduler.
     fn keep_promises(&mut self, kept: Vec<(TaskId, WaitAnswer)>) -> Result<bool, ExecutorError> {
         if kept.is_empty() {
             return Ok(false);

@@ -118,7 +118,7 @@ pub enum SchedulerEvent {
         /// The encoded value if it is short. Otherwise its size and layout: the value is in rank 0's store already.
         output: ReportedResult,
     },
-    /// Notes that rank 0 will have a result that no task makes, such as that of an actor's call. The client holds a
+    /// Announces a result that rank 0 will get without a task, such as that of an actor's call. The client holds a
     /// future of it.
     Promise {
         /// The number of the new result, as if a task had made it; never used before.

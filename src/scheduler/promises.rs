@@ -1,10 +1,11 @@
-//! Promised results: results that a rank will have from elsewhere, not by a task, such as those of actors' calls.
+//! Promised results: results that a rank will get from another rank and not from a task, such as those of actors'
+//! calls.
 //!
 //! ```text
 //!   Promise ──► Blocked{missing: 1}, without inputs ── Keep ──► Inline | Stored | Failed, as any other result
 //! ```
 //!
-//! The owner keeps its promise whoever holds the future, so what comes late is dropped.
+//! The result comes even if all futures of it have been dropped; it is then released at once.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -22,7 +23,7 @@ impl Scheduler {
             return Err(ProtocolError(format!("{task:?} is promised, but known already")));
         }
         let record = ScheduledTask::new(TaskState::Blocked { missing: 1 }, SCATTERED, key, &[]);
-        // its attempt is under way elsewhere: a future of it that is dropped has not prevented anything
+        // counts as started, so that dropping its future does not warn that a task was never run
         self.tasks.insert(task, ScheduledTask { attempt: 1, ..record }, SmallVec::new());
         Ok(())
     }

@@ -183,7 +183,7 @@ macro_rules! implement {
     };
 }
 
-/// Expands to an `implement!` for each combination of parameters by value and by reference.
+/// Calls the macro `implement!` for each combination of parameters by value and by reference.
 macro_rules! combinations {
     ([] $done:tt $generics:tt $bounds:tt) => {
         implement!($done $generics $bounds);

@@ -82,7 +82,8 @@ impl<'s> Evaluator<'s> {
         self.eval(node)?.into_number(what).at(&node.span)
     }
 
-    /// Whether a node is a name that has no value in this evaluation.
+    /// Whether a node is a name without a value in this evaluation, because the instance that it refers to does not
+    /// exist.
     fn is_missing(&self, node: &ExprNode) -> bool {
         matches!(&node.kind, NodeKind::Name { name, .. } if self.scope.is_missing(name))
     }

@@ -76,7 +76,7 @@ impl<'n> Sketcher<'n> {
                 Ok(Sketch::List(items))
             }
             NodeKind::Call(call) => self.call(call, node),
-            // which of the two it is depends on the instance
+            // some instances have the value before `else`, others the one after it: the shape must fit both
             NodeKind::Else(a, b) => {
                 let (a, b) = (self.sketch(a)?, self.sketch(b)?);
                 Ok(if a == b { a } else { Sketch::Unknown })

@@ -125,7 +125,8 @@ pub enum NodeKind {
     Text(String),
     /// A name: `x`, `sim.probe`, `cell[r = r - 1]`.
     Name {
-        /// The name, with its dots, and with the brackets that choose instances by the values of parameters.
+        /// The text of the name, including its dots, and the brackets that choose instances by the values of
+        /// parameters.
         name: String,
         /// The position of the name alone; the node's span may include parentheses around it.
         span: Span,
@@ -140,9 +141,9 @@ pub enum NodeKind {
     List(Vec<ExprNode>),
     /// A call of a function: `sum(x, axis = 0)`.
     Call(Box<Call>),
-    /// A name with what stands for it where its instance is not there: `x[i = i - 1] else 0`.
+    /// A name, and the expression to use if the instance that the name refers to does not exist: `x[i = i - 1] else 0`.
     Else(Box<ExprNode>, Box<ExprNode>),
-    /// A name that is an empty list where its instance is not there: `x[i = i - 1]?`.
+    /// A name that is an empty list if the instance that it refers to does not exist: `x[i = i - 1]?`.
     Optional(Box<ExprNode>),
 }
 

@@ -81,7 +81,7 @@ impl Parser<'_> {
         })
     }
 
-    /// Parses a whole expression, with `else` in it: `x[i = i - 1] else 0`.
+    /// Parses an expression that may have `else` after a name, as in `x[i = i - 1] else 0`.
     pub(crate) fn alternatives(&mut self) -> Result<ExprNode, ExprError> {
         let left = self.expression(0)?;
         if !matches!(self.peek(), Some((Token::Name(word), _)) if word == "else") {
@@ -100,8 +100,8 @@ impl Parser<'_> {
         self.node(NodeKind::Else(Box::new(left), Box::new(right)), span)
     }
 
-    /// Parses the brackets behind a name that choose instances by the values of parameters, `[r = r - 1, c = c]`. The
-    /// name gets their text. `None` if there are no such brackets.
+    /// Parses the brackets behind a name that choose instances by the values of parameters, `[r = r - 1, c = c]`.
+    /// Returns the name with their text. `None` if there are no such brackets.
     fn choice(&mut self, name: &str, span: &Span) -> Result<Option<ExprNode>, ExprError> {
         let next = |at: usize| self.tokens.get(self.position + at).map(|(token, _)| token);
         if !matches!(

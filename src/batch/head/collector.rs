@@ -145,7 +145,7 @@ impl<'a> RunCollector<'a> {
         if outcome.is_err() {
             // outputs that have arrived are written to their files, even if the engine has failed
             self.outcome.sinks.close(self.plan, true);
-            self.outcome.record_files(self.plan);
+            self.outcome.record_files(self.plan, true);
             self.outcome.recorder.flush(interrupt::LAST_WORDS);
             self.outcome.sinks.lacking(TOLD).iter().for_each(console::error);
         }
@@ -190,12 +190,12 @@ impl<'a> RunCollector<'a> {
         if interrupt::is_ending() {
             let done = done(self);
             self.outcome.sinks.incomplete(TOLD).iter().for_each(console::error);
-            let RunOutcome { sinks, recorder, .. } = &mut self.outcome;
+            let (plan, outcome) = (self.plan, &mut self.outcome);
             interrupt::stay(done, || {
-                recorder.flush(interrupt::LAST_WORDS);
-                sinks.close(self.plan, true);
-                recorder.complete(&self.plan.dir, sinks.take_complete());
-                recorder.flush(interrupt::LAST_WORDS);
+                outcome.recorder.flush(interrupt::LAST_WORDS);
+                outcome.sinks.close(plan, true);
+                outcome.record_files(plan, true);
+                outcome.recorder.flush(interrupt::LAST_WORDS);
                 self.folder.release();
             });
         }
@@ -221,7 +221,7 @@ impl<'a> RunCollector<'a> {
         self.outcome.failures_file = self.reporter.finish(&mut self.outcome.failed, &self.progress);
         let resumable = self.outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
         self.outcome.sinks.close(self.plan, resumable);
-        self.outcome.record_files(self.plan);
+        self.outcome.record_files(self.plan, true);
         let FailuresByKind { failed, skipped, left } = part(self.plan, self.outcome.failed.in_order());
         let [failed, skipped, mut left] = [failed, skipped, left].map(|list| list.len() as u64);
         let done = self.outcome.ended.saturating_sub(failed + skipped + left);
@@ -329,7 +329,7 @@ impl<'a> RunCollector<'a> {
         }
         streamed.retain(|_, task| !task.is_over());
         moved |= outcome.sinks.turn(plan);
-        outcome.record_files(plan);
+        outcome.record_files(plan, false);
         Ok(moved)
     }
 }

@@ -2,14 +2,18 @@
 
 use crate::batch::failure::{self, FailedInstance};
 use crate::batch::head::outcome::FailureList;
+use crate::batch::head::outputs::shared_file::GrownOutputs;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::batch::resume::saved_paths;
 use crate::compact::Ranges;
 use crate::console;
-use crate::journal::record::{self, DoneRecord, FailedRecord, FileStamp, JournalRecord};
+use crate::journal::record::{
+    self, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord,
+};
 use crate::journal::writer::JournalWriter;
 use crate::script::plan::Plan;
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -121,9 +125,32 @@ impl Recorder {
         }
         let Some(writer) = &self.writer else { return };
         for path in paths {
-            let path = saved_paths::recorded_name(here, &path.display().to_string());
+            let path = saved_paths::recorded_name(here, &path.display().to_string(), false);
             let here = here.to_owned();
             writer.record_with(move || FileStamp::of(&here, &path).map(JournalRecord::Shared));
+        }
+    }
+
+    /// Records what files have that several instances write, and that are not complete.
+    pub(crate) fn grown(&mut self, here: &Path, files: Vec<GrownOutputs>) {
+        if files.is_empty() {
+            return;
+        }
+        self.hand_over();
+        let Some(writer) = &self.writer else { return };
+        for GrownOutputs { key, length, parts } in files {
+            let path = saved_paths::recorded_name(here, &key.display().to_string(), false);
+            let family = |task: usize| self.tasks.get(task).map_or(0, |task| task.digest);
+            let parts =
+                parts.into_iter().map(|(task, next, gaps)| GrownPart { family: family(task), next, gaps });
+            let parts = parts.collect();
+            writer.record_with(move || {
+                let file = File::open(&key).ok()?;
+                // what the record says is on disk before it
+                file.sync_data().ok()?;
+                let tail = GrownFile::tail_of(&file, length).ok()?;
+                Some(JournalRecord::Grown(GrownFile { path, length, tail, parts }))
+            });
         }
     }
 

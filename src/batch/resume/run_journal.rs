@@ -49,8 +49,8 @@ impl PlanStatus {
             return Ok(PlanStatus { keys, state, known, todo });
         }
         let known = KnownInstances::find(&keys, &state);
-        let shared = shared::outputs(plan, &state);
-        let todo = Todo::decide(plan, &known, &shared, forced);
+        let shared = shared::outputs(plan, &keys, &state);
+        let todo = Todo::decide(plan, &known, shared, forced);
         Ok(PlanStatus { keys, state, known, todo })
     }
 }

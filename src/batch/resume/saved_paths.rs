@@ -1,11 +1,12 @@
 //! The paths of the files that instances write for the user, and what can be read back from them.
 
 use crate::arrays::slab;
+use crate::batch::head::outputs::shared_paths;
 use crate::batch::outputs;
 use crate::batch::rank::saved_results::SavedOutput;
 use crate::batch::task_def::facts;
 use crate::script::plan::Plan;
-use crate::script::plan::task::{PlanTask, Select, StreamTarget, TaskAction};
+use crate::script::plan::task::{PlanTask, Select, TaskAction};
 use crate::script::plan::template::{RenderScope, Template};
 use std::path::Path;
 
@@ -72,24 +73,21 @@ fn render_any(template: &Template) -> Option<String> {
     Some(template.parts.iter().map(text).collect())
 }
 
-/// The templates of the files that several instances of a task may write: streams, which are appended, and HDF5 files.
-pub(super) fn shared(task: &PlanTask) -> Vec<&Template> {
-    let path = |stream: &'_ StreamTarget| matches!(stream, StreamTarget::Path(_));
-    let mut templates = Vec::new();
-    let streams = [Some(&task.stdout), task.action.is_command().then_some(&task.stderr)];
-    for stream in streams.into_iter().flatten().filter(|stream| path(stream)) {
-        if let StreamTarget::Path(template) = stream {
-            templates.push(template);
-        }
-    }
-    templates.extend(task.saves.iter().map(|save| &save.path).filter(|path| is_dataset(task, path)));
-    templates
+/// The templates of the files to which instances of a task append, or into which they write their part: streams and
+/// HDF5 files. Each stream has the number of its output.
+pub(super) fn shared(task: &PlanTask) -> Vec<(Option<u32>, &Template)> {
+    let streams = shared_paths::paths(task).map(|(which, template)| (Some(which), template));
+    let saves = task.saves.iter().map(|save| &save.path).filter(|path| is_dataset(task, path));
+    streams.chain(saves.map(|path| (None, path))).collect()
 }
 
-/// The name of a file in the journal: relative to the script's folder `here` if the file lies below it, else absolute.
-pub(crate) fn recorded_name(here: &Path, path: &str) -> String {
-    let whole = here.join(path);
-    whole.strip_prefix(here).unwrap_or(&whole).display().to_string()
+/// The name of a file in the journal: relative to the script's folder `here` if it lies below it, without `.` and
+/// `..`. With `links`, a symbolic link has the name of what it leads to; not to be looked up for each of a million
+/// paths.
+pub(crate) fn recorded_name(here: &Path, path: &str, links: bool) -> String {
+    let whole = shared_paths::file_key(&here.join(path), links);
+    let here = shared_paths::file_key(here, false);
+    whole.strip_prefix(&here).unwrap_or(&whole).display().to_string()
 }
 
 /// The path of the file itself, for a path that may name a dataset of an HDF5 file (`file.h5:/name`).

@@ -42,7 +42,7 @@ fn journal(keys: &KeyPlan, done: &[(usize, u64)]) -> JournalState {
 
 fn decide(plan: &Plan, state: &JournalState, forced: &[usize]) -> Todo {
     let keys = KeyPlan::of(plan);
-    Todo::decide(plan, &KnownInstances::find(&keys, state), &shared::outputs(plan, state), forced)
+    Todo::decide(plan, &KnownInstances::find(&keys, state), shared::outputs(plan, &keys, state), forced)
 }
 
 fn all(plan: &Plan) -> Vec<(usize, u64)> {

@@ -5,8 +5,9 @@
 
 use crate::batch::head::reduce::is_unordered;
 use crate::batch::resume::known::{KnownInstances, KnownTask};
+use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
-use crate::batch::resume::shared::SharedOutput;
+use crate::batch::resume::shared::{FileWriters, SharedOutput};
 use crate::compact::Ranges;
 use crate::journal::record::FileStamp;
 use crate::script::plan::Plan;
@@ -28,8 +29,23 @@ pub(crate) enum RunReason {
     NeededBy(usize, u64),
     /// The instance writes into a file with others, and the file is incomplete or another of them runs; the path.
     SharedFile(String),
+    /// A file that instances share, and that is to be completed, lacks its output: the file.
+    NotInFile(String),
     /// The instances of the task can only run all together, and another one runs.
     Together,
+}
+
+impl RunReason {
+    /// Whether the instance runs for another result than it had, and not to make the same one again.
+    fn is_for_new_result(&self) -> bool {
+        match self {
+            RunReason::NotDone | RunReason::Forced | RunReason::InputNotDone(_) | RunReason::Together => true,
+            RunReason::Lost(_)
+            | RunReason::NeededBy(..)
+            | RunReason::SharedFile(_)
+            | RunReason::NotInFile(_) => false,
+        }
+    }
 }
 
 /// The instances of one task that run, with the reasons.
@@ -48,6 +64,8 @@ pub(crate) struct TaskTodo {
 pub(crate) struct Todo {
     /// The instances that run, by task number.
     pub tasks: Vec<TaskTodo>,
+    /// Files that instances share, which are completed.
+    pub resumed: Vec<ResumedFile>,
 }
 
 impl TaskTodo {
@@ -112,7 +130,7 @@ impl Todo {
             todo.add_range(0..task.family.len(), &RunReason::NotDone);
             todo
         };
-        Todo { tasks: plan.tasks.iter().map(whole).collect() }
+        Todo { tasks: plan.tasks.iter().map(whole).collect(), resumed: Vec::new() }
     }
 
     /// Decides which instances of a plan run. `forced` has the numbers of tasks whose instances all run, even if they
@@ -120,10 +138,10 @@ impl Todo {
     pub(crate) fn decide(
         plan: &Plan,
         known: &KnownInstances,
-        shared: &[SharedOutput],
+        mut shared: Vec<SharedOutput>,
         forced: &[usize],
     ) -> Todo {
-        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()) };
+        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), resumed: Vec::new() };
         // by task, the instances that were not done: a reader of one is not done either, even if it is recorded as done
         let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
         for (number, task) in plan.tasks.iter().enumerate() {
@@ -136,7 +154,12 @@ impl Todo {
                 while todo.spread(plan, task.knot, &mut undone) {}
             }
         }
-        while todo.backward(plan, shared) {}
+        while todo.backward(plan, &mut shared) {}
+        let is_written = |output: &SharedOutput| {
+            !output.is_there || output.writers.iter().any(|writers| todo.writes(writers))
+        };
+        let resumed = shared.into_iter().filter(is_written).filter_map(|output| output.grown).collect();
+        todo.resumed = resumed;
         todo.tasks.iter_mut().for_each(|task| task.why.sort_by_key(|(range, _)| range.start));
         todo
     }
@@ -163,7 +186,7 @@ impl Todo {
 
     /// Makes one backward pass: adds instances whose results are needed by others that run, and those that share a file
     /// with one that runs. Returns whether any was added.
-    fn backward(&mut self, plan: &Plan, shared: &[SharedOutput]) -> bool {
+    fn backward(&mut self, plan: &Plan, shared: &mut [SharedOutput]) -> bool {
         let mut grown = false;
         for (number, task) in plan.tasks.iter().enumerate().rev() {
             let own = &mut self.tasks[number];
@@ -173,26 +196,62 @@ impl Todo {
             grown |= self.need(plan, number, task);
         }
         for output in shared {
-            let is_whole = |(task, range): &(usize, Range<u64>)| {
+            grown |= self.complete(output);
+            if output.grown.is_some() {
+                continue;
+            }
+            let is_whole = |FileWriters { task, range, .. }: &FileWriters| {
                 self.tasks[*task]
                     .run
                     .iter_from(range.start)
                     .next()
                     .is_some_and(|run| run.end >= range.end && run.start == range.start)
             };
-            let runs = |(task, range): &(usize, Range<u64>)| {
+            let runs = |FileWriters { task, range, .. }: &FileWriters| {
                 self.tasks[*task].run.iter_from(range.start).next().is_some_and(|run| run.start < range.end)
             };
             let must = !output.is_there || output.writers.iter().any(runs);
             if !must || output.writers.iter().all(is_whole) {
                 continue;
             }
-            for (task, range) in &output.writers {
+            for FileWriters { task, range, .. } in &output.writers {
                 let reason = RunReason::SharedFile(output.name.clone());
                 grown |= self.tasks[*task].add_range(range.clone(), &reason);
             }
         }
         grown
+    }
+
+    /// Whether one of the writers of a file runs.
+    fn writes(&self, writers: &FileWriters) -> bool {
+        let runs = self.from(writers.task, writers.range.start).next();
+        runs.is_some_and(|run| run.start < writers.range.end)
+    }
+
+    /// Adds the instances whose outputs a file lacks that an earlier run has begun. A file cannot be completed if it has
+    /// outputs that are not to stay, since their instances run for a new result. Returns whether instances were added.
+    fn complete(&mut self, output: &mut SharedOutput) -> bool {
+        let SharedOutput { name, grown, writers, .. } = output;
+        let Some(file) = grown else { return false };
+        let (mut added, mut clashes) = (false, false);
+        for writers in writers.iter() {
+            let lacking = file.lacking(writers);
+            let own = &mut self.tasks[writers.task];
+            for range in lacking.iter() {
+                added |= own.add_range(range, &RunReason::NotInFile(name.clone()));
+            }
+            let anew = own.why.iter().filter(|(_, reason)| reason.is_for_new_result());
+            clashes |= anew.map(|(range, _)| range).any(|range| {
+                let start = range.start.max(writers.range.start);
+                let end = range.end.min(writers.range.end);
+                let gap = lacking.iter_from(start).next();
+                start < end && gap.is_none_or(|gap| gap.start > start || gap.end < end)
+            });
+        }
+        if clashes {
+            *grown = None;
+        }
+        added
     }
 
     /// Adds the instances whose results are read by those instances of a task that run. Returns whether any was added.

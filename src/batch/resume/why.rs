@@ -83,6 +83,10 @@ pub(crate) fn reasons(
                     format!("`{path}` is not complete, or another of its instances runs: it is written anew");
                 (text.clone(), text)
             }
+            RunReason::NotInFile(path) => {
+                let text = format!("its output is not in `{path}`");
+                (text.clone(), text)
+            }
             RunReason::Together => {
                 ("together".to_owned(), "all instances of the task run together".to_owned())
             }

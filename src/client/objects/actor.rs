@@ -57,7 +57,7 @@ pub struct Actor<A> {
 }
 held_handle!(Actor<A>, Actor, Front);
 
-/// The copies of a handle on one rank.
+/// The state that the copies of a handle on one rank share.
 #[derive(Clone)]
 struct ActorHandle(Arc<ActorGuard>);
 
@@ -107,7 +107,7 @@ impl<A: Send + 'static> Actor<A> {
 }
 
 impl ClientShared {
-    /// Calls an actor's function, whose result the returned future gets.
+    /// Calls an actor's function. The returned future has its result.
     fn call_for_future(self: &Arc<Self>, object: ObjectId, payload: Result<Blob>) -> Arc<FutureHandle> {
         let promise = Arc::new(Promise::default());
         let handle = self.promised(&promise);
@@ -153,7 +153,7 @@ impl Client {
             ranks => Rank(1 + (number % (ranks - 1)) as u32),
         });
         let object = ObjectId { home, kind: ObjectKind::Actor, number };
-        // a constructor that cannot be called fails there, and so do all calls
+        // if the arguments cannot be packed, an empty payload is sent: the constructor fails, and so do all calls
         let payload = self.function_call(maker_of::<F, M>(&make), args).unwrap_or_default();
         shared.begin_call(object, ObjectOp::Make, payload, ReplySink::None);
         let held = HeldObject::first(shared, object, HandleSide::Front, 0);

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-/// Number of items after which a sender makes a turn of its rank's reactor itself, so that they leave in one frame.
+/// The number of items after which a sender runs its rank's reactor itself, so that the items are sent in one message.
 const TOGETHER: u32 = 16;
 
 /// The sending end of a channel; see [`Client::channel`].
@@ -40,7 +40,7 @@ pub struct Receiver<T> {
 }
 held_handle!(Receiver<T>, Channel, Back);
 
-/// The ends of a channel that a rank has, as its client finds them again for further handles.
+/// The ends of a channel on this rank, which further handles of the same channel share.
 #[derive(Default)]
 pub(in crate::client) struct KnownEnds {
     outlet: Weak<OutletCell>,
@@ -62,7 +62,7 @@ struct ReceiverHandle(Arc<ReceiverGuard>);
 struct ReceiverGuard {
     held: Arc<HeldObject>,
     cell: OnceLock<Arc<InletCell>>,
-    /// Whether this rank is known as the one that receives.
+    /// Whether the channel's registry knows this rank as the one that receives.
     is_bound: AtomicBool,
 }
 
@@ -81,7 +81,7 @@ impl From<Arc<HeldObject>> for ReceiverHandle {
 
 impl Drop for SenderGuard {
     fn drop(&mut self) {
-        drop(self.cell.take()); // before the reactor looks whether the end is still used
+        drop(self.cell.take()); // before the message below: the reactor checks whether the end is still used
         self.held.let_end_go();
     }
 }
@@ -142,7 +142,8 @@ impl ClientShared {
         })
     }
 
-    /// Tells the reactor that a handle of an end was dropped, and forgets the end if it was the last one here.
+    /// Reports to the reactor that a handle of an end was dropped. Removes the end from the table if that was its last
+    /// handle on this rank.
     pub(super) fn drop_end(&self, channel: ObjectId, side: HandleSide) {
         self.push_object(ObjectRequest::DropEnd { channel, side });
         let mut channels = self.objects.channels.lock();
@@ -154,8 +155,8 @@ impl ClientShared {
         }
     }
 
-    /// Waits until `look` finds something, within the time limit. `look` is called with a wait that is answered when
-    /// another look is worth while.
+    /// Calls `look` until it returns a value, within the time limit. `look` gets a wait, which is answered when another
+    /// call may succeed.
     fn wait_at_end<T>(
         &self,
         limit: Option<Duration>,
@@ -295,7 +296,7 @@ impl<T: Data> Receiver<T> {
         Error::Gone(format!("items of the channel may be lost: {why}"))
     }
 
-    /// The client and this rank's end of the channel, which the channel's registry knows.
+    /// The client and this rank's receiving end. The first call tells the channel's registry that this rank receives.
     fn bound(&self) -> Result<(&Arc<ClientShared>, &Arc<InletCell>)> {
         let guard = &self.held.0;
         let client = guard.held.client()?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-/// A handle, shared by its copies on this rank. Its drop tells the object's home.
+/// A handle, shared by its copies on this rank. Dropping it is reported to the rank where the object lives.
 pub(super) struct HeldObject {
     pub(super) object: ObjectId,
     side: HandleSide,
@@ -21,7 +21,8 @@ pub(super) struct HeldObject {
     client: OnceLock<Arc<ClientShared>>,
 }
 
-/// A handle while it travels. The ticket takes as many bytes whatever its number, since values may be encoded twice.
+/// The encoded form of a handle. The ticket always takes the same number of bytes, since a value may be encoded twice
+/// and both encodings must have the same length.
 #[derive(Serialize, Deserialize)]
 struct TravellingHandle {
     home: u32,
@@ -31,7 +32,7 @@ struct TravellingHandle {
 }
 
 impl HeldObject {
-    /// The first handle of an object that the calling rank makes.
+    /// Makes the first handle of an object that the calling rank creates.
     pub(super) fn first(
         client: &Arc<ClientShared>,
         object: ObjectId,
@@ -43,7 +44,7 @@ impl HeldObject {
         Arc::new(held)
     }
 
-    /// The client of the handle's rank. A handle that has come in a value is made known to the object's home first.
+    /// The client of the handle's rank. A handle that was read out of a value is reported to the object's home first.
     ///
     /// # Errors
     /// On a thread that belongs to no run.
@@ -59,7 +60,7 @@ impl HeldObject {
         self.client.get().ok_or_else(|| Error::internal("a handle without a client"))
     }
 
-    /// Writes a copy of the handle, which counts as a handle until it is read.
+    /// Encodes a copy of the handle. The copy counts as a handle of its own until it is decoded.
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let client = self.client().map_err(serde::ser::Error::custom)?;
         let ticket = client.new_number();
@@ -69,7 +70,7 @@ impl HeldObject {
         TravellingHandle { home, number, size, ticket }.serialize(serializer)
     }
 
-    /// Reads a copy of a handle.
+    /// Decodes a copy of a handle.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         kind: ObjectKind,
         side: HandleSide,
@@ -79,21 +80,21 @@ impl HeldObject {
         let object = ObjectId { home: Rank(home), kind, number };
         let ticket = Some(u64::from_le_bytes(ticket));
         let held = HeldObject { object, side, size, ticket, client: OnceLock::new() };
-        // a task that runs again from its start must not have dropped the handle before
+        // moves the task now to a thread where it may wait: it must not start anew after it has dropped the handle
         task_context::settle();
-        // outside of a run it stays unknown, and so does its drop
+        // outside of a run the error is ignored: the handle is not reported, nor is its drop
         let _ = held.client();
         Ok(Arc::new(held))
     }
 
-    /// Ends the handle of an actor.
+    /// Reports that this handle of an actor is dropped.
     pub(super) fn let_go(&self) {
         if let Some(client) = self.client.get() {
             client.tell_object(self.object, ObjectOp::Drop { side: self.side, sent: 0 });
         }
     }
 
-    /// Ends the handle of a channel's end.
+    /// Reports that this handle of a channel's end is dropped.
     pub(super) fn let_end_go(&self) {
         if let Some(client) = self.client.get() {
             client.drop_end(self.object, self.side);
@@ -102,7 +103,7 @@ impl HeldObject {
 }
 
 impl ClientShared {
-    /// A number that no rank gives a second time: of an object without a name, or a copy of a handle.
+    /// Makes a number that is unique over all ranks, for an object without a name or a copy of a handle.
     pub(in crate::client) fn new_number(&self) -> u64 {
         TaskId::first_of(self.rank).0 + self.objects.numbers.fetch_add(1, Ordering::Relaxed)
     }

@@ -37,9 +37,9 @@ use std::time::Duration;
 /// The numbers and tables of a rank's client for handles of objects.
 #[derive(Default)]
 pub(super) struct ObjectTables {
-    /// The number of calls of objects so far.
+    /// The number of calls of objects that this rank has made so far.
     calls: AtomicU64,
-    /// The number of objects without a name that were made here, and of copies of handles.
+    /// The number of unique numbers that this rank has given to objects without a name and copies of handles.
     numbers: AtomicU64,
     /// The results that are to come straight from other ranks, by the numbers in their futures.
     pub(super) promises: Mutex<IdMap<TaskId, Arc<Promise>>>,
@@ -55,7 +55,7 @@ pub(super) struct ObjectReply {
 }
 
 impl ObjectReply {
-    /// Reads the reply that a wait has got.
+    /// Decodes the reply from the answer of a wait. `closed` is the reason if the run has ended.
     pub(super) fn of(answer: Option<WaitAnswer>, closed: Option<&str>) -> Result<ObjectReply> {
         match answer {
             Some(WaitAnswer::Inline(bytes)) => {
@@ -68,7 +68,7 @@ impl ObjectReply {
         }
     }
 
-    /// The value that the operation gives, encoded.
+    /// The encoded result of the operation.
     pub(super) fn payload(&self) -> &[u8] {
         self.bytes.get(1..).unwrap_or_default()
     }
@@ -79,7 +79,7 @@ impl ObjectReply {
     }
 }
 
-/// The client of the calling thread's rank, for handles that have come in a value.
+/// The client of the calling thread's rank, for handles that were read out of a value.
 ///
 /// # Errors
 /// On a thread that belongs to no run.
@@ -103,7 +103,7 @@ impl ClientShared {
         number
     }
 
-    /// Calls an operation of an object and wants no reply.
+    /// Calls an operation of an object without a reply.
     pub(super) fn tell_object(&self, object: ObjectId, op: ObjectOp) {
         let call = ObjectCall { object, call: 0, op };
         let request = ObjectRequest::Call { call, payload: Blob::default(), sink: ReplySink::None };
@@ -128,7 +128,7 @@ impl ClientShared {
         let driver = self.driver.get();
         let mut answers = wait.all(limit, driver.as_deref());
         if answers.is_none() {
-            // withdrawn at the object's home: if the reply is under way already, it counts
+            // cancels the call at the object's home; a reply that is under way already is used
             self.tell_object(object, ObjectOp::Cancel { call: number });
             answers = wait.all(None, driver.as_deref());
         }
@@ -143,7 +143,7 @@ impl ClientShared {
 }
 
 impl Client {
-    /// A client of the same rank for a handle that has only the shared state.
+    /// Makes a client from the shared state of a rank's client.
     pub(crate) fn of(shared: Arc<ClientShared>) -> Self {
         Client { ranks: shared.ranks, shared, parent: None }
     }

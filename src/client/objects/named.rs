@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The number of encoded handles so far. Process-wide: it only makes the encodings of handles differ.
 static ENCODED: AtomicU64 = AtomicU64::new(0);
 
-/// A name and kind of an object, with the way to it. The object comes into being on its home rank with the first call,
+/// A handle of an object with a name. The object comes into being on its home rank with the first call,
 /// and stays until the run ends.
 #[derive(Clone)]
 pub(super) struct NamedObject {
@@ -27,13 +27,13 @@ pub(super) struct NamedObject {
     client: OnceLock<Arc<ClientShared>>,
 }
 
-/// A handle while it travels.
+/// The encoded form of a handle.
 #[derive(Serialize, Deserialize)]
 struct TravellingName {
     name: String,
     size: u64,
-    /// Differs in each encoding: a call with a handle as its argument has effects, so that two such calls are two
-    /// tasks.
+    /// A number that differs in each encoding. Equal calls of pure functions count as one task, but calls with a handle
+    /// have effects: the number makes them differ.
     number: [u8; 8],
 }
 
@@ -57,7 +57,8 @@ impl NamedObject {
         self.client.get().ok_or_else(|| Error::internal("a handle without a client"))
     }
 
-    /// The object's number and home. All ranks find the same: objects are spread over the ranks that compute.
+    /// Computes the object's number and home from its name, the same on all ranks. Objects are spread over the ranks
+    /// that compute.
     pub(super) fn id(&self, ranks: usize) -> ObjectId {
         let number = xxh3_64(self.name.as_bytes());
         let home = match ranks as u64 {

@@ -4,7 +4,9 @@ mod locking;
 mod writing;
 
 use super::frame;
-use super::record::{DoneRecord, FailedRecord, FileStamp, JournalRecord, KeyRecord, RunStart};
+use super::record::{
+    DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord, OutputGap, RunStart,
+};
 use super::state::{JournalError, JournalState, records};
 use proptest::prelude::*;
 
@@ -35,6 +37,11 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
         proptest::collection::vec(any::<u8>(), 0..2000)
             .prop_map(|plan| { JournalRecord::Keys(KeyRecord { families: vec![plan.len() as u128], plan }) }),
         (0..9u64).prop_map(|done| JournalRecord::End { at: 0, done, left: 1 }),
+        ("[a-z]{1,2}", any::<u64>(), 0..4u128, 0..9u64).prop_map(|(path, length, family, next)| {
+            let gaps = (0..next).map(|first| OutputGap { first, last: first, offset: 3 * first }).collect();
+            let parts = vec![GrownPart { family, next, gaps }];
+            JournalRecord::Grown(GrownFile { path, length, tail: length, parts })
+        }),
     ]
 }
 
@@ -141,7 +148,7 @@ proptest! {
                 (*family, history)
             }).collect();
             families.sort_by_key(|(family, _)| *family);
-            (families, state.shared.clone(), state.runs.clone(), state.plans.clone())
+            (families, state.shared.clone(), state.grown.clone(), state.runs.clone(), state.plans.clone())
         };
         prop_assert_eq!(plain(&before), plain(&after));
     }

@@ -38,13 +38,13 @@ fn wake(waiting: &mut Vec<Arc<Wait>>) {
 }
 
 impl OutletCell {
-    /// Makes the end of a channel that lets `capacity` items be under way.
+    /// Makes the end of a channel in which at most `capacity` items are under way.
     pub(crate) fn new(capacity: u32) -> Arc<Self> {
         Arc::new(OutletCell(Mutex::new((Outlet::new(capacity), Vec::new()))))
     }
 
-    /// Takes the right to send an item; false if there is none now. Then `wait`, if given, is answered when there may
-    /// be.
+    /// Takes one credit, the right to send one item. Returns false if there is none; `wait`, if given, is answered when
+    /// there may be one.
     ///
     /// # Errors
     /// The reason, when nobody receives any more.
@@ -66,12 +66,12 @@ impl OutletCell {
 }
 
 impl InletCell {
-    /// Makes the end of a channel that lets `capacity` items be under way.
+    /// Makes the end of a channel in which at most `capacity` items are under way.
     pub(crate) fn new(capacity: u32) -> Arc<Self> {
         Arc::new(InletCell(Mutex::new((Inlet::new(capacity), Vec::new()))))
     }
 
-    /// Takes the next item. If there is none, `wait`, if given, is answered when there may be.
+    /// Takes the next item. If there is none, `wait`, if given, is answered when there may be one.
     pub(crate) fn take(&self, wait: Option<&Arc<Wait>>) -> Taken {
         let (inlet, waiting) = &mut *self.0.lock();
         let taken = inlet.take();
@@ -98,7 +98,7 @@ impl InletCell {
 }
 
 impl ChannelEnds {
-    /// Tells all threads that wait at an end that the run has ended.
+    /// Ends the waits of all threads at both ends with the error that the run has ended.
     pub(super) fn close(&self, why: &str) {
         let outlet = self.outlet.iter().flat_map(|cell| std::mem::take(&mut cell.0.lock().1));
         let inlet = self.inlet.iter().flat_map(|cell| std::mem::take(&mut cell.0.lock().1));
@@ -118,7 +118,7 @@ impl ChannelEnds {
             && self.inlet.as_ref().is_none_or(|cell| Arc::strong_count(cell) == 1)
     }
 
-    /// Notes that `rank` has died, which a channel that was made there or whose receiver was there does not survive.
+    /// Notes that `rank` has died. Channels that were created there, or whose receiver was there, break.
     pub(super) fn lost(&self, channel: ObjectId, rank: Rank) {
         if channel.home == rank {
             let why = format!("it was made on rank {rank}, which has died");
@@ -135,7 +135,7 @@ impl ChannelEnds {
 }
 
 impl<C: Compute> Executor<C> {
-    /// Sends an item that a thread of this rank has the right to send.
+    /// Sends an item for which a thread of this rank has taken a credit.
     pub(super) fn send_item<T: Transport>(
         &mut self,
         channel: ObjectId,
@@ -180,13 +180,13 @@ impl<C: Compute> Executor<C> {
     }
 
     fn item_arrived(&mut self, from: Rank, channel: ObjectId, item: Blob) {
-        // the receiver may have gone meanwhile
+        // the receiver may have been dropped meanwhile
         if let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) {
             inlet.change(|inlet| inlet.arrived(from, item));
         }
     }
 
-    /// Sends the items that have waited for the place of their receiver, where it was told since.
+    /// Sends the items that have waited until the rank of their receiver was known.
     pub(super) fn found_receivers<T: Transport>(
         &mut self,
         links: &mut Links<T>,
@@ -220,7 +220,7 @@ impl<C: Compute> Executor<C> {
         self.objects.channels.entry(channel).or_default().inlet = Some(cell);
     }
 
-    /// Tells a sending rank that items of it were taken.
+    /// Reports to a sending rank that items of it were taken.
     pub(super) fn give_credit<T: Transport>(
         &mut self,
         channel: ObjectId,
@@ -244,7 +244,8 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// Tells the registry of a channel that a handle of this rank was dropped, behind the items that were sent by it.
+    /// Reports to the registry of a channel that a handle of this rank was dropped. The report follows the items that
+    /// were sent before.
     pub(super) fn drop_end<T: Transport>(
         &mut self,
         channel: ObjectId,
@@ -260,7 +261,7 @@ impl<C: Compute> Executor<C> {
         self.object_request(ObjectRequest::Call { call, payload, sink }, links)
     }
 
-    /// Tells the receiving rank of a channel that nobody sends any more.
+    /// Reports to the receiving rank of a channel that there are no more handles of the sending end.
     pub(super) fn tell_ended<T: Transport>(
         &mut self,
         to: Rank,
@@ -285,7 +286,7 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// Tells a sending rank of a channel that nobody receives any more.
+    /// Reports to a sending rank of a channel that there are no more handles of the receiving end.
     pub(super) fn tell_broken<T: Transport>(
         &mut self,
         to: Rank,

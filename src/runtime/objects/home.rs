@@ -29,7 +29,7 @@ impl<C: Compute> Executor<C> {
         self.act_on_objects(links)
     }
 
-    /// Carries out what the objects of this rank ask for.
+    /// Carries out the actions that the objects of this rank have asked for.
     pub(super) fn act_on_objects<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         let mut actions = std::mem::take(&mut self.objects.actions);
         for action in actions.drain(..) {

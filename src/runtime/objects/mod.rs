@@ -41,7 +41,7 @@ pub(crate) enum ObjectRequest {
         /// The place where the reply goes.
         sink: ReplySink,
     },
-    /// Sends an item of a channel, for which the thread has a right.
+    /// Sends an item of a channel, for which the thread has taken a credit.
     Item {
         /// The channel.
         channel: ObjectId,
@@ -57,7 +57,7 @@ pub(crate) enum ObjectRequest {
         /// This rank's receiving end.
         cell: Arc<InletCell>,
     },
-    /// Tells a rank that items that it has sent were taken.
+    /// Reports to a rank that items that it has sent were taken.
     Credit {
         /// The channel.
         channel: ObjectId,
@@ -76,7 +76,7 @@ pub(crate) enum ObjectRequest {
 }
 
 impl ObjectRequest {
-    /// Tells whoever waits for the reply that the run has ended.
+    /// Ends the wait for the reply, if any, with the error that the run has ended.
     pub(crate) fn close(&self, why: &str) {
         if let ObjectRequest::Call { sink, .. } = self {
             sink.close(why);
@@ -84,20 +84,20 @@ impl ObjectRequest {
     }
 }
 
-/// The place where the reply to a call goes.
+/// The destination of the reply to a call.
 #[derive(Debug)]
 pub(crate) enum ReplySink {
     /// No reply is wanted.
     None,
-    /// A wait, as its answer with this index: an encoded value whose first byte is the [`ReplyKind`].
+    /// The answer of this index of a wait. It is an encoded value whose first byte is the [`ReplyKind`].
     Wait(Arc<Wait>, u32),
-    /// A promise, whose result the reply is.
+    /// A promise: the reply is its result.
     Promise(Arc<Promise>),
-    /// The sending end of a channel, which asks for the place of the receiver.
+    /// The sending end of a channel, which has asked for the rank of the receiver.
     Channel(ObjectId),
 }
 
-/// The result of a promise under the number that rank 0 knows, or the error in its place.
+/// The result of a promise, or its error, with the number under which rank 0 knows it.
 pub(crate) type KeptPromise = (TaskId, Result<ReportedResult, Box<TaskError>>);
 
 /// A call of this rank that is not answered yet.
@@ -118,7 +118,7 @@ pub(crate) struct RankObjects {
     actors: BTreeMap<ObjectId, Arc<ActorCell>>,
     /// The ends of channels that threads of this rank use.
     channels: BTreeMap<ObjectId, ChannelEnds>,
-    /// Replies of registries to the question where the receiver is.
+    /// Replies of channels' registries with the rank of the receiver.
     located: Vec<(ObjectId, ReplyKind, Blob)>,
     /// Number of calls that the reactor itself has made.
     own_calls: u64,
@@ -126,7 +126,7 @@ pub(crate) struct RankObjects {
     running: usize,
     dead: BTreeSet<Rank>,
     closed: Option<String>,
-    /// Results of promises that rank 0's scheduler is to be told of.
+    /// Results of promises to hand to rank 0's scheduler.
     pub kept: Vec<(TaskId, WaitAnswer)>,
 }
 
@@ -148,7 +148,7 @@ impl RankObjects {
         self.machine.check()
     }
 
-    /// Tells all threads that wait for an object that the run has ended, now and later.
+    /// Ends all waits for objects, now and later, with the error that the run has ended.
     pub(crate) fn close(&mut self, why: &str) {
         self.closed = Some(why.to_owned());
         for (_, open) in std::mem::take(&mut self.open) {
@@ -180,7 +180,7 @@ impl RankObjects {
 }
 
 impl ReplySink {
-    /// Tells whoever waits for the reply that the run has ended.
+    /// Ends the wait for the reply, if any, with the error that the run has ended.
     pub(crate) fn close(&self, why: &str) {
         match self {
             ReplySink::None | ReplySink::Channel(_) => {}
@@ -190,7 +190,7 @@ impl ReplySink {
     }
 }
 
-/// The result of an actor's call as its future gives it.
+/// Makes the result of a future from the reply to an actor's call.
 fn promised(object: ObjectId, kind: ReplyKind, payload: &[u8]) -> WaitAnswer {
     let failed = |message: String| {
         let error = TaskError::not_started(message, format!("call of an {}", object.kind), object.home);
@@ -208,7 +208,7 @@ fn promised(object: ObjectId, kind: ReplyKind, payload: &[u8]) -> WaitAnswer {
     }
 }
 
-/// Sends a message with a payload, of which all but the end goes ahead in parts if it is long.
+/// Sends a message with a payload. A long payload is split: all parts but the last are sent ahead of the message.
 fn send_long<T: Transport>(
     to: Rank,
     mut payload: Blob,
@@ -303,7 +303,7 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// The payload of a message whose end is `end`: the parts that came before, and that.
+    /// Puts the payload of a message together: the parts that `from` has sent ahead, and `end`.
     fn whole(&mut self, from: Rank, end: Blob) -> Blob {
         match self.objects.parts.remove(&from) {
             None => end,

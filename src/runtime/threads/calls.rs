@@ -1,5 +1,4 @@
-//! The threads on which functions are called that are no tasks: those of actors, and those that a program calls on
-//! every rank.
+//! The threads for functions that are no tasks: functions of actors, and functions that a program calls on every rank.
 //!
 //! They have threads of their own, so that a rank whose slots are busy answers all the same; as many as it has slots
 //! run at a time. A thread that has ended a call makes the reactor's turn itself and looks for the next call, as
@@ -33,7 +32,7 @@ const LOOKING: Duration = Duration::from_millis(2);
 /// Time after which a thread without a call ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// The place of an actor's value; empty until its constructor has returned.
+/// The value of an actor; empty until its constructor has returned.
 #[derive(Default)]
 pub(crate) struct ActorCell(Mutex<Option<Box<ActorValue>>>);
 
@@ -48,11 +47,11 @@ impl std::fmt::Debug for ActorCell {
 pub(crate) enum CallRole {
     /// A function of no object.
     Plain,
-    /// The constructor of an actor, whose value goes into this place.
+    /// The constructor of an actor, whose value is put into this cell.
     Make(Arc<ActorCell>),
     /// A function of the actor with this value.
     Method(Arc<ActorCell>),
-    /// No function: the value is dropped.
+    /// No function: the value of the actor is dropped.
     Discard(Arc<ActorCell>),
 }
 
@@ -141,7 +140,7 @@ fn invoke(role: &CallRole, record: &Record, call: &FunctionCall) -> Result<Vec<u
             return Ok(Vec::new());
         }
         CallRole::Method(cell) => {
-            // one call at a time, so the lock is free
+            // an actor runs one call at a time, so the lock is free
             let mut value = cell.0.lock();
             let value = value.as_mut().ok_or_else(|| Failure::new("the actor has no value"))?;
             record.invoke(&mut **value, &mut arguments)?
@@ -158,8 +157,9 @@ fn invoke(role: &CallRole, record: &Record, call: &FunctionCall) -> Result<Vec<u
 #[derive(Default)]
 struct CallQueue {
     jobs: VecDeque<CallJob>,
-    /// Number of threads that sleep until there is a call, and how many of them were woken.
+    /// The number of threads that sleep until there is a call, including those that were just woken.
     idle: usize,
+    /// The number of idle threads that have been woken and do not run yet.
     woken: usize,
     /// Number of threads that call or look for a call, without those whose call waits.
     active: usize,
@@ -185,7 +185,8 @@ struct CallShared {
 pub(crate) struct CallThreads(Arc<CallShared>);
 
 impl CallThreads {
-    /// Makes the threads' common state; they are started as they are needed, so that at most `limit` call at a time.
+    /// Makes the state that the threads share. Threads are started when they are needed; at most `limit` run calls at a
+    /// time.
     pub(crate) fn new(
         limit: usize,
         place: RankLocation,
@@ -228,7 +229,7 @@ impl CallShared {
         }
         let shared = self.clone();
         let thread = thread::Builder::new().name("dtask-call".into()).stack_size(self.stack);
-        // where no thread can be started, those that are there take the call later
+        // if no thread can be started, an existing one takes the call later
         if thread.spawn(move || shared.work()).is_ok() {
             queue.active += 1;
         }

@@ -223,17 +223,16 @@ pub(crate) fn belongings<T>(work: impl FnOnce(&RunningTask, &mut TaskBelongings)
     NOTES.with_borrow_mut(|notes| Some(work(&running, &mut notes.belongings)))
 }
 
-/// The process's client, for threads that neither compute nor run the closure of a run: under MPI a process is one
-/// rank.
+/// The client of the process, for threads of the program's own: under MPI a process is one rank.
 static HOME_OF_PROCESS: Mutex<Option<Home>> = Mutex::new(None);
 
-/// Sets or removes the client that threads use which have none of their own.
+/// Sets the client for threads that have none of their own; `None` removes it.
 pub(crate) fn set_home_of_process(home: Option<Home>) {
     let before = std::mem::replace(&mut *HOME_OF_PROCESS.lock(), home);
-    drop(before); // not under the lock
+    drop(before); // after the lock is free, since dropping a client may take locks
 }
 
-/// The client of the calling thread's rank: by it, handles that have travelled reach their objects.
+/// The client of the calling thread's rank. Handles that were read out of values reach their objects through it.
 pub(crate) fn home() -> Option<Home> {
     HOME.with_borrow(Clone::clone).or_else(|| HOME_OF_PROCESS.lock().clone())
 }
@@ -253,8 +252,9 @@ pub(crate) fn with_home<T>(home: &Home, work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Moves the calling thread's task, before it does what has an effect beyond itself, to a thread where it may wait:
-/// there it runs again from its start, and later tasks of its definition start there.
+/// Moves the calling thread's task to a thread where it may wait, unless it is on one: there it runs again from its
+/// start, and later tasks of its definition start there. To be called before the task does anything with an effect
+/// beyond it.
 ///
 /// If the task is not allowed to wait on this thread, its stack is unwound.
 pub(crate) fn settle() {

@@ -114,7 +114,7 @@ pub(crate) fn svg(plan: &Plan) -> String {
             Size { width: (width + 24.0).max(70.0), height: HEIGHT }
         })
         .collect();
-    // what leads back, within a knot, is drawn beside the boxes
+    // arrows that lead back, between tasks that read each other in a circle, are drawn beside the boxes
     let (edges, back): (Vec<Edge>, Vec<Edge>) = edges.into_iter().partition(|edge| edge.from < edge.to);
     let arrows: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     let GraphLayout { places, paths, width, height } = layout::layered(&sizes, &plan.levels(), &arrows);

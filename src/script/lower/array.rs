@@ -7,6 +7,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::lower::task::Compiler;
+use crate::script::plan::condition::Condition;
 use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
 use crate::script::resolve::resolver::{ElsePlace, Resolver, always_there};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
@@ -23,38 +24,41 @@ impl Compiler<'_> {
         resolver: &mut Resolver<'_>,
         cx: &mut DiagnosticCollector,
     ) -> Option<TaskAction> {
-        if text.value.trim().is_empty() {
-            empty("array", &text.span, cx);
-            return None;
-        }
-        let expr = match Expr::parse(&text.value) {
-            Ok(expr) => expr,
-            Err(ExprError { range, message, help }) => {
-                let span = cx.source.inside(text, range);
-                cx.push(
-                    Diagnostic::new(Code::ArrayExpression, span, message)
-                        .label("in this array expression")
-                        .maybe_help(help),
-                );
-                return None;
-            }
-        };
+        let expr = parsed("array", text, cx)?;
         let names = self.array_names(text, &expr, resolver, cx);
         Some(TaskAction::Array { text: text.value.clone(), expr, names })
     }
 }
 
-/// A name of an expression, with the place of one of its occurrences.
+/// Parses the expression that is the value of the key `key`. Reports mistakes, and returns `None` then.
+fn parsed(key: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<Expr> {
+    if text.value.trim().is_empty() {
+        empty(key, &text.span, cx);
+        return None;
+    }
+    match Expr::parse(&text.value) {
+        Ok(expr) => Some(expr),
+        Err(ExprError { range, message, help }) => {
+            let span = cx.source.inside(text, range);
+            let diagnostic = Diagnostic::new(Code::ArrayExpression, span, message);
+            cx.push(diagnostic.label(format!("in this {key} expression")).maybe_help(help));
+            None
+        }
+    }
+}
+
+/// A name in an array expression. It may occur several times.
 struct NamePlace {
     name: String,
     range: Range<usize>,
-    /// Whether `else` or `?` stands behind each occurrence.
+    /// Whether every occurrence is followed by `else` or `?`, so that the instance may be missing.
     optional: bool,
-    /// The names behind whose `else` every occurrence stands.
+    /// The names in whose place this one is used: every occurrence follows their `else`.
     instead_of: Vec<String>,
 }
 
-/// Finds the names of a subexpression, in the order of the text. `before` are the names behind whose `else` it stands.
+/// Adds the names of a subexpression to `found`, in the order of the text. `before` has the names whose `else` the
+/// subexpression follows.
 fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
     let mut add = |name: &str, range: &Range<usize>, optional: bool| match found
         .iter_mut()
@@ -87,8 +91,21 @@ fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
 }
 
 impl Compiler<'_> {
-    /// Resolves the names of an expression of arrays: parameters, variables, and results of other tasks. Wrong ones are
-    /// reported.
+    /// Compiles the expression of the key `key`, such as `if`, which decides whether an instance runs.
+    pub(crate) fn condition(
+        &self,
+        key: &str,
+        text: &Text,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Option<Condition> {
+        let expr = parsed(key, text, cx)?;
+        let names = self.array_names(text, &expr, resolver, cx);
+        Some(Condition { text: text.value.clone(), expr, names })
+    }
+
+    /// Resolves the names of an array expression: parameters, variables, and results of other tasks. Reports unknown
+    /// names.
     pub(crate) fn array_names(
         &self,
         text: &Text,

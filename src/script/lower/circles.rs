@@ -1,8 +1,8 @@
-//! Circles of tasks: tasks that read instances of themselves or of each other, as long as no instance needs itself.
+//! Circles of tasks: tasks may read instances of themselves or of each other, as long as no instance needs itself.
 //!
-//! Tasks that can all be reached from each other are a *knot* (a strongly connected component). A knot runs if its
-//! instances can be started in the order of their indices. That is shown by the distances of its references where these
-//! are constant, and else by going through the instances. Start at [`untie`].
+//! A *knot* is a set of tasks that all need each other, directly or not (a strongly connected component). A knot can
+//! run if its instances can be started in the order of their indices. If all its references have constant distances,
+//! such as `i - 1`, arithmetic shows that; otherwise the instances are gone through one by one. Start at [`untie`].
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,31 +10,31 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::task::{PlanTask, Reference};
 
-/// The most instances that are looked at to find an order, or a circle.
+/// The largest number of instances that are looked at in search of an order or a circle.
 const LOOKED: u64 = 300_000;
-/// The most instances of a circle that a message names.
+/// The largest number of instances of a circle that an error message names.
 const NAMED: usize = 12;
 
-/// An instance, by the index of its task and its own.
+/// An instance: the index of its task, and its own index.
 type Instance = (usize, u64);
 
-/// The tasks of a script, and those of them that need each other.
+/// A knot: the indices of its tasks, and all tasks of the script.
 struct Knot<'t> {
     tasks: &'t [Option<PlanTask>],
     members: Vec<usize>,
 }
 
-/// How far instances can be started in the order of their indices.
+/// The outcome of an attempt to start all instances of a knot in the order of their indices.
 enum Walk {
-    /// To the end, or to the end of what is looked at.
+    /// All instances can be started, or as many as are looked at.
     Through,
-    /// Up to these instances, one of each task that has some left.
+    /// No more can be started. The first instance left of each task that has any.
     Stuck(Vec<Instance>),
 }
 
-/// Finds the knots in `needs`, which has for each task those that it needs, and removes the needs in them that later
-/// instances have of earlier ones, so that the tasks of a knot stand in a row. A knot that cannot run is reported, if
-/// brackets choose instances in it; one without brackets is left as it is.
+/// Finds the knots of a script, and changes `needs` (for each task, the tasks that it needs) so that a topological
+/// order exists, in which the tasks of a knot follow each other. Reports knots whose instances cannot be started. Knots
+/// without brackets that choose instances are left as they are: the sort reports them.
 pub(crate) fn untie(
     tasks: &mut [Option<PlanTask>],
     needs: &mut [BTreeSet<usize>],
@@ -57,7 +57,7 @@ pub(crate) fn untie(
         for pair in order.windows(2) {
             needs[pair[1]].insert(pair[0]);
         }
-        // what reads one of them reads all of them in the end
+        // tasks that need one task of the knot come after all its tasks
         for (at, needs) in needs.iter_mut().enumerate() {
             if let (false, Some(last)) = (order.contains(&at), order.last())
                 && needs.iter().any(|need| order.contains(need))
@@ -73,8 +73,8 @@ pub(crate) fn untie(
     }
 }
 
-/// Finds the sets of nodes that all reach each other, of a graph that has for each node those to which it leads;
-/// without nodes that are alone and do not lead to themselves. (Tarjan's algorithm, with a stack of its own.)
+/// Finds the strongly connected components of a graph, which has for each node its successors, by Tarjan's algorithm
+/// without recursion. Single nodes count only if they are their own successors.
 fn knots(graph: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
     const NEW: usize = usize::MAX;
     let (mut number, mut low) = (vec![NEW; graph.len()], vec![NEW; graph.len()]);
@@ -129,7 +129,7 @@ impl Knot<'_> {
         self.task(at).map_or(0, |task| task.family.len())
     }
 
-    /// The references between the tasks of the knot, each with the task that has it.
+    /// The references from tasks of the knot to tasks of the knot, each with the index of the task that reads.
     fn references(&self) -> impl Iterator<Item = (usize, &Reference)> {
         let of = |at: &usize| {
             let at = *at;
@@ -147,8 +147,8 @@ impl Knot<'_> {
             .collect()
     }
 
-    /// An order of the tasks in which their instances can be started, index after index, where all references have
-    /// constant distances: none of them leads to a later instance.
+    /// Finds an order of the tasks such that their instances can be started index by index: no reference leads to a
+    /// later instance. `None` if a reference has no constant distance, or there is no such order.
     fn by_distances(&self) -> Option<Vec<usize>> {
         let mut beside: HashMap<usize, BTreeSet<usize>> = HashMap::new();
         for (at, reference) in self.references() {
@@ -171,7 +171,7 @@ impl Knot<'_> {
         Some(order)
     }
 
-    /// Goes through the instances as they would be started.
+    /// Goes through the instances of the knot in the order in which they would be started.
     fn walk(&self) -> Walk {
         let mut next: HashMap<usize, u64> = self.members.iter().map(|at| (*at, 0)).collect();
         let mut looked = 0;
@@ -211,9 +211,9 @@ impl Knot<'_> {
         }
     }
 
-    /// Finds a circle of instances that is reached from one of `starts`.
+    /// Finds instances that need each other in a circle, by a search that begins at `starts`.
     fn circle(&self, starts: &[Instance]) -> Option<Vec<Instance>> {
-        // whether an instance is on the path, or all that it needs has been looked at
+        // true for an instance on the present path; false once everything that it needs has been searched
         let mut seen: HashMap<Instance, bool> = HashMap::new();
         for start in starts {
             let mut path = vec![(*start, self.inputs(*start))];
@@ -245,7 +245,7 @@ impl Knot<'_> {
         self.task(at).map_or_else(String::new, |task| task.label(instance))
     }
 
-    /// The message about instances that cannot be started.
+    /// Makes the error message for a knot whose instances cannot all be started.
     fn refusal(&self, stuck: &[Instance]) -> Diagnostic {
         let place = |(at, _): &Instance| {
             let chosen =

@@ -86,6 +86,7 @@ impl Compiler<'_> {
             resolver.depend(task, Select::Order, None, name.span.clone());
         }
         let execution = execution(&raw.execution, &mut resolver, cx);
+        let when = raw.when.as_ref().and_then(|text| self.condition("when", text, &mut resolver, cx));
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
         Some(PlanTask {
@@ -97,6 +98,8 @@ impl Compiler<'_> {
             family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Sweep::single),
             references: resolver.found,
             knot: 0,
+            when,
+            skippable: false,
             outs,
             stdin,
             stdout,
@@ -233,7 +236,7 @@ impl Compiler<'_> {
                 }
                 let Some(mut unmatched) = reference.join.unmatched(from, to) else { continue };
                 if !reference.instead_of.is_empty() {
-                    // only those instances count in which nothing stands before the `else`
+                    // only instances count for which the reference before `else` reads nothing
                     let lacks =
                         |at: &u64| task.reads(reference, *at) && reference.instances(*at).remaining() == 0;
                     match (0..from.len().min(SEARCHED)).find(lacks) {

@@ -14,7 +14,7 @@ const LONGEST: usize = 20;
 
 /// Returns the indices of the tasks in an order in which each task stands after the tasks that it needs. Where that
 /// leaves a choice, the order of the script decides. Reports tasks that need each other in a cycle, unless their
-/// instances do not ([`circles`]): such tasks stand in a row.
+/// instances do not ([`circles`]): such tasks follow each other.
 pub(crate) fn sort(
     script: &RawScript,
     tasks: &mut [Option<PlanTask>],

@@ -4,6 +4,7 @@
 //! [`runtime_vars`] in them, quoted by [`shell_quote`]. [`stats`] computes fan-in, levels and the critical path,
 //! [`fingerprint`] the keys of instances. Tasks refer to each other by their index in [`Plan::tasks`].
 
+pub(crate) mod condition;
 pub(crate) mod execution;
 pub(crate) mod fingerprint;
 pub(crate) mod runtime_vars;
@@ -78,7 +79,7 @@ impl Plan {
         tasks.iter().for_each(|at| wanted[*at] = true);
         // In a plan, a task comes after the tasks that it needs. So from the last task to the first, all that need a
         // task have marked it before its turn.
-        // Tasks of a knot need each other: they are looked at until nothing is added.
+        // tasks of a knot need each other in a circle: repeated until nothing is added
         loop {
             let before = wanted.clone();
             for at in (0..self.tasks.len()).rev() {

@@ -11,6 +11,7 @@ use crate::arrays::Expr;
 use crate::arrays::reduce::operator::Reduce;
 use crate::mapreduce::{Mapper, Operator};
 use crate::script::diagnostics::source::Span;
+use crate::script::plan::condition::Condition;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::{Gather, Join};
@@ -48,6 +49,10 @@ pub struct PlanTask {
     /// The number of the knot that the task is in, if its instances read others of the task, or the task and others
     /// read each other in a circle; 0 for all other tasks. Tasks of one knot have the same number.
     pub knot: u32,
+    /// The condition under which an instance runs, which the key `when` gives; `None` if all run.
+    pub when: Option<Condition>,
+    /// Whether instances may be skipped, by a condition of their own or of what they read.
+    pub skippable: bool,
     /// The output files that the command writes in the instance's scratch folder and other tasks can read.
     pub outs: Vec<OutputFile>,
     /// The standard input of the command; `None` for an empty one.
@@ -89,10 +94,11 @@ impl PlanTask {
         self.family.label(&self.name, instance)
     }
 
-    /// Whether `instance` reads by a reference of the task at all: one behind `else` is not read where what stands
-    /// before it is there.
+    /// Whether `instance` reads a reference of the task. A reference after `else` is not read if the instance before
+    /// the `else` exists.
     pub fn reads(&self, reference: &Reference, instance: u64) -> bool {
-        reference.instead_of.iter().all(|before| {
+        let all = if reference.eager { &[] } else { &reference.instead_of[..] };
+        all.iter().all(|before| {
             self.references.get(*before).is_none_or(|before| before.instances(instance).remaining() == 0)
         })
     }
@@ -326,7 +332,7 @@ pub enum NameSource {
     Input(usize),
     /// A runtime variable, such as `dtask.rank`, which only the rank that runs the instance knows.
     Fact(RuntimeVar),
-    /// The first of these that is there, as `{a else b}` says. None may be.
+    /// The first of these sources that exists for the instance, as in `a else b`. Possibly none does.
     First(Vec<NameSource>),
 }
 
@@ -367,11 +373,12 @@ pub struct Reference {
     /// Whether the command gets the path of one file that lists the paths of all inputs (`{x.list}`), instead of the
     /// paths themselves.
     pub list: bool,
-    /// Whether the instance to read may be missing, since `else` or `?` stands behind the reference.
+    /// Whether the instance to read may be missing, since the reference is followed by `else` or `?`.
     pub optional: bool,
-    /// The numbers of the references whose place this one takes, as it stands behind their `else`: it reads only where
-    /// each of them reads nothing.
+    /// The numbers of the references whose `else` this one follows. It is read only if none of them reads an instance.
     pub instead_of: Vec<usize>,
+    /// Whether the reference is read although one before its `else` is there, as that one may be skipped.
+    pub eager: bool,
     /// The place in the script where the reference first stands, for messages. The place is not sent to other ranks.
     #[serde(skip)]
     pub span: Span,
@@ -379,16 +386,22 @@ pub struct Reference {
 
 impl PartialEq for Reference {
     fn eq(&self, other: &Self) -> bool {
-        let Reference { task, select, join, list, optional, instead_of, span: _ } = self;
+        let Reference { task, select, join, list, optional, instead_of, eager: _, span: _ } = self;
         (*task, *select, *list, *optional) == (other.task, other.select, other.list, other.optional)
             && (join, instead_of) == (&other.join, &other.instead_of)
     }
 }
 
 impl Reference {
-    /// Makes a reference to an output of the task number `task`, which has to be there.
+    /// Makes a reference to an output of the task number `task`, whose instance may not be missing.
     pub(crate) fn new(task: usize, select: Select, join: Join, span: Span) -> Self {
-        Reference { task, select, join, list: false, optional: false, instead_of: Vec::new(), span }
+        let (optional, instead_of, eager) = (false, Vec::new(), false);
+        Reference { task, select, join, list: false, optional, instead_of, eager, span }
+    }
+
+    /// Whether the reference only waits for instances and reads no result of them.
+    pub(crate) fn is_order(&self) -> bool {
+        self.select == Select::Order
     }
 
     /// Whether the reference is replaced by several values, as it reads several instances and is no `{x.list}`.
@@ -397,7 +410,7 @@ impl Reference {
     }
 
     /// Returns the instances of the referenced task that `instance` of the task with the reference needs, in index
-    /// order. A reference behind `else` needs them only where [`PlanTask::reads`] holds.
+    /// order. A reference after `else` needs them only where [`PlanTask::reads`] holds.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         self.join.instances(instance)
     }

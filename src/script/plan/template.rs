@@ -31,13 +31,14 @@ pub enum Fill {
     /// The first (0, `{a}`) or second (1, `{b}`) file that a command merges in a step of a reduction. Each step fills
     /// in the paths of its own two files.
     Merged(usize),
-    /// The first of these that is there, `{a else b}`: an input is not there if the task's dependency of that number
-    /// reads no instance. If none is there, nothing, `{a?}`.
+    /// The first of these sources that exists for the instance, as in `{a else b}`. An input does not exist if the
+    /// task's dependency of that number reads no instance. If none exists, the reference is replaced by nothing, as in
+    /// `{a?}`.
     First(Vec<Fill>),
 }
 
 impl Fill {
-    /// The numbers of the task's dependencies whose files this can be.
+    /// The numbers of the task's dependencies whose files can replace the reference.
     pub(crate) fn inputs(&self) -> Vec<usize> {
         match self {
             Fill::Input(at) => vec![*at],

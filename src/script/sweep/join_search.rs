@@ -51,8 +51,8 @@ pub(crate) struct Matching {
     derived: Vec<(usize, Wanted)>,
 }
 
-/// Finds the parameters of the task that is read whose values follow from those that brackets choose: they need not be
-/// those of the reading instance. So are parameters of one `zip` and derived ones.
+/// Finds the parameters of the task that is read whose values are determined by those that brackets choose, such as
+/// parameters of the same `zip` and derived ones. They need not be equal to those of the reading instance.
 fn followers(to: &Sweep, pins: &[Pin]) -> HashSet<usize> {
     let chosen: HashSet<usize> = pins.iter().map(|(at, _)| *at).collect();
     let params = to.params();

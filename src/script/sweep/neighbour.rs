@@ -1,6 +1,7 @@
 //! Neighbours: references of a family to itself at constant distances, `{step[i = i-1]}`, by arithmetic.
 //!
-//! The instance that is read is found from the cell of the product that the reading instance is, without a search.
+//! The instance that is read is computed from the position of the reading instance among all combinations of parameter
+//! values (its cell), without a search.
 
 use std::collections::HashMap;
 
@@ -10,20 +11,21 @@ use super::family::{Axis, Sweep};
 use crate::script::sweep::join_search::Pin;
 use crate::script::sweep::param_values::ParamValues;
 
-/// The instance of a family that stands at a constant distance from another one of the same family.
+/// A rule that gives for an instance another one of the same family, at a constant distance, such as one step back in
+/// `i`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Neighbour {
-    /// The axes along which the distance is not 0, with the number of positions.
+    /// The axes (parameters) along which the distance is not 0, with the distance in positions.
     moves: Vec<(Axis, i64)>,
-    /// The difference between the numbers of the two cells.
+    /// The distance in cells: combinations of parameter values, numbered in order.
     distance: i64,
-    /// The number of instances.
+    /// The number of instances of the family.
     count: u64,
-    /// The family, if some cells of its product are no instances.
+    /// The family, if some combinations of parameter values are no instances of it.
     thinned: Option<Sweep>,
 }
 
-/// The most cells after a missing one that are looked at for an instance.
+/// The largest number of cells after one without an instance in which an instance is looked for.
 const LOOKED: u64 = 4_096;
 
 impl Neighbour {
@@ -46,7 +48,7 @@ impl Neighbour {
                 ParamValues::Range(range) => range.positions_apart(difference)?,
                 _ => return None,
             };
-            // parameters of one `zip` go together
+            // parameters of one `zip` have one axis, along which their distances must be equal
             match zipped.insert(param.axis, positions) {
                 Some(other) if other == positions => continue,
                 Some(_) => return None,
@@ -64,12 +66,12 @@ impl Neighbour {
         Some(Neighbour { moves, distance, count: family.len(), thinned })
     }
 
-    /// The difference between the number of the cell that is read and that of the reading instance.
+    /// The distance in cells from the reading instance to the one that is read; negative for an earlier one.
     pub(crate) fn distance(&self) -> i64 {
         self.distance
     }
 
-    /// Returns the instance that `instance` reads; `None` where there is none.
+    /// Returns the instance that `instance` reads; `None` if it does not exist.
     pub(crate) fn of(&self, instance: u64) -> Option<u64> {
         if instance >= self.count {
             return None;
@@ -82,7 +84,7 @@ impl Neighbour {
         self.thinned.as_ref().map_or(Some(other), |family| family.index(other))
     }
 
-    /// Returns an index below which neither `instance` nor a later one reads any.
+    /// Returns a lower bound of the indices that `instance` and all later instances read.
     pub(crate) fn first_from(&self, instance: u64) -> u64 {
         if instance >= self.count {
             return self.count;

@@ -1,7 +1,7 @@
 //! Tokenizes texts into plain text and references.
 //!
 //! `{x}` is a reference only if the inside is `name(.name)*`, an optional `[expr]` and an optional `:format`, and no
-//! `$` comes before it. `{x else y}` and `{x?}` say what stands for an instance that is not there. `{{x}}` stands for a
+//! `$` comes before it. `{x else y}` and `{x?}` say what replaces an instance that does not exist. `{{x}}` stands for a
 //! literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text. Start at [`parse`].
 
 use std::ops::Range;
@@ -33,16 +33,16 @@ pub(crate) struct RawReference {
     pub(crate) index: Option<String>,
     /// The format after the colon of the reference, as `.2f` in `{x:.2f}`; `None` without a colon.
     pub(crate) format: Option<String>,
-    /// What stands for the reference where the instance that it chooses is not there; `None` if it has to be there.
+    /// The replacement if the instance that the reference chooses does not exist; `None` if it must exist.
     pub(crate) otherwise: Option<RawOtherwise>,
 }
 
-/// What stands for a reference whose instance is not there.
+/// The replacement of a reference whose instance does not exist.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RawOtherwise {
-    /// Nothing, as `{x?}` says.
+    /// Nothing, as in `{x?}`.
     Nothing,
-    /// Another reference, as `{x else y}` says.
+    /// Another reference, as in `{x else y}`.
     Else(Box<RawReference>),
 }
 
@@ -110,11 +110,11 @@ fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
     text[at..].starts_with('}').then_some((reference, at + 1))
 }
 
-/// The most alternatives in a row, `{a else b else c}`.
+/// The largest number of alternatives in one reference, as in `{a else b else c}`.
 const ALTERNATIVES: usize = 32;
 
-/// Reads what stands between the braces of a reference, from byte `at` on, which is moved behind it. At most `most`
-/// alternatives may follow.
+/// Parses the inside of a reference's braces from byte `at` on, and moves `at` to its end. At most `most` alternatives
+/// may follow.
 fn inside(text: &str, at: &mut usize, most: usize) -> Option<RawReference> {
     let mut path = vec![name(text, at)?];
     while text[*at..].starts_with('.') {
@@ -149,7 +149,7 @@ fn inside(text: &str, at: &mut usize, most: usize) -> Option<RawReference> {
     Some(reference)
 }
 
-/// The text after ` else ` that begins the given one.
+/// The rest of a text that begins with ` else `; `None` for any other text.
 fn after_else(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(' ')?.trim_start_matches(' ').strip_prefix("else ")?;
     Some(rest.trim_start_matches(' '))

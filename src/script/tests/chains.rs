@@ -16,7 +16,7 @@ fn codes(text: &str) -> Vec<Code> {
     found.list.iter().map(|found| found.code).collect()
 }
 
-/// What an instance reads by each reference.
+/// Lists the instances that an instance reads, by reference.
 fn read(plan: &Plan, task: &str, instance: u64) -> Vec<Vec<u64>> {
     let task = &plan.tasks[plan.find(task).unwrap()];
     task.references.iter().map(|reference| task.inputs(reference, instance).collect()).collect()
@@ -45,7 +45,7 @@ fn a_wavefront_reads_its_neighbours_where_there_are_some() {
         "[task.cell]\nfor = { r = '0..3', c = '0..4' }\nwhere = '!(r == 1 && c == 2)'\n\
          array = 'max([cell[r = r-1, c = c] else 0, cell[r = r, c = c-1] else 0]) + 1'\nsave = 'c{r}{c}.npy'\n",
     );
-    // without the cell at (1, 2), which would have the number 6
+    // the excluded combination (1, 2) would have been number 6
     let expected: [[&[u64]; 2]; 11] = [
         [&[], &[]],
         [&[], &[0]],
@@ -90,7 +90,7 @@ fn families_in_a_circle_stand_in_a_row() {
     assert_eq!(plan.tasks.iter().map(|task| task.knot > 0).collect::<Vec<_>>(), [true, true, false]);
     let only = plan.clone().only(&[plan.find("forecast").unwrap()]);
     assert_eq!(only.tasks.len(), 2);
-    // and with a tree, whose distances are not constant
+    // a binary tree, in which the distances are not constant
     let tree = "[task.node]\nfor = { i = '0..100' }\narray = '(node[i = floor((i - 1) / 2)] else 0) + 1'\n\
                 [task.last]\narray = 'node[i = 99]'\nsave = 'x.npy'\n";
     assert_eq!(codes(tree), []);
@@ -111,7 +111,7 @@ fn instances_that_need_themselves_are_refused() {
     assert_eq!(chain("{a}"), [Code::Cycle]);
     assert_eq!(chain("{i?}"), [Code::AlwaysThere]);
     assert!(chain("{i else 3}").contains(&Code::NoEffect));
-    // a thousand million instances are not gone through
+    // a family of a thousand million instances, which must not be gone through one by one
     let large = "[task.a]\nfor = { i = '0..1_000_000_000' }\narray = '(a[i = i-1] else 0) + 1'\n\
                  [task.b]\narray = 'a[i = 999_999_999]'\nsave = 'x.npy'\n";
     assert_eq!(codes(large), []);

@@ -59,9 +59,26 @@ impl Sinks {
         left.chain(self.failed.iter().cloned()).take(most).collect()
     }
 
+    /// Puts outputs that belong before the end of a file into it. Those that have not come are missing; `left` if they
+    /// are left for the next run.
+    pub(super) fn put_in_late(&mut self, number: u32, left: bool) {
+        let Some(shared) = self.files.get_mut(number as usize) else { return };
+        if shared.late.is_empty() || shared.is_complete {
+            return;
+        }
+        match shared.put_in_late(self.spool.as_mut()) {
+            Ok(freed) => self.held = self.held.saturating_sub(freed),
+            Err(error) => drop(shared.why.get_or_insert_with(|| error.to_string())),
+        }
+        for ((part, number), slot) in std::mem::take(&mut shared.late) {
+            shared.left |= left && matches!(slot, OutputSlot::Open);
+            shared.note_missing(part, number);
+        }
+    }
     /// Appends to file number `number` all outputs that have come, and passes over those that have not.
     fn close_file(&mut self, number: u32, left: bool) {
         let blocked = self.blocked.contains(&number);
+        self.put_in_late(number, left);
         if self.files.get(number as usize).is_none_or(|shared| shared.is_complete)
             || blocked && !self.try_again(number)
         {

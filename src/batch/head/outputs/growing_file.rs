@@ -109,6 +109,55 @@ impl GrowingFile {
         GrowingFile { path: path.to_owned(), buffer: Vec::new(), place: GrowthPlace::Unborn }
     }
 
+    /// Goes on with the file at a path that an earlier run has begun, after cutting it back to `length` bytes.
+    ///
+    /// # Errors
+    /// When it is no regular file, or is shorter.
+    pub(crate) fn resumed(path: &Path, length: u64) -> io::Result<Self> {
+        let Destination::File(end) = Destination::of(path)? else {
+            return Err(io::Error::other("it is no regular file any more"));
+        };
+        let file = OpenOptions::new().write(true).open(&end)?;
+        if file.metadata()?.len() < length {
+            return Err(io::Error::other("it has become shorter"));
+        }
+        file.set_len(length)?;
+        let place = GrowthPlace::Made { path: end, identity: identity(&file)?, length, synced: false };
+        Ok(GrowingFile { path: path.to_owned(), buffer: Vec::new(), place })
+    }
+
+    /// Writes the file once more with pieces put in, each at its place, in ascending order. Nothing may be buffered.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the file is as it was.
+    pub(crate) fn insert(&mut self, pieces: &[(u64, BytesSource<'_>)]) -> io::Result<()> {
+        let GrowthPlace::Made { path, identity: own, length, synced } = &mut self.place else {
+            return Err(io::Error::other("it is no regular file"));
+        };
+        reopen(path, *own, *length)?;
+        let old = File::open(&*path)?;
+        let mut new = temporary(path)?;
+        let (mut at, mut all) = (0, *length);
+        for (offset, piece) in pieces {
+            let part = BytesSource::File { file: &old, offset: at, length: offset.saturating_sub(at) };
+            part.copy(new.as_file_mut())?;
+            piece.copy(new.as_file_mut())?;
+            at = at.max(*offset);
+            all += piece.length();
+        }
+        BytesSource::File { file: &old, offset: at, length: *length - at }.copy(new.as_file_mut())?;
+        new.as_file().sync_all()?;
+        let identity = identity(new.as_file())?;
+        rename(new, path)?;
+        (*own, *length, *synced) = (identity, all, true);
+        Ok(())
+    }
+
+    /// Whether it is a regular file, and something is in it.
+    pub(crate) fn is_regular(&self) -> bool {
+        matches!(self.place, GrowthPlace::Made { .. })
+    }
+
     /// The number of bytes in memory that are not written yet.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()

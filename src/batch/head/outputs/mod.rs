@@ -2,10 +2,12 @@
 //!
 //! [`streamed`] follows the instances and fetches their outputs; [`shared_files`] are the files: which
 //! ([`shared_paths`]) and in which order ([`piece_order`]), one of them ([`shared_file`]), how it grows
-//! ([`growing_file`]), what waits for its turn ([`spool`]), and what they lack at the end ([`closing`]).
+//! ([`growing_file`], [`late_outputs`]), what waits for its turn ([`spool`]), and what they lack at the end
+//! ([`closing`]).
 
 pub(crate) mod closing;
 pub(crate) mod growing_file;
+pub(crate) mod late_outputs;
 pub(crate) mod piece_order;
 pub(crate) mod shared_file;
 pub(crate) mod shared_files;

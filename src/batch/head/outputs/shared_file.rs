@@ -3,13 +3,16 @@
 
 use crate::batch::head::outputs::growing_file::{BytesSource, GrowingFile};
 use crate::batch::head::outputs::piece_order::PieceOrder;
+use crate::batch::head::outputs::shared_files::OutputPlace;
 use crate::batch::head::outputs::shared_paths::StreamFile;
 use crate::batch::head::outputs::spool::{SpoolPlace, WaitingOutput};
 use crate::commands::StoredFile;
 use crate::console::counted;
+use crate::journal::record::OutputGap;
 use crate::script::plan::Plan;
 use smallvec::SmallVec;
-use std::collections::VecDeque;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +25,8 @@ const NAMED: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct SharedFile {
     pub(crate) path: PathBuf,
+    /// The path by which it is known, however it is written.
+    pub(crate) key: PathBuf,
     /// The outputs that the file gets, by task, in the order of the tasks.
     pub(crate) parts: SmallVec<[FilePart; 1]>,
     /// The index in `parts` of the part whose output is appended next.
@@ -32,6 +37,18 @@ pub(crate) struct SharedFile {
     pub(crate) is_complete: bool,
     /// Whether the next output has arrived and is not appended yet, since too many had arrived at once.
     pub(crate) is_behind: bool,
+    /// The number of outputs that it has from earlier runs.
+    pub(crate) earlier: u64,
+    /// The length in bytes of all outputs that were appended, with those of earlier runs.
+    pub(crate) end: u64,
+    /// The part of the last output that was appended, and the number after that output.
+    pub(crate) last: Option<(usize, u64)>,
+    /// Whether the last output that had its turn was passed over.
+    pub(crate) is_in_gap: bool,
+    /// Outputs that belong before its end, by part and number.
+    pub(crate) late: BTreeMap<(u32, u64), OutputSlot>,
+    /// The number of them at the beginning.
+    pub(crate) late_total: u64,
     /// The number of outputs that were appended.
     pub(crate) appended: u64,
     /// The number of outputs that are in the file, not only in memory.
@@ -53,6 +70,17 @@ pub(crate) struct SharedFile {
     pub(crate) refused: Option<(io::Error, Option<PathBuf>)>,
 }
 
+/// What a shared file has, as the journal gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GrownOutputs {
+    /// The path by which the file is known.
+    pub key: PathBuf,
+    /// Its length in bytes.
+    pub length: u64,
+    /// By task, the number from which on it has no outputs, and those before that which it lacks.
+    pub parts: Vec<(usize, u64, Vec<OutputGap>)>,
+}
+
 /// The outputs of one task in a shared file.
 #[derive(Debug)]
 pub(crate) struct FilePart {
@@ -63,6 +91,8 @@ pub(crate) struct FilePart {
     pub(crate) next: u64,
     /// The states of the outputs from `next` on.
     pub(crate) slots: VecDeque<OutputSlot>,
+    /// The outputs before `next` that the file lacks, in ascending order.
+    pub(crate) gaps: Vec<OutputGap>,
 }
 
 /// The state of an output whose turn has not come.
@@ -84,6 +114,10 @@ pub(crate) enum OutputSlot {
 const _: () = assert!(size_of::<OutputSlot>() <= 24); // there may be millions
 
 impl FilePart {
+    pub(crate) fn new(task: usize, order: PieceOrder) -> FilePart {
+        FilePart { task, order, next: 0, slots: VecDeque::new(), gaps: Vec::new() }
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.next == self.order.len()
     }
@@ -109,7 +143,16 @@ impl FilePart {
         position: u64,
         bytes: BytesSource<'a>,
     ) -> WaitingOutput<'a> {
-        let number = self.order.get(position).unwrap_or_default();
+        self.waiting_number(plan, self.order.get(position).unwrap_or_default(), bytes)
+    }
+
+    /// The output with this number as it is put on disk until its turn.
+    pub(crate) fn waiting_number<'a>(
+        &self,
+        plan: &Plan,
+        number: u64,
+        bytes: BytesSource<'a>,
+    ) -> WaitingOutput<'a> {
         let label = plan.tasks.get(self.task).map(|task| task.label(number / 2)).unwrap_or_default();
         WaitingOutput { label, stream: if number.is_multiple_of(2) { "stdout" } else { "stderr" }, bytes }
     }
@@ -117,13 +160,21 @@ impl FilePart {
 
 impl SharedFile {
     pub(crate) fn new(file: StreamFile) -> Self {
-        let part = |(task, order)| FilePart { task, order, next: 0, slots: VecDeque::new() };
-        let parts = file.tasks.into_iter().map(part).collect();
-        SharedFile { path: file.path, parts, ..SharedFile::default() }
+        let parts = file.tasks.into_iter().map(|(task, order)| FilePart::new(task, order)).collect();
+        SharedFile { path: file.path, key: file.key, parts, ..SharedFile::default() }
+    }
+
+    /// Notes the state of an output.
+    pub(crate) fn set(&mut self, part: usize, place: OutputPlace, slot: OutputSlot) {
+        match (place, self.parts.get_mut(part)) {
+            (OutputPlace::AtEnd(position), Some(part)) => part.set(position, slot),
+            (OutputPlace::Before(number), _) => drop(self.late.insert((part as u32, number), slot)),
+            (OutputPlace::AtEnd(_), None) => {}
+        }
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.parts.iter().map(|part| part.order.len()).sum()
+        self.earlier + self.late_total + self.parts.iter().map(|part| part.order.len()).sum::<u64>()
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -134,7 +185,8 @@ impl SharedFile {
     pub(crate) fn has(&self) -> u64 {
         let is_there = |slot: &&OutputSlot| !matches!(slot, OutputSlot::Open | OutputSlot::Lost);
         let waiting = |part: &FilePart| part.slots.iter().filter(is_there).count() as u64;
-        self.appended + self.parts.iter().map(waiting).sum::<u64>()
+        let late = self.late.values().filter(is_there).count() as u64;
+        self.earlier + self.appended + late + self.parts.iter().map(waiting).sum::<u64>()
     }
 
     /// Whether the file has something to write: outputs with bytes, or only empty ones of which none is missing.
@@ -151,8 +203,16 @@ impl SharedFile {
         let Self { growing, path, .. } = self;
         let file = growing.get_or_insert_with(|| Box::new(GrowingFile::new(path)));
         let before = file.buffered();
+        let length = bytes.as_ref().map_or(0, |bytes| bytes.length());
         let appended = bytes.and_then(|bytes| file.append(bytes));
-        (appended, before, file.buffered())
+        let after = file.buffered();
+        if appended.is_ok() {
+            self.end += length;
+            self.is_in_gap = false;
+            let next = self.parts.get(self.at).and_then(|part| part.order.get(part.next));
+            self.last = next.map(|number| (self.at, number + 1));
+        }
+        (appended, before, after)
     }
 
     /// Writes the buffered outputs; if `last`, finishes the file. Returns the number of bytes that are no longer
@@ -167,18 +227,36 @@ impl SharedFile {
             file.flush()?
         }
         if self.refused.is_none() {
-            self.written = self.appended;
+            self.written = self.earlier + self.appended;
         }
         if last {
-            (self.is_complete, self.growing) = (true, None);
+            self.is_complete = true;
         }
         Ok(before)
+    }
+
+    /// Notes that an output that belongs before the end of the file has not come.
+    pub(crate) fn note_missing(&mut self, part: u32, number: u64) {
+        self.missing += 1;
+        let instance = self.parts.get(part as usize).map(|part| (part.task, number / 2));
+        if self.named.len() < NAMED {
+            self.named.extend(instance.filter(|instance| !self.named.contains(instance)));
+        }
     }
 
     /// Passes over the next `count` outputs of the current part.
     pub(crate) fn pass_over(&mut self, count: u64) {
         let Some(part) = self.parts.get_mut(self.at) else { return };
         self.missing += count;
+        let ends =
+            [part.next, (part.next + count).saturating_sub(1)].map(|position| part.order.get(position));
+        if let ([Some(first), Some(last)], true) = (ends, count > 0) {
+            match part.gaps.last_mut().filter(|gap| self.is_in_gap && gap.last < first) {
+                Some(gap) => gap.last = last,
+                None => part.gaps.push(OutputGap { first, last, offset: self.end }),
+            }
+            self.is_in_gap = true;
+        }
         for position in part.next..part.next + count.min(2 * NAMED as u64) {
             let instance = part.order.get(position).map(|number| (part.task, number / 2));
             if self.named.len() < NAMED {
@@ -187,6 +265,23 @@ impl SharedFile {
         }
         part.next += count;
         part.slots.drain(..part.slots.len().min(usize::try_from(count).unwrap_or(usize::MAX)));
+    }
+
+    /// What it has, for the journal: the number from which on it has no outputs of a task, and those before that which
+    /// it lacks, by task. `None` if it is no regular file, or has none.
+    pub(crate) fn grown(&self) -> Option<GrownOutputs> {
+        let (last, after) =
+            self.last.filter(|_| self.growing.as_ref().is_some_and(|file| file.is_regular()))?;
+        let parts = self.parts.iter().enumerate().map(|(at, part)| {
+            let next = match at.cmp(&last) {
+                Ordering::Less => u64::MAX,
+                Ordering::Equal => after,
+                Ordering::Greater => 0,
+            };
+            let gaps = part.gaps.iter().copied().filter(|gap| gap.first < next);
+            (part.task, next, gaps.collect())
+        });
+        Some(GrownOutputs { key: self.key.clone(), length: self.end, parts: parts.collect() })
     }
 
     /// Describes the outputs that the file lacks, with the first instances without one.

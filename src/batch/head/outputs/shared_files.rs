@@ -6,15 +6,16 @@
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::display::shown;
-use crate::batch::head::outputs::growing_file::{BytesSource, SMALL};
-use crate::batch::head::outputs::shared_file::{OutputSlot, SharedFile};
-use crate::batch::head::outputs::shared_paths::StreamRoutes;
+use crate::batch::head::outputs::growing_file::{BytesSource, GrowingFile, SMALL};
+use crate::batch::head::outputs::shared_file::{GrownOutputs, OutputSlot, SharedFile};
+use crate::batch::head::outputs::shared_paths::{StreamFile, StreamRoutes, file_key};
 use crate::batch::head::outputs::spool::{Spool, WaitingOutput};
 use crate::batch::outputs::STDOUT;
+use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::todo::Todo;
 use crate::commands::outputs::Content;
 use crate::script::plan::Plan;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ const HELD: usize = 32 << 20;
 const TURN: u64 = 8 << 20;
 /// The pause before another attempt to write a file that could not be written.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The shortest time between two records of how files have grown.
+const RECORDED: Duration = Duration::from_millis(200);
 /// The end of an instance, as far as the files matter to which the instance appends.
 pub(crate) enum OutputEnd<'a> {
     /// The instance has a result, with these outputs.
@@ -38,6 +41,15 @@ pub(crate) enum OutputEnd<'a> {
     Lost { left: bool },
     /// The instance has a result whose outputs cannot be read, for this reason.
     Unreadable(String),
+}
+
+/// The place of an output in a shared file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputPlace {
+    /// At its end, as the output with this position of its part.
+    AtEnd(u64),
+    /// Before its end, with this number.
+    Before(u64),
 }
 
 /// A file that is left for the next run of the script, or lacks outputs that are.
@@ -57,7 +69,7 @@ pub(crate) struct Sinks {
     /// Outputs that have come into memory since the last flush and wait for their turn: file, part, and position.
     recent: Vec<(u32, u32, u64)>,
     /// The number of bytes of outputs in memory: those that wait for their turn, and the buffers of files.
-    held: usize,
+    pub(super) held: usize,
     /// Numbers of files with outputs in their buffers.
     dirty: HashSet<u32>,
     /// Numbers of files whose next output has arrived and is not appended yet.
@@ -69,6 +81,10 @@ pub(crate) struct Sinks {
     is_stuck: bool,
     /// The time since which the disk has taken no bytes; `None` while it takes some.
     full_since: Option<Instant>,
+    /// Files that have grown since they were last taken, by number.
+    grown: BTreeMap<u32, GrownOutputs>,
+    /// When they were last taken.
+    taken: Option<Instant>,
     /// Paths of the files that have become complete, with all outputs, since they were last taken.
     complete: Vec<PathBuf>,
     /// Paths of the files that are complete.
@@ -91,8 +107,44 @@ impl Sinks {
         let mut sinks = Sinks { spool: Some(Spool::new(folder)), ..Sinks::default() };
         let (routes, files) = StreamRoutes::new(plan, todo, &mut sinks.failed);
         sinks.routes = routes;
-        sinks.files = files.into_iter().map(SharedFile::new).collect();
+        let resumed = |file: &ResumedFile| (file_key(&plan.dir.join(&file.name), false), file.clone());
+        let mut resumed: HashMap<PathBuf, ResumedFile> = todo.resumed.iter().map(resumed).collect();
+        for file in files {
+            let begun = resumed.remove(&file.key);
+            let shared = match begun {
+                Some(begun) => sinks.resume(file, &begun),
+                None => SharedFile::new(file),
+            };
+            sinks.files.push(shared);
+        }
+        // those that have everything, and were not recorded as complete
+        for (key, begun) in resumed {
+            let file = StreamFile { path: key.clone(), key, ..StreamFile::default() };
+            let file = sinks.resume(file, &begun);
+            sinks.files.push(file);
+        }
+        for number in 0..sinks.files.len() as u32 {
+            let mut left = TURN;
+            if sinks.files[number as usize].growing.is_some() {
+                sinks.advance(number, &mut left);
+            }
+        }
         sinks
+    }
+
+    /// Takes up a file that an earlier run has begun.
+    fn resume(&mut self, file: StreamFile, begun: &ResumedFile) -> SharedFile {
+        let path = file.path.clone();
+        let mut shared = SharedFile::resumed(file, begun, begun.outputs);
+        match GrowingFile::resumed(&path, begun.length) {
+            Ok(growing) => shared.growing = Some(Box::new(growing)),
+            // it was as recorded a moment ago
+            Err(error) => {
+                let name = shown(&path);
+                self.failed.push(format!("{name} lacks what earlier runs have written to it: {error}"));
+            }
+        }
+        shared
     }
 
     /// Handles the end of an instance: appends its outputs to the files, at once or when it is their turn, or passes
@@ -103,7 +155,11 @@ impl Sinks {
             let Some(shared) = self.files.get_mut(file as usize) else { continue };
             let found = shared.parts.binary_search_by_key(&task, |part| part.task);
             let Ok(part) = found else { continue };
-            let Some(position) = shared.parts[part].order.position(number) else { continue };
+            let place = match shared.parts[part].order.position(number) {
+                Some(position) => OutputPlace::AtEnd(position),
+                None if shared.late.contains_key(&(part as u32, number)) => OutputPlace::Before(number),
+                None => continue,
+            };
             let content = match end {
                 OutputEnd::Done(artifact) => match artifact.output(which) {
                     Ok(output) => Ok(output.content),
@@ -116,10 +172,10 @@ impl Sinks {
                 OutputEnd::Unreadable(why) => Err(Some(why.clone())),
             };
             match content {
-                Ok(content) => self.arrived(plan, file, part, position, content),
+                Ok(content) => self.arrived(plan, file, part, place, content),
                 Err(why) => {
                     shared.why = shared.why.take().or(why);
-                    shared.parts[part].set(position, OutputSlot::Lost);
+                    shared.set(part, place, OutputSlot::Lost);
                 }
             }
             if self.files.get(file as usize).is_some_and(|shared| !shared.is_behind) {
@@ -133,7 +189,7 @@ impl Sinks {
     }
 
     /// Appends an output, or keeps it until its turn.
-    fn arrived(&mut self, plan: &Plan, file: u32, part: usize, position: u64, content: Content<'_>) {
+    fn arrived(&mut self, plan: &Plan, file: u32, part: usize, place: OutputPlace, content: Content<'_>) {
         let Some(shared) = self.files.get_mut(file as usize) else { return };
         let opened: File;
         let bytes = match content {
@@ -145,11 +201,12 @@ impl Sinks {
                 }
                 Err(error) => {
                     shared.why.get_or_insert_with(|| stored.unreadable(&error).message().to_owned());
-                    return shared.parts[part].set(position, OutputSlot::Lost);
+                    return shared.set(part, place, OutputSlot::Lost);
                 }
             },
         };
-        if shared.at == part && shared.parts[part].next == position && shared.error.is_none() {
+        let is_next = place == OutputPlace::AtEnd(shared.parts[part].next);
+        if shared.at == part && is_next && shared.error.is_none() {
             let (appended, before, after) = shared.append(Ok(bytes));
             self.held = (self.held + after).saturating_sub(before);
             match appended {
@@ -164,10 +221,15 @@ impl Sinks {
             }
         }
         let Some(shared) = self.files.get_mut(file as usize) else { return };
-        let large = bytes.length() > SMALL;
+        // one that belongs before the end waits for long
+        let large = bytes.length() > SMALL || matches!(place, OutputPlace::Before(_));
         let kept = match &mut self.spool {
             Some(spool) if large && !self.is_stuck => {
-                spool.keep(&[shared.parts[part].waiting(plan, position, bytes)]).map(|places| places[0])
+                let waiting = match place {
+                    OutputPlace::AtEnd(position) => shared.parts[part].waiting(plan, position, bytes),
+                    OutputPlace::Before(number) => shared.parts[part].waiting_number(plan, number, bytes),
+                };
+                spool.keep(&[waiting]).map(|places| places[0])
             }
             _ => Err(io::Error::other("not now")),
         };
@@ -176,11 +238,13 @@ impl Sinks {
             (Err(_), Content::File(stored)) => OutputSlot::Stored(stored.clone()),
             (Err(_), Content::Memory(bytes)) => {
                 self.held += bytes.len();
-                self.recent.push((file, part as u32, position));
+                if let OutputPlace::AtEnd(position) = place {
+                    self.recent.push((file, part as u32, position));
+                }
                 OutputSlot::Memory(bytes.into())
             }
         };
-        shared.parts[part].set(position, slot);
+        shared.set(part, place, slot);
     }
 
     fn block(&mut self, file: u32, error: io::Error) {
@@ -249,7 +313,12 @@ impl Sinks {
         }
         match failed {
             Some(error) => self.block(number, error),
-            None if shared.error.is_none() && shared.is_over() && shared.has_something() => {
+            None if shared.error.is_none()
+                && shared.is_over()
+                && shared.has_something()
+                && !shared.waits_for_late() =>
+            {
+                self.put_in_late(number, false);
                 self.flush_file(number, true);
             }
             None => {}
@@ -263,8 +332,17 @@ impl Sinks {
         };
         match shared.flush(last) {
             Ok(bytes) => {
-                if last && shared.missing == 0 && shared.refused.is_none() {
-                    self.complete.push(shared.path.clone());
+                match shared.grown() {
+                    _ if shared.refused.is_some() => {}
+                    _ if last && shared.missing == 0 => {
+                        self.grown.remove(&number);
+                        self.complete.push(shared.key.clone());
+                    }
+                    Some(grown) => drop(self.grown.insert(number, grown)),
+                    None => {}
+                }
+                if last {
+                    shared.growing = None;
                 }
                 self.held = self.held.saturating_sub(bytes);
                 self.dirty.remove(&number);
@@ -373,6 +451,23 @@ impl Sinks {
         std::mem::take(&mut self.complete)
     }
 
+    /// Takes what the files have that have grown since the last call, unless that was just now. `all` if it does not
+    /// matter when that was.
+    pub(crate) fn take_grown(&mut self, all: bool) -> Vec<GrownOutputs> {
+        if self.grown.is_empty() {
+            return Vec::new();
+        }
+        // A record has all gaps of its file, so that it needs no other record. Where there are many, it is made less
+        // often.
+        let gaps = self.grown.values().flat_map(|grown| &grown.parts).map(|part| part.2.len()).sum::<usize>();
+        let pause = RECORDED + Duration::from_millis(10) * u32::try_from(gaps).unwrap_or(u32::MAX);
+        if !all && self.taken.is_some_and(|taken| taken.elapsed() < pause) {
+            return Vec::new();
+        }
+        self.taken = Some(Instant::now());
+        std::mem::take(&mut self.grown).into_values().collect()
+    }
+
     /// Whether outputs whose turn has come are still to be appended.
     pub(crate) fn is_behind(&self) -> bool {
         !self.behind.is_empty()
@@ -393,3 +488,7 @@ impl Sinks {
 #[cfg(test)]
 #[path = "shared_files_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "resumed_tests.rs"]
+mod resumed_tests;

@@ -28,6 +28,8 @@ pub(crate) struct StreamRoutes {
 #[derive(Debug, Default)]
 pub(crate) struct StreamFile {
     pub path: PathBuf,
+    /// The path by which it is known, however it is written.
+    pub key: PathBuf,
     pub tasks: SmallVec<[(usize, PieceOrder); 1]>,
 }
 
@@ -77,6 +79,13 @@ fn normal(path: &Path) -> PathBuf {
         }
     }
     whole
+}
+
+/// The path by which a file is known, however the path is written. With `links`, the path that a symbolic link leads to
+/// is that of the same file.
+pub(crate) fn file_key(path: &Path, links: bool) -> PathBuf {
+    let end = if links { links::end(path).ok().flatten() } else { None };
+    normal(end.as_deref().unwrap_or(path))
 }
 
 impl StreamRoutes {
@@ -169,12 +178,15 @@ impl Files {
     /// The number of the file at a path, which is added to the list if it is new. Symbolic links are followed only if
     /// `links`, since that costs a system call for each of perhaps a million paths.
     fn number(&mut self, path: &Path, links: bool) -> u32 {
-        let end = if links { links::end(path).ok().flatten() } else { None };
         let Files { list, numbers } = self;
-        *numbers.entry(normal(end.as_deref().unwrap_or(path))).or_insert_with(|| {
-            list.push(StreamFile { path: path.to_owned(), ..StreamFile::default() });
-            list.len() as u32 - 1
-        })
+        let key = file_key(path, links);
+        if let Some(known) = numbers.get(&key) {
+            return *known;
+        }
+        let number = list.len() as u32;
+        list.push(StreamFile { path: path.to_owned(), key: key.clone(), ..StreamFile::default() });
+        numbers.insert(key, number);
+        number
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct KeyReference {
     pub select: Select,
     /// The join, which tells which instances of that task each instance reads.
     pub join: Join,
-    /// The numbers of the references behind whose `else` this one stands.
+    /// The numbers of the references whose `else` this one follows.
     pub instead_of: Vec<usize>,
 }
 
@@ -156,7 +156,7 @@ impl KeyPlan {
         }
     }
 
-    /// Adds to the digests of the tasks of a knot those of all its tasks, since each reads all others in the end.
+    /// Hashes into the digest of each task of a knot the digests of all its tasks, since each depends on all others.
     fn close_knot(&mut self, knot: u32) {
         let members = || self.tasks.iter().filter(|task| task.knot == knot);
         let all = xxh3_128(&members().flat_map(|task| task.digest.to_le_bytes()).collect::<Vec<u8>>());

@@ -102,7 +102,7 @@ impl<'k> Fingerprints<'k> {
         xxh3_128_with_seed(&bytes, 0)
     }
 
-    /// Whether a task reads another one of its own knot.
+    /// Whether a task reads a task of its own knot (a set of tasks that need each other in a circle), such as itself.
     fn is_in_knot(&self, task: &KeyTask, other: usize) -> bool {
         task.knot > 0 && self.plan.tasks.get(other).is_some_and(|other| other.knot == task.knot)
     }
