@@ -110,9 +110,9 @@ impl Outlet {
         &self.place
     }
 
-    /// Whether items wait for the place of the receiver.
-    pub(crate) fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+    /// Whether items wait for the place of the receiver, or were sent and not reported to the registry.
+    pub(crate) fn is_needed(&self) -> bool {
+        !self.backlog.is_empty() || self.unreported > 0
     }
 
     /// The number of items that were sent since the last call, for the registry.

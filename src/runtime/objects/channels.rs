@@ -111,10 +111,10 @@ impl ChannelEnds {
         }
     }
 
-    /// Whether no thread of this rank has an end, and no item waits to be sent.
+    /// Whether no thread of this rank has an end, and no item waits to be sent or reported.
     fn is_unused(&self) -> bool {
         let outlet = self.outlet.as_ref();
-        outlet.is_none_or(|cell| Arc::strong_count(cell) == 1 && !cell.0.lock().0.has_backlog())
+        outlet.is_none_or(|cell| Arc::strong_count(cell) == 1 && !cell.0.lock().0.is_needed())
             && self.inlet.as_ref().is_none_or(|cell| Arc::strong_count(cell) == 1)
     }
 
