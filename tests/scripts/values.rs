@@ -148,14 +148,14 @@ fn integers_of_64_bits_are_exact_in_arrays_too() {
     let script = r#"dtask = 1
 [vars]
 top = 9223372036854775807
-[task.n]                                 # a parameter, let, where
+[task.pair]                               # a parameter, let, where
 for    = { n = [-9223372036854775808, -1, 9007199254740993, 9223372036854775806] }
 let    = { m = "n + 1" }
 where  = "m != 0"
 array  = "cast([n, m], 'i64')"
 save   = "n{n}.npy"
 [task.sums]                              # a gather, arithmetic, a comparison, a table of a command
-array  = "concat(max(n, axis = 0), sum(n[1] - n[0][0] * 0), min(n), n[1] > 9007199254740992, ids + 1, top)"
+array  = "concat(max(pair, axis = 0), sum(pair[1] - pair[0][0] * 0), min(pair), pair[1] > 9007199254740992, ids + 1, top)"
 stdout = "sums.txt"
 [task.ids]
 run    = ["echo", "9007199254740993"]
@@ -163,7 +163,7 @@ run    = ["echo", "9007199254740993"]
 array  = "[9007199254740993, 3 * 2 ** 61]"
 stdout = "literal.txt"
 [task.over]
-array  = "n[2] + top"
+array  = "pair[2] + top"
 stdout = "over.txt"
 "#;
     let folder = Folder::script(script.trim_start_matches("dtask = 1\n"));
