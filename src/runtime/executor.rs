@@ -29,6 +29,11 @@ use std::time::{Duration, Instant};
 
 /// Longest time for which the reactor's thread itself computes short tasks before it polls the network again.
 const BUDGET: Duration = Duration::from_micros(50);
+/// Time between two attempts to fetch what waits for memory.
+const FEED: Duration = Duration::from_millis(2);
+/// Time for which a result waits for memory while nothing on this rank will free any: whoever holds a result on rank 0
+/// may give it up only a moment after its last task has ended.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The part of a rank that stores results and computes tasks: the worker (the state machine that decides) with the
 /// store, the known definitions, the fetches and the compute threads around it.
@@ -44,6 +49,10 @@ pub(crate) struct Executor<C> {
     pub fetches: Fetches,
     /// Results that cannot be taken in, with the error of the tasks that take them; told to the state machine next.
     refused: Vec<(TaskId, Box<TaskError>)>,
+    /// The last attempt to fetch what waits for memory.
+    fed: Option<Instant>,
+    /// The time since which results wait for memory and nothing here will free any.
+    hungry: Option<Instant>,
     place: RankLocation,
     /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
@@ -81,6 +90,8 @@ impl<C: Compute> Executor<C> {
             done: Vec::new(),
             fetches: Fetches::default(),
             refused: Vec::new(),
+            fed: None,
+            hungry: None,
             place,
             reports: Vec::new(),
         }
@@ -253,6 +264,7 @@ impl<C: Compute> Executor<C> {
     /// # Errors
     /// When the network fails.
     pub(crate) fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        self.feed(links)?;
         self.machine.start(&mut self.actions);
         if self.actions.is_empty() {
             return Ok(());
@@ -290,6 +302,28 @@ impl<C: Compute> Executor<C> {
         self.tell_refused(links)
     }
 
+    /// Tries once more to fetch what waits for memory, every few milliseconds. Where nothing here will free any, and for
+    /// a while no release has come from rank 0 either, the result that has waited longest is refused; its task then
+    /// frees its other inputs.
+    fn feed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        let now = Instant::now();
+        if !self.fetches.are_starved() || self.fed.is_some_and(|fed| now - fed < FEED) {
+            return Ok(());
+        }
+        self.fed = Some(now);
+        self.fetches.try_again();
+        self.start_fetches(links)?;
+        if self.machine.will_free() {
+            self.hungry = None;
+        } else if now - *self.hungry.get_or_insert(now) > PATIENCE
+            && let Some((task, why)) = self.fetches.give_up()
+        {
+            self.hungry = None;
+            self.refuse(task, &why);
+        }
+        self.tell_refused(links)
+    }
+
     fn act<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
@@ -307,6 +341,7 @@ impl<C: Compute> Executor<C> {
                 WorkerAction::Report(report) => self.reports.push(report),
                 WorkerAction::Drop(task) => {
                     self.store.remove(&task);
+                    self.hungry = None;
                 }
             }
         }
@@ -352,21 +387,20 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 
-    /// Starts fetches that had to wait, as long as not too many are under way. A result for which there is no memory
-    /// fails the tasks that take it.
+    /// Starts fetches that had to wait, as long as not too many are under way.
     fn start_fetches<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while let Some((task, why)) = self.fetches.start(links)? {
-            let message = format!("an input cannot be taken in: {why}");
-            let error = TaskError::of_attempt(
-                message,
-                String::new(),
-                self.place.rank,
-                self.place.host.to_string(),
-                1,
-            );
-            self.refused.push((task, Box::new(error)));
+            self.refuse(task, &why);
         }
         Ok(())
+    }
+
+    /// Notes a result that cannot be taken in, which fails the tasks that take it.
+    fn refuse(&mut self, task: TaskId, why: &CodecError) {
+        let message = format!("an input cannot be taken in: {why}");
+        let (rank, host) = (self.place.rank, self.place.host.to_string());
+        let error = TaskError::of_attempt(message, String::new(), rank, host, 1);
+        self.refused.push((task, Box::new(error)));
     }
 
     /// Tells the state machine of results that cannot be taken in.

@@ -192,7 +192,8 @@ fn arithmetic<'a>(op: BinaryOp, x: Values<'a>, y: Values<'a>, node: &ExprNode) -
     let (x, y) = match (x, y) {
         (Values::Ints(x), Values::Ints(y)) if op != BinaryOp::Div => {
             if op != BinaryOp::Pow || !y.any(|y| *y < 0) {
-                let told = match (x.one(), y.one()) {
+                let (one, other) = (x.one().copied(), y.one().copied());
+                let told = || match (one, other) {
                     (Some(x), Some(0)) if op == BinaryOp::Rem => format!("the rest of {x} by 0 is no number"),
                     (Some(x), Some(y)) => format!("{x} {} {y} does not fit into 64 bits", sign(op)),
                     _ => "a result does not fit into 64 bits".to_owned(),
@@ -200,7 +201,7 @@ fn arithmetic<'a>(op: BinaryOp, x: Values<'a>, y: Values<'a>, node: &ExprNode) -
                 let found = x.try_zip(y, |x, y| whole_result(op, x, y));
                 return found
                     .map(Values::Ints)
-                    .ok_or_else(|| FormulaError::of_value(node.span.clone(), told));
+                    .ok_or_else(|| FormulaError::of_value(node.span.clone(), told()));
             }
             if y.one().is_none() {
                 // some powers are integers and some are not: cell by cell

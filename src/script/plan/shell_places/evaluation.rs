@@ -11,6 +11,8 @@ use crate::script::plan::shell_quote::Quote;
 pub(crate) enum Evaluation {
     /// As the key of an associative array, where any text is data.
     Key,
+    /// As the words of a command: the shell splits what a variable or a command gives, and runs it.
+    Command,
     /// As a part of a program in another language than a shell's.
     Language,
     /// As a part of a shell script, or of a variable's name, in which subscripts are expanded.
@@ -33,7 +35,7 @@ impl Evaluated {
     /// Returns the place of the reference; `place` is the one that the quotes around it give.
     pub(super) fn place(&self, place: Quote) -> Quote {
         match (self.evaluation, place) {
-            (_, Quote::Comment) | (Evaluation::Language, _) => place,
+            (_, Quote::Comment) | (Evaluation::Command | Evaluation::Language, _) => place,
             (Evaluation::Key, Quote::Arithmetic) => Quote::Word,
             (Evaluation::Key, _) => place,
             (Evaluation::Number, _) => Quote::Arithmetic,

@@ -149,6 +149,8 @@ struct Reading {
     variables: Vec<String>,
     /// The references whose values are in a file that it names, `<(…)`.
     files: Vec<usize>,
+    /// The references that a command substitution in it prints.
+    printed: Vec<usize>,
 }
 
 struct ShellLexer {
