@@ -42,8 +42,13 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
     // killed.
-    let config =
-        Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
+    let config = Config {
+        head_slots: args.head_slots,
+        slots: args.slots,
+        profile: args.profile,
+        silence: args.silence,
+        ..Config::default()
+    };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
         // Two runs may not share a run folder, so it is locked, and only where MPI says that this is rank 0: before,

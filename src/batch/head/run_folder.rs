@@ -81,6 +81,19 @@ impl RunFolder {
         file.persist(self.path.join(RECORD)).map(drop).map_err(|error| error.error)
     }
 
+    /// Whether a run uses the folder now; `None` where the file system has no locks.
+    pub(crate) fn is_used(folder: &Path) -> Option<bool> {
+        let file = match File::open(folder.join(LOCK)) {
+            Ok(file) => file,
+            Err(error) => return (error.kind() == io::ErrorKind::NotFound).then_some(false),
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Some(false),
+            Err(Errno::WOULDBLOCK) => Some(true),
+            Err(_) => None,
+        }
+    }
+
     /// The path of the run folder, which has the logs.
     pub(crate) fn path(&self) -> &Path {
         &self.path
