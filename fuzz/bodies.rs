@@ -63,7 +63,6 @@ pub fn expression(bytes: &[u8]) {
         check(&span);
         assert!(!name.is_empty());
     }
-    expr.uses_context();
     // shapes, for several beliefs about the names
     for belief in 0..4 {
         if let Err(error) = expr.sketch(&|name| sketch_of(name, belief)) {

@@ -28,7 +28,8 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut impl Write
     bincode::serde::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(encode_error)
 }
 
-/// The error of encoding with the text alone that a `Serialize` implementation has given.
+/// Converts an error of bincode's encoder. If a `Serialize` implementation made it, only that implementation's text is
+/// kept.
 fn encode_error(error: bincode::error::EncodeError) -> CodecError {
     match error {
         bincode::error::EncodeError::OtherString(text) => CodecError::encode(text),
@@ -36,7 +37,8 @@ fn encode_error(error: bincode::error::EncodeError) -> CodecError {
     }
 }
 
-/// The error of decoding with the text alone that a `Deserialize` implementation has given.
+/// Converts an error of bincode's decoder. If a `Deserialize` implementation made it, only that implementation's text
+/// is kept.
 fn decode_error(error: bincode::error::DecodeError) -> CodecError {
     match error {
         bincode::error::DecodeError::OtherString(text) => CodecError::decode(text),

@@ -84,7 +84,7 @@ pub(crate) struct Output;
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut out = io::stdout().lock();
-        // what is kept back would be written after the exit code is decided
+        // flushed at once: otherwise a write could fail only at the exit, after the exit code is decided
         noted(out.write(bytes).and_then(|count| out.flush().map(|()| count)))
     }
 

@@ -236,8 +236,8 @@ impl Failure {
         Failure { detail, ..self }
     }
 
-    /// Makes `told`, a failure of another task of which this task has heard, the cause of this failure if this one is a
-    /// panic over it, as of an `unwrap`. A panic has nothing but its text, so it counts as such if its text contains
+    /// If this failure is a panic over `told`, the failure of another task (as when this task unwraps that task's
+    /// result), makes `told` its cause. A panic carries nothing but a text, so it counts as such if its text contains
     /// that of `told`.
     pub(crate) fn unwrapping(self, told: Option<Arc<TaskError>>) -> Self {
         let is_unwrapped = |told: &Arc<TaskError>| {

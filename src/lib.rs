@@ -77,6 +77,7 @@ mod config;
 mod console;
 mod error;
 mod ids;
+mod journal;
 mod mapreduce;
 mod protocol;
 mod runtime;

@@ -9,7 +9,7 @@ pub(crate) const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// Returns the integer that a float is; `None` where it is none, or does not fit into 64 bits.
 pub(crate) fn integer_of(value: f64) -> Option<i64> {
-    // -2^63 is an `f64`, the largest `i64` is none
+    // the range of `i64` ends at -2^63, which is an `f64`, and at 2^63 - 1, which is none
     let fits = value >= i64::MIN as f64 && value < -(i64::MIN as f64);
     (fits && value.fract() == 0.0).then_some(value as i64)
 }

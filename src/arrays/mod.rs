@@ -92,19 +92,6 @@ impl Expr {
         names
     }
 
-    /// Whether the value depends on the task's name and the instance's index besides the names that it uses: that is so
-    /// if the expression has a `random` without a seed. Otherwise two instances whose names have equal values have
-    /// equal results.
-    pub fn uses_context(&self) -> bool {
-        let mut uses = false;
-        visit(&self.root, &mut |node| {
-            if let NodeKind::Call(call) = &node.kind {
-                uses |= call.function == Function::Random && call.arg("seed").is_none();
-            }
-        });
-        uses
-    }
-
     /// The root of the syntax tree, for checks beyond those of the parser.
     pub fn root(&self) -> &ExprNode {
         &self.root

@@ -64,8 +64,8 @@ impl ElementType {
 pub(crate) enum ExprType {
     /// An integer from the text or a parameter, or the result of a comparison.
     Whole,
-    /// A scalar that is no integer: a number written in the expression, or a parameter of the script. It takes the element
-    /// type of an array of floats that it meets, and makes integers `f64`.
+    /// A scalar that is no integer: a number written in the expression, or a parameter of the script. It takes the
+    /// element type of an array of floats that it meets, and makes integers `f64`.
     Number,
     Of(ElementType),
 }

@@ -41,7 +41,7 @@ pub(crate) fn located<T>(
 /// Does the same as [`located`] for a caller that knows only the number of the task, not its definition.
 ///
 /// # Errors
-/// The work's.
+/// The failure of the work.
 pub(crate) fn located_at<T>(
     task: u32,
     index: u64,
@@ -51,7 +51,7 @@ pub(crate) fn located_at<T>(
     let begin = Instant::now();
     let state = rank_state::current();
     let fits = state.deadline.admits(task, Duration::ZERO);
-    let outcome = if fits { work() } else { Err(left(deadline::TOO_LATE)) };
+    let outcome = if fits { work() } else { Err(left(state.deadline.why_not())) };
     // the end of the process has killed its commands and removed its scratch directory
     let is_ending = outcome.is_err() && state.is_ending(Duration::ZERO);
     let outcome = if is_ending { Err(left(deadline::STOPPED)) } else { outcome };

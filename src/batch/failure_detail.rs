@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Facts of a failed attempt at an instance. They travel to rank 0 within the engine's error, encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct FailureDetail {
-    /// How the command failed; `None` where something else did, such as an expression.
+    /// The kind of the command's failure; `None` if no command failed, but for instance an expression.
     pub command: Option<FailureKind>,
     /// The time that the attempt took.
     pub took: Duration,
@@ -32,8 +32,8 @@ impl FailureDetail {
     }
 }
 
-/// Names the kind of a failure in a word or two, as the table of failures has it: `exit 3`, `timeout`, `oom`. Where
-/// `retry-on` has a word for it, it is that one.
+/// Names the kind of a failure in a word or two, as the table of failures has it: `exit 3`, `timeout`, `oom`. The
+/// kinds that `retry-on` can list have the same words as there.
 pub(crate) fn kind(error: &TaskError) -> String {
     let word = match (FailureDetail::of(error).command, error.kind) {
         (Some(FailureKind::Exit(code)), _) => {
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!((FailureDetail::of(&error), kind(&error)), (FailureDetail::default(), "panic".to_owned()));
         let killed = FailureDetail { command: Some(FailureKind::Exit(128 + 9)), ..detail };
         assert_eq!(kind(&failed(Failure::new("").or_detail(|| killed.encode()))), "SIGKILL");
-        // bytes that are no facts
+        // bytes that are no encoding of facts
         assert_eq!(kind(&failed(Failure::new("").or_detail(|| vec![255; 3]))), "error");
     }
 }

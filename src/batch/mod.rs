@@ -4,6 +4,7 @@
 //! sent to a rank once; an instance is that definition, its index, and the results of other tasks as futures.
 //!
 //! * [`head`]: the part that runs at rank 0 only; [`rank`]: task functions, which run at any rank.
+//! * [`resume`]: what a run skips, since an earlier one has done it.
 //! * [`task_def`]: the definition of a task as it travels; [`artifact`]: the result of a task as it travels, whose
 //!   [`outputs`] have numbers; [`failure`]: failures of instances, with facts for the user ([`failure_detail`]);
 //!   [`whole_files`]: files written whole or not at all.
@@ -14,6 +15,7 @@ pub(crate) mod failure_detail;
 pub(crate) mod head;
 pub(crate) mod outputs;
 pub(crate) mod rank;
+pub(crate) mod resume;
 pub(crate) mod task_def;
 pub(crate) mod whole_files;
 
@@ -21,8 +23,10 @@ use crate::batch::artifact::ArtifactBulk;
 use crate::batch::head::collector::RunCollector;
 use crate::batch::head::failure_report::FailureReporter;
 use crate::batch::head::progress::Progress;
+use crate::batch::head::recorder::Recorder;
 use crate::batch::head::submitter::Submitter;
 use crate::batch::head::summary::Summary;
+use crate::batch::resume::run_journal::RunJournal;
 use crate::client::Client;
 use crate::console;
 use crate::error::Result;
@@ -43,7 +47,7 @@ pub(crate) struct JobInfo {
     pub quiet: bool,
     /// The time limit of the job; `None` where it is not known.
     pub walltime: Option<Walltime>,
-    /// The time between two progress lines that the user asks for (`--progress`).
+    /// The time between two progress lines, as `--progress` sets it; `None` without that option.
     pub progress: Option<Duration>,
 }
 
@@ -63,28 +67,32 @@ pub(crate) fn run(
     client: &Client,
     team: &Team,
     job: JobInfo,
+    journal: RunJournal,
 ) -> Result<Summary> {
     let start = Instant::now();
+    let todo = journal.todo.clone();
     if !job.quiet {
-        console::error(topology::table(&team.hellos, &team.slots, topology::online()).0);
+        console::error(topology::table(&team.hellos, &team.slots));
     }
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
     for (counter, found) in plan.counters.iter().enumerate() {
         client.set_counter(counter, found.total);
     }
     crate::batch::head::settings::tell(plan, client, &team.slots)?;
-    let submitter = Submitter::new(plan, folder, client, team);
-    let progress = Progress::new(plan.instances(), slots, job.quiet, job.progress);
+    let submitter = Submitter::new(plan, folder, client, team, &todo);
+    let progress = Progress::new(plan.instances(), todo.skipped(), slots, job.quiet, job.progress);
     let reporter = FailureReporter::new(plan, folder);
-    let mut collector = RunCollector::new(plan, client, submitter, progress, reporter, folder.path());
+    let recorder = Recorder::new(plan, journal);
+    let mut collector = RunCollector::new(plan, client, submitter, progress, reporter, recorder, folder);
     if let Some(walltime) = &job.walltime {
         walltime.tell(plan, client, &team.slots)?;
         collector.walltime = job.walltime;
     }
-    let collected = collector.run()?;
+    let mut collected = collector.run()?;
+    collected.earlier = todo.skipped();
     let elapsed = start.elapsed();
     let totals = client.totals()?;
-    // a rank that still runs tasks would not answer before they end, and the job's time is over: none is asked
+    // when the job's time is over, a rank that still runs tasks could not answer in time: no rank is asked
     let late = collected.stopped.as_ref().is_some_and(|stopped| stopped.late);
     let ranks = if late { Vec::new() } else { leave(client, team) };
     Ok(Summary::new(plan, folder, collected, ranks, &totals, slots, elapsed))

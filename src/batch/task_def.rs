@@ -137,6 +137,16 @@ impl TaskDef {
         })
     }
 
+    /// Removes those groups for which `is_gone` holds, of which an instance then gets nothing. No output of them may be
+    /// read.
+    pub(crate) fn leave_out(&mut self, is_gone: impl Fn(&Group) -> bool) {
+        let stays: Vec<bool> = self.groups.iter().map(|group| !is_gone(group)).collect();
+        for source in self.sources.iter_mut().flatten() {
+            *source = stays.iter().take(*source).filter(|stays| **stays).count();
+        }
+        self.groups.retain(|group| !is_gone(group));
+    }
+
     /// The name of an instance in logs, with its parameters and the number of a reduction's step: `total[T=300,
     /// step=2]`.
     pub(crate) fn label(&self, index: u64) -> String {

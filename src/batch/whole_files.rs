@@ -52,7 +52,7 @@ impl Destination {
 pub(crate) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    // of the mode that any new file has; tempfile's own would keep colleagues out
+    // the mode that any new file has; tempfile's own mode, 0600, would keep colleagues out
     let mode = Permissions::from_mode(0o666);
     tempfile::Builder::new().prefix(".dtask-").suffix(".part").permissions(mode).tempfile_in(folder)
 }
@@ -85,7 +85,8 @@ pub(crate) struct NewFile(PendingFile);
 enum PendingFile {
     /// A temporary file in the folder of `path`, which will be renamed to it.
     Beside { file: File, temporary: TempPath, path: PathBuf },
-    /// A file without a name, whose bytes will be copied into the pipe or the device at `path` when all are there.
+    /// A file without a name, which collects the bytes. Once all are there, they are copied into the pipe or the
+    /// device at `path`.
     Copied { file: File, path: PathBuf },
     /// No file: the bytes are dropped, since the destination is the null device.
     Thrown,

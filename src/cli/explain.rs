@@ -27,15 +27,16 @@ pub(super) fn explain(code: Option<&str>) -> u8 {
     }
 }
 
-/// Finds a code as messages print it, in upper or lower case, also with the brackets: `E21`, `e21`, `error[E21]`.
-/// `None` if there is no such code.
+/// Finds a code by its name, in upper or lower case, and with or without the brackets of a message: `E21`, `e21`,
+/// `error[E21]`. `None` if there is no such code.
 fn find(asked: &str) -> Option<Code> {
     let (_, inner) = asked.split_once('[').unwrap_or(("", asked));
     let id = inner.trim_end_matches([':', ']']);
     Code::ALL.iter().copied().find(|code| code.id().eq_ignore_ascii_case(id))
 }
 
-/// The error message for an unknown code, which suggests the code of the same number or the nearest one.
+/// The error message for an unknown code. Suggests the code with the same number, or else the code with the most
+/// similar name.
 fn unknown(asked: &str) -> String {
     let ids = || Code::ALL.iter().map(|code| code.id());
     let number = |text: &str| text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();

@@ -7,10 +7,11 @@ use super::check::read;
 use super::script_file::is_stream;
 use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
 use crate::batch::head::failures_file::{self, FAILURES};
-use crate::batch::head::run_folder::{EARLIER, RunFolder};
+use crate::batch::head::run_folder::{EARLIER, LAST_WORDS, RunFolder};
 use crate::batch::head::run_record::RunRecord;
 use crate::batch::rank::logs::{self, LabelPattern};
 use crate::console::{self, counted};
+use crate::journal::lock::RunLock;
 use crate::script::diagnostics::source::ScriptSource;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::load::load;
@@ -22,7 +23,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The number of instances that are looked through for one that is meant.
+/// The most instances that are searched for one that matches the user's pattern.
 const LOOKED_THROUGH: u64 = 1_000_000;
 
 /// Prints what instances of a task have written, from the logs of a run of the script, or lists the runs. Returns the
@@ -59,15 +60,15 @@ pub(super) fn log(args: &LogArgs) -> u8 {
     }
 }
 
-/// Whether a folder has something of a run.
+/// Whether a folder has a log or a record of a run.
 fn has_run(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     RunRecord::read(folder).is_some()
         || entries.into_iter().any(|entry| entry.path().extension().is_some_and(|ending| ending == "index"))
 }
 
-/// The run folder that is meant, and the script's plan if the script can be read. `None` if neither can be found; that
-/// has been told then.
+/// Finds the run folder that the arguments mean, and reads the script's plan if the script can be read. `None` if
+/// neither can be found; the user has been told so then.
 fn place(args: &LogArgs) -> Option<(PathBuf, Option<Plan>)> {
     let script = &args.script;
     if script.is_dir() && has_run(script) {
@@ -105,14 +106,16 @@ fn place(args: &LogArgs) -> Option<(PathBuf, Option<Plan>)> {
 /// Tells how a run went, in a line or two.
 fn overview(folder: &Path, run: u32) -> String {
     let place = RunFolder::path_of_run(folder, run);
-    let told = RunRecord::read(&place).map_or_else(|| "has no record".to_owned(), |record| record.told(RunFolder::is_used(&place)));
+    let told = RunRecord::read(&place).map_or_else(|| "has no record".to_owned(), |record| record.told(RunLock::is_held(&place)));
     let failures = place.join(FAILURES);
     let failures =
         if failures.exists() { format!("\n       failures: {}", failures.display()) } else { String::new() };
-    format!("run {run}  {told}{failures}")
+    let words = fs::read_to_string(place.join(LAST_WORDS)).unwrap_or_default();
+    let words = words.lines().next().map(|line| format!("\n       {line}")).unwrap_or_default();
+    format!("run {run}  {told}{words}{failures}")
 }
 
-/// The pattern of the user, with the number of a table's row replaced by the row's name.
+/// Replaces the number of a table's row by the row's name in the user's pattern for instances.
 fn with_row_names(instance: &str, plan: Option<&Plan>) -> String {
     let Some((name, values)) = instance.split_once('[') else { return instance.to_owned() };
     let Some(values) = values.trim_end().strip_suffix(']') else { return instance.to_owned() };
@@ -126,7 +129,7 @@ fn with_row_names(instance: &str, plan: Option<&Plan>) -> String {
     format!("{name}[{}]", values.join(","))
 }
 
-/// Prints a stream of the instances that are meant; says why where there is nothing.
+/// Prints a stream of the instances that match the user's pattern; if there is none, says why.
 fn print(args: &LogArgs, instance: &str, folder: &Path, plan: Option<&Plan>) -> u8 {
     let instance = with_row_names(instance, plan);
     let pattern = LabelPattern::new(&instance);
@@ -167,7 +170,7 @@ fn print(args: &LogArgs, instance: &str, folder: &Path, plan: Option<&Plan>) -> 
     }
 }
 
-/// Says why the log has nothing of the instances that are meant. Returns the exit code.
+/// Says why the log has nothing of the instances that match the user's pattern. Returns the exit code.
 fn nothing(
     args: &LogArgs,
     pattern: &LabelPattern<'_>,
@@ -209,19 +212,19 @@ fn nothing(
             Some((true, _)) => "; it has run, and printed nothing",
             _ => "; it has printed nothing, or was not run",
         };
-        text += &record.map(|record| format!(" (the run {})", record.told(RunFolder::is_used(folder)))).unwrap_or_default();
+        text += &record.map(|record| format!(" (the run {})", record.told(RunLock::is_held(folder)))).unwrap_or_default();
     }
     console::error(text);
     FAILED
 }
 
-/// Whether the script has an instance that is meant. So many that they cannot be looked through have.
+/// Whether the script has an instance that matches the pattern. True if it has too many instances to look at each.
 fn is_there(task: &PlanTask, pattern: &LabelPattern<'_>) -> bool {
     let count = task.family.len();
     count > LOOKED_THROUGH || (0..count).any(|index| pattern.fits(&logs::one_line(&task.label(index))))
 }
 
-/// Where the script sends a stream of a task, if not to the log.
+/// The place to which the script sends a stream of a task, in words for the user; `None` if that is the log.
 fn elsewhere(task: &PlanTask, stream: &str) -> Option<&'static str> {
     match if stream == "stderr" { &task.stderr } else { &task.stdout } {
         StreamTarget::Log => None,

@@ -10,6 +10,7 @@ mod explain;
 mod generate;
 mod graph;
 mod job_end;
+mod journal;
 mod launch;
 mod log;
 mod new;
@@ -48,7 +49,7 @@ fn meaning(code: u8) -> &'static str {
         FAILED => "some tasks failed",
         USAGE => "a mistake in the script or in the command line; nothing has run",
         STARTUP => "MPI, or something else that a run needs, could not be started",
-        STOPPED => "not everything is done; the next run begins anew",
+        STOPPED => "not everything is done; run it again to go on",
         _ => "see `dtask --help`",
     }
 }
@@ -62,6 +63,8 @@ Examples:
   dtask check script.toml                     every error with its line, before the job waits in a queue
   dtask explain E21                           what an error means, and a script that has it, mended
   dtask plan script.toml --why                what would run, and why
+  dtask script.toml --fresh                   all of it, whatever earlier runs have done
+  dtask journal script.toml                   what earlier runs have done
   dtask graph script.toml --format svg        a picture of the tasks
   dtask new script.toml                       a commented script to begin with
   generate | dtask -                          a script from standard input; its logs are in stdin.dtask/
@@ -71,7 +74,7 @@ Exit codes:
    1  some tasks failed; what does not depend on them has run. NAME.dtask/failures.tsv has all of them
    2  a mistake in the script or in the command line; nothing has run
    3  MPI could not be started, or something else that a run needs
-  75  something is left, since the time limit or a signal came first: the next run begins anew
+  75  something is left, since the time limit or a signal came first: run it again to go on
 Under mpirun the code is that of rank 0, which has the last word.";
 
 /// Runs many tasks that depend on each other inside one MPI job.
@@ -121,6 +124,8 @@ enum Command {
     },
     /// Prints what an instance has written, from the logs of the last run; without an instance, how the last runs ended
     Log(LogArgs),
+    /// Prints what the journal of a script says: its runs, and what is done
+    Journal(JournalArgs),
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +142,12 @@ struct RunArgs {
     /// says]. Nothing is started that would not end before; what is left makes the exit code 75
     #[arg(long, value_name = "TIME", value_parser = job_end::time_limit)]
     time_limit: Option<Duration>,
+    /// Begins anew: what earlier runs have done is done again
+    #[arg(long)]
+    fresh: bool,
+    /// Runs all instances of this task again, and all that depend on them; as often as needed
+    #[arg(long, value_name = "TASK")]
+    force: Vec<String>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
     #[arg(long, value_name = "N", value_parser = slots_from::<0>)]
     head_slots: Option<u32>,
@@ -147,8 +158,8 @@ struct RunArgs {
     /// `scratch`, SLURM_TMPDIR, TMPDIR, or a local disk]
     #[arg(long, value_name = "DIR", value_parser = RunSettings::scratch)]
     scratch: Option<String>,
-    /// What a rank holds in memory of its commands' output: "64 MiB"; beyond it output goes to files in scratch
-    /// [default: the script's `output-memory`, or 64 MiB]
+    /// Memory of a rank for its commands' output: "64 MiB"; beyond it output goes to files in scratch [default: the
+    /// script's `output-memory`, or 64 MiB]
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     output_memory: Option<u64>,
     /// At the end, tells on standard error what each rank's time went into
@@ -210,15 +221,33 @@ struct GraphArgs {
 }
 
 #[derive(Debug, Args)]
+struct JournalArgs {
+    /// The script that was run
+    script: PathBuf,
+    /// Prints every record, as a line of JSON
+    #[arg(long, conflicts_with_all = ["check", "compact"])]
+    json: bool,
+    /// Looks whether all of it can be read; exit code 1 if not
+    #[arg(long, conflicts_with = "compact")]
+    check: bool,
+    /// Writes it anew, as short as it can be; not while the script runs
+    #[arg(long)]
+    compact: bool,
+    /// Another value for a variable of the script's [vars]; as often as needed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
 struct LogArgs {
     /// The script that was run, or its run folder `NAME.dtask`
     script: PathBuf,
     /// The instance: `task`, `task[T=300]` or `task[T=300,p=1]`; without one, the runs are listed
     instance: Option<String>,
-    /// What it wrote to standard error, in place of standard output
+    /// The standard error of the instance, in place of its standard output
     #[arg(long)]
     stderr: bool,
-    /// Which run: 0 is the last one, 1 the one before, up to 4
+    /// The run: 0 is the last one, 1 the one before, up to 4
     #[arg(long, value_name = "N", default_value_t = 0)]
     run: u32,
     /// Another value for a variable of the script's [vars]; as often as needed
@@ -249,7 +278,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // help is no error; and the message of one rank is enough
+            // a request for help is no error; and one rank prints for all
             if launch::speaks() {
                 let args: Vec<String> =
                     std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -288,6 +317,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::Man), .. } => generate::man(),
         Cli { command: Some(Command::Explain { code }), .. } => explain::explain(code.as_deref()),
         Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
+        Cli { command: Some(Command::Journal(args)), .. } => journal::journal(&args),
         Cli { run: RunArgs { script: Some(_), .. }, .. } => return ran(run::run(&cli.run)),
         _ => {
             if launch::speaks() {
@@ -299,12 +329,13 @@ pub fn main() -> ExitCode {
     ended(code)
 }
 
-/// The exit code of a command that was to print something: not [`DONE`] where it could not be written.
+/// The exit code of a command whose purpose is to print something: [`DONE`] becomes another code if standard output
+/// could not be written.
 fn ended(code: u8) -> ExitCode {
     ran(if code == DONE && console::failure().is_some() { STARTUP } else { code })
 }
 
-/// The exit code of a run, which tells of its tasks, whether its summary could be written or not.
+/// The exit code of a run. It depends on the run's tasks alone, even if the summary could not be written.
 fn ran(code: u8) -> ExitCode {
     if let Some(why) = console::failure() {
         console::error(format_args!("error: standard output cannot be written: {why}"));

@@ -60,7 +60,7 @@ const OPTIONS: &[(&[&str], &str)] = &[
         "`on-failure = \"stop\"` in `[policy]` of the script stops at the first failure",
     ),
     (
-        &["-r", "--retries", "--restart-times", "--retry", "--rerun-incomplete"],
+        &["-r", "--retries", "--restart-times", "--retry"],
         "`retries = 2` in a task, or in `[default]` for all tasks",
     ),
     (
@@ -68,8 +68,12 @@ const OPTIONS: &[(&[&str], &str)] = &[
         "`--time-limit 2h` is how long the whole job has; a task's own limit is `timeout = \"1 h\"` in the script",
     ),
     (
-        &["--resume", "-resume", "--continue", "--restart", "--fresh", "--force", "--forceall", "-F"],
-        "a run begins anew each time; results that are saved are written again",
+        &["--resume", "-resume", "--continue", "--restart", "--rerun-incomplete"],
+        "every run goes on where the last one has ended: it runs what is not done; `dtask plan --why` says what and why",
+    ),
+    (
+        &["--forceall", "-F", "--forcerun", "-B", "--always-make", "--no-cache"],
+        "`--fresh` runs everything again, `--force TASK` one task and what depends on it",
     ),
     (
         &["--log", "--log-file", "--logfile", "--logs"],
@@ -130,8 +134,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["man-page", "manpage", "manual"], "`dtask man` prints the manual page"),
 ];
 
-/// The message for a word that stands where a script or a command is expected, is neither, and looks like a command;
-/// `None` if it looks like the path of a script. `rest` is what follows it on the command line.
+/// The message for a word at the place of a script or a command that is neither and looks like a command; `None` if it
+/// looks like the path of a script. `rest` has the words behind it on the command line.
 pub(super) fn no_command(word: &str, rest: &[String]) -> Option<String> {
     let cli = Cli::command();
     let known = || cli.get_subcommands().map(clap::Command::get_name);
@@ -161,7 +165,7 @@ fn no_option(given: &str) -> Option<&'static str> {
 pub(super) fn better(error: &Error, args: &[String]) -> Option<String> {
     let words: Vec<&String> = args.iter().filter(|word| *word == "-" || !word.starts_with('-')).collect();
     if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) {
-        // the parser names one letter of `-np`
+        // of `-np` the parser's error has the first letter only
         let whole = args.iter().find(|word| word.starts_with(given.as_str())).unwrap_or(given);
         if let Some(help) = no_option(whole) {
             return Some(format!("dtask has no option `{whole}`: {help}"));
@@ -200,7 +204,7 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    /// What is told of a command line that is wrong.
+    /// The message of [`better`] for a command line that the parser refuses; `None` if the parser's own is shown.
     fn told(line: &str) -> Option<String> {
         let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let error = Cli::try_parse_from(["dtask"].iter().map(|name| (*name).to_owned()).chain(args.clone()));

@@ -1,11 +1,15 @@
 //! The command `dtask plan`.
 
 use super::check::read;
-use super::{DONE, USAGE};
+use super::{DONE, STARTUP, USAGE};
+use crate::batch::RunFolder;
+use crate::batch::resume::run_journal::PlanStatus;
+use crate::batch::resume::why;
 use crate::console::{self, Output, counted};
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::Fingerprints;
+use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use crate::script::plan::task::PlanTask;
 use crate::script::values::units::words;
 use std::fmt::Write as _;
@@ -28,7 +32,18 @@ pub(super) struct Details {
 /// Prints what a run of the script would do; returns the exit code.
 pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
-    console::output(table(&plan, details.why).trim_end_matches('\n'));
+    let status = match PlanStatus::read(&plan, &RunFolder::path_of(&plan), &[]) {
+        Ok(status) => status,
+        Err(error) => {
+            let folder = RunFolder::path_of(&plan);
+            console::error(format_args!(
+                "error: the journal in `{}` cannot be read: {error}",
+                folder.display()
+            ));
+            return STARTUP;
+        }
+    };
+    console::output(table(&plan, &status, details.why).trim_end_matches('\n'));
     if details.keys && plan.instances() > KEYS {
         let count = plan.instances();
         console::error(format_args!(
@@ -37,43 +52,57 @@ pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -
         return USAGE;
     }
     if details.keys {
-        let _ = write_keys(&plan);
+        let _ = write_keys(&plan, &status.keys);
     }
     DONE
 }
 
-fn table(plan: &Plan, why: bool) -> String {
-    let header = ["task", "instances", "reads", "fan-in"].map(String::from);
+/// Formats the table of tasks. If the journal has something as done, the table tells how much is done and how much
+/// would run.
+fn table(plan: &Plan, status: &PlanStatus, why: bool) -> String {
+    let is_known = status.todo.skipped() > 0;
+    let header = ["task", "instances", "done", "to run", "reads", "fan-in"].map(String::from);
     let mut rows = vec![header];
     for (at, task) in plan.tasks.iter().enumerate() {
         let needs: Vec<&str> =
             plan.needs(at).into_iter().map(|need| plan.tasks[need].name.as_str()).collect();
         let fan_in = task.references.iter().map(|reference| task.fan_in(reference)).max();
+        let done = status.todo.tasks.get(at).map_or(0, |todo| todo.skipped());
         rows.push([
             task.name.clone(),
             task.family.len().to_string(),
+            done.to_string(),
+            (task.family.len() - done).to_string(),
             if needs.is_empty() { "-".to_string() } else { needs.join(", ") },
             fan_in.map_or("-".to_string(), |count| count.to_string()),
         ]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [0, 1, 2, 3].map(width);
+    let widths = [0, 1, 2, 3, 4, 5].map(width);
     let mut text = format!(
-        "{}: {}, {}\n\n",
+        "{}: {}, {}",
         plan.name,
         counted(plan.tasks.len() as u64, "task"),
         counted(plan.instances(), "instance")
     );
+    if is_known {
+        let done = status.todo.skipped();
+        let _ = write!(text, ": {done} done, {} to run", plan.instances() - done);
+    }
+    text.push_str("\n\n");
     for (at, row) in rows.iter().enumerate() {
-        let [task, instances, reads, fan_in] = row;
+        let [task, instances, done, left, reads, fan_in] = row;
+        let known = match is_known {
+            true => format!("{done:>0$}  {left:>1$}  ", widths[2], widths[3]),
+            false => String::new(),
+        };
         let line = format!(
-            "  {task:0$}  {instances:>1$}  {reads:2$}  {fan_in:>3$}",
-            widths[0], widths[1], widths[2], widths[3]
+            "  {task:0$}  {instances:>1$}  {known}{reads:2$}  {fan_in:>3$}",
+            widths[0], widths[1], widths[4], widths[5]
         );
         let _ = writeln!(text, "{}", line.trim_end());
-        if let (true, Some(task)) = (why, at.checked_sub(1).and_then(|at| plan.tasks.get(at))) {
-            let all = counted(task.family.len(), "instance");
-            let _ = writeln!(text, "  {:1$}  {all} would run: no earlier run is recorded", "", widths[0]);
+        if let (true, Some(number)) = (why, at.checked_sub(1)) {
+            explain(&mut text, plan, status, number, widths[0]);
         }
     }
     let path: Vec<&PlanTask> = plan.critical_path().into_iter().map(|at| &plan.tasks[at]).collect();
@@ -89,12 +118,25 @@ fn table(plan: &Plan, why: bool) -> String {
     text
 }
 
-fn write_keys(plan: &Plan) -> std::io::Result<()> {
+/// Adds the reasons why instances of a task would run.
+fn explain(text: &mut String, plan: &Plan, status: &PlanStatus, number: usize, width: usize) {
+    let PlanStatus { keys, state, known, todo } = status;
+    if state.families.is_empty() {
+        let all = counted(plan.tasks[number].family.len(), "instance");
+        let _ = writeln!(text, "  {:width$}  {all} would run: no earlier run is recorded", "");
+        return;
+    }
+    for line in why::reasons(plan, keys, state, known, todo, number) {
+        let _ = writeln!(text, "  {:width$}  {line}", "");
+    }
+}
+
+fn write_keys(plan: &Plan, keys: &KeyPlan) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(Output);
-    let mut keys = Fingerprints::new(plan);
+    let prints = Fingerprints::new(keys);
     writeln!(out)?;
     for (at, task) in plan.tasks.iter().enumerate() {
-        for (instance, key) in (0..).zip(keys.of(at)) {
+        for (instance, key) in (0..).zip(prints.of(at)) {
             writeln!(out, "{key:032x}  {}", task.label(instance))?;
         }
     }

@@ -4,9 +4,10 @@ use super::check::read;
 use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, job_end, launch, meaning, other_tools, signals};
 use crate::batch::head::deadline::Walltime;
 use crate::batch::head::interrupt;
-use crate::batch::head::run_folder::RunFolder;
+use crate::batch::head::run_folder::{LAST_WORDS, RunFolder};
 use crate::batch::head::run_record::RunRecord;
 use crate::batch::rank::rank_state;
+use crate::batch::resume::run_journal::{JournalUse, RunJournal};
 use crate::batch::{self, JobInfo};
 use crate::client::Client;
 use crate::client::run::run_with_team;
@@ -51,12 +52,14 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
-        // Two runs may not share a run folder, so it is locked, and only where MPI says that this is rank 0: before,
-        // each process of a launcher that is not known here would take itself for rank 0.
+        // Two runs may not share a run folder, so rank 0 locks it. That is done only now that MPI has told which
+        // process is rank 0: under a launcher that is not known here, each process would have taken itself for rank 0
+        // before.
         let (plan, limit) = match plan {
             Some(plan) => (plan, limit),
             None => {
-                // MPI gives rank 0 to another process than the launcher's variables say
+                // a launcher's variables may name another rank 0 than MPI does: then this process has not read the
+                // script yet
                 let limit = time_left(args);
                 (self::plan(args, limit), limit)
             }
@@ -65,7 +68,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         let walltime = limit.map(|limit| Walltime::new(start, limit));
         let job = JobInfo { quiet: args.quiet, walltime, progress: args.progress };
         code = match prepared {
-            Ok((folder, plan)) => carry_out(job, &plan, &folder, client, team)?,
+            Ok((folder, plan)) => carry_out(job, args, &plan, &folder, client, team)?,
             Err(code) => code,
         };
         Ok(())
@@ -135,15 +138,17 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
-/// The time until the end of the job, which is printed with its source; `None` if it is not known or there is no limit.
+/// The time until the end of the job; `None` if it is not known or there is no limit. Prints which of these it is, and
+/// from where that is known.
 fn time_left(args: &RunArgs) -> Option<Duration> {
     match job_end::find(args.time_limit) {
-        Ok(None) => None,
-        Ok(Some(end)) => {
-            if !args.quiet {
+        Ok(end) => {
+            if end.is_of_a_job() && !args.quiet {
                 console::error(&end);
+            } else {
+                log::info!("{end}");
             }
-            Some(end.left)
+            end.left
         }
         Err(why) => {
             log::warn!(
@@ -154,23 +159,62 @@ fn time_left(args: &RunArgs) -> Option<Duration> {
     }
 }
 
-fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
+/// The journal of the run folder, with what is left to run. `Err` with the exit code if that fails; the error has then
+/// been printed.
+fn journal(
+    args: &RunArgs,
+    plan: &Plan,
+    folder: &RunFolder,
+    ranks: usize,
+) -> std::result::Result<RunJournal, u8> {
+    if let Some(name) = args.force.iter().find(|name| plan.find(name).is_none()) {
+        let all = plan.tasks.iter().map(|task| task.name.as_str());
+        let help = did_you_mean(name, all).map(|help| format!("; {help}")).unwrap_or_default();
+        console::error(format_args!("error: `--force {name}`: no task `{name}` runs{help}"));
+        return Err(USAGE);
+    }
+    let using = JournalUse { fresh: args.fresh, force: args.force.clone() };
+    RunJournal::begin(plan, folder.path(), ranks, &using).map_err(|error| {
+        console::error(format_args!(
+            "error: the journal in `{}` cannot be used: {error}; `--fresh` begins a new one",
+            folder.path().display()
+        ));
+        STARTUP
+    })
+}
+
+fn carry_out(
+    job: JobInfo,
+    args: &RunArgs,
+    plan: &Plan,
+    folder: &RunFolder,
+    client: &Client,
+    team: &Team,
+) -> Result<u8> {
     let wrong = batch::head::placement::check(plan, team);
     if !wrong.is_empty() {
         folder.remove_if_empty();
         console::error(wrong.join("\n\n"));
         return Ok(USAGE);
     }
+    let journal = match journal(args, plan, folder, team.slots.len()) {
+        Ok(journal) => journal,
+        Err(code) => return Ok(code),
+    };
     if let Err(error) = folder.begin(plan) {
         console::error(format_args!("error: {error}"));
         return Ok(STARTUP);
     }
+    interrupt::set_last_words(&folder.path().join(LAST_WORDS));
     let record = RunRecord::begun(plan);
-    let summary = batch::run(plan, folder, client, team, job)?;
-    // If a signal has come, the thread for signals ends the commands, which then fail through no fault of the script.
-    // So this thread reports nothing, and waits for the exit.
+    let summary = batch::run(plan, folder, client, team, job, journal)?;
+    // If a signal has come, the thread that handles signals ends the commands, so they fail through no fault of the
+    // script. This thread then reports nothing and waits for the exit.
     if interrupt::is_ending() {
-        interrupt::stay("its last tasks were under way".to_owned(), || {});
+        interrupt::stay("its last tasks were under way".to_owned(), || folder.release());
+    }
+    if folder.is_lost() {
+        console::error("warning: another run has taken over the run folder meanwhile");
     }
     let code = match summary.resumable {
         true => STOPPED,
@@ -193,6 +237,7 @@ fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, tea
     }
     if summary.late {
         tell(code);
+        folder.release();
         signals::leave();
     }
     Ok(code)
@@ -205,6 +250,6 @@ fn start_log(args: &RunArgs) {
         (false, 1) => log::LevelFilter::Info,
         (false, _) => log::LevelFilter::Debug,
     };
-    // no second logger, in a program that has its own
+    // fails if the program has set up a logger of its own, which then stays
     let _ = env_logger::Builder::new().filter_level(level).try_init();
 }

@@ -8,14 +8,14 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-/// The longest script that is read from a stream, in bytes. A stream need not end, and one that does not is no script.
+/// The longest script that is read from a stream, in bytes. A stream may be endless, and must not fill the memory.
 const LONGEST: u64 = 64 << 20;
 
-/// The name of a script that is read from a stream that has no name: of the messages, and of its run folder,
-/// `stdin.dtask`.
+/// The name, in messages and in that of the run folder (`stdin.dtask`), of a script that is read from a stream.
 const STREAM: &str = "stdin";
 
-/// Whether a path names an open file of this process, such as standard input, and no file in a folder.
+/// Whether a path names an open file descriptor of this process, such as standard input, rather than a file in a
+/// folder.
 pub(super) fn is_stream(path: &Path) -> bool {
     let below = ["/dev/fd", "/proc/self/fd"];
     path == Path::new("-") || path == Path::new("/dev/stdin") || below.iter().any(|dir| path.starts_with(dir))
@@ -88,8 +88,8 @@ pub(super) fn missing(script: &Path) -> Option<String> {
     }
 }
 
-/// The file in the folder of `script` whose name is nearest to a name that no file has. Names that end in `.toml` come
-/// first: nothing else is a script.
+/// The file in the folder of `script` whose name is nearest to that of `script`, which does not exist. Names that end
+/// in `.toml` are preferred, since scripts have them.
 pub(super) fn nearest(script: &Path) -> Option<PathBuf> {
     let wanted = script.file_name()?.to_str()?;
     let folder = script.parent().filter(|folder| !folder.as_os_str().is_empty());

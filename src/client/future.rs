@@ -172,7 +172,7 @@ impl<T: Data> Future<T> {
                 Ok(value) => return Ok(value),
                 Err(value) => value,
             };
-            // answered only after the release
+            // rank 0 answers only after it has processed the release
             shared.status(task);
             std::thread::yield_now();
         }

@@ -65,11 +65,11 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Sets host affinity between tasks. The scheduler records under the number `place` on which host each of these
-    /// tasks runs. A task with `same_host_as` runs on a host where one of its inputs with that `place` has run. 0 means
-    /// none.
-    pub(crate) fn place(mut self, place: u32, same_host_as: u32) -> Self {
-        (self.def.place, self.def.same_host_as) = (place, same_host_as);
+    /// Sets host affinity between tasks. The scheduler records under the number `host_group` on which host each of
+    /// these tasks runs. A task with `same_host_as` runs on a host where one of its inputs of that `host_group` has
+    /// run. 0 means none.
+    pub(crate) fn host_affinity(mut self, host_group: u32, same_host_as: u32) -> Self {
+        (self.def.host_group, self.def.same_host_as) = (host_group, same_host_as);
         self
     }
 

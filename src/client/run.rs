@@ -193,7 +193,7 @@ impl Drop for LocalsOfRun {
 struct Ending {
     /// Whether a failure of MPI ends all ranks at once; if not, it is returned as an error.
     fail_fast: bool,
-    /// Whether the run ends only when no task computes any more.
+    /// Whether the end of the run waits for tasks that are still running.
     awaits: bool,
 }
 
@@ -271,7 +271,7 @@ fn serve<T: Transport + Send + 'static>(
             close.succeeded = outcome.is_ok();
             outcome
         });
-        // as `scope.spawn` does where no thread can be started
+        // panics, as `scope.spawn` does when no thread can be started
         let body =
             body.unwrap_or_else(|error| panic!("the thread of the closure cannot be started: {error}"));
         let _guard = AbortOnPanic;
@@ -283,7 +283,7 @@ fn serve<T: Transport + Send + 'static>(
             Err(error) => error.to_string(),
         };
         if ending.fail_fast && served.is_err() {
-            // the closure does not notice that the run has failed, and may be busy with something else for hours
+            // the closure cannot be stopped, and may compute for hours before it notices that the run has failed
             give_up(rank, host, &why);
         }
         client.shared().close(&why);
@@ -345,11 +345,10 @@ impl Drop for CloseAtEnd {
 }
 
 fn log_team(team: &Team) {
-    let (table, warning) = topology::table(&team.hellos, &team.slots, topology::online());
-    for line in table.lines() {
+    for line in topology::table(&team.hellos, &team.slots).lines() {
         log::info!("{line}");
     }
-    if let Some(warning) = warning {
+    for warning in topology::idle_cores(&team.hellos, &team.slots, topology::online()) {
         log::warn!("{warning}");
     }
 }

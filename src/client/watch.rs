@@ -30,6 +30,11 @@ impl Watch {
         self.wait.open()
     }
 
+    /// Whether the run has ended: then tasks count as ended that have no result.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.wait.is_closed()
+    }
+
     /// The failures so far, each with the index of its future; empty once [`Watch::take`] has returned the ends.
     pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         self.wait.failures()

@@ -14,14 +14,14 @@ pub(super) struct StrictDecode<T>(pub T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for StrictDecode<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let place = Place { of: type_name::<T>, struct_name: "", field: None };
-        T::deserialize(StrictDeserializer { inner: deserializer, place }).map(StrictDecode)
+        let position = DecodePosition { of: type_name::<T>, struct_name: "", field: None };
+        T::deserialize(StrictDeserializer { inner: deserializer, position }).map(StrictDecode)
     }
 }
 
-/// The place of a value, for messages.
+/// The position of a value within the type that is being decoded, for error messages.
 #[derive(Clone, Copy)]
-struct Place {
+struct DecodePosition {
     /// Gives the name of the type that is deserialised.
     of: fn() -> &'static str,
     /// The name of the struct or variant that the value is a field of; empty for none.
@@ -29,7 +29,7 @@ struct Place {
     field: Option<&'static str>,
 }
 
-impl Place {
+impl DecodePosition {
     #[cold]
     fn needs_names<E: Error>(self) -> E {
         let of = (self.of)();
@@ -48,14 +48,14 @@ impl Place {
 
 struct StrictDeserializer<D> {
     inner: D,
-    place: Place,
+    position: DecodePosition,
 }
 
 macro_rules! pass_on {
     ($($method:ident($($argument:ident: $type:ty),*)),* $(,)?) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$method($($argument,)* StrictVisitor { inner: visitor, place: self.place })
+            self.inner.$method($($argument,)* StrictVisitor { inner: visitor, position: self.position })
         }
     )*};
 }
@@ -74,11 +74,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for StrictDeserializer<D> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, D::Error> {
-        Err(self.place.needs_names())
+        Err(self.position.needs_names())
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, D::Error> {
-        Err(self.place.needs_names())
+        Err(self.position.needs_names())
     }
 
     /// Reads the number of a variant: the tag of an enum with `tag` and `content`, which is written as such.
@@ -121,7 +121,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for StrictDeserializer<D> {
 
 struct StrictVisitor<V> {
     inner: V,
-    place: Place,
+    position: DecodePosition,
 }
 
 macro_rules! visit {
@@ -159,43 +159,43 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<V> {
 
     #[inline]
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.inner.visit_some(StrictDeserializer { inner: deserializer, place: self.place })
+        self.inner.visit_some(StrictDeserializer { inner: deserializer, position: self.position })
     }
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.inner.visit_newtype_struct(StrictDeserializer { inner: deserializer, place: self.place })
+        self.inner.visit_newtype_struct(StrictDeserializer { inner: deserializer, position: self.position })
     }
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_seq(StrictAccess { inner: access, place: self.place })
+        self.inner.visit_seq(StrictAccess { inner: access, position: self.position })
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_map(StrictAccess { inner: access, place: self.place })
+        self.inner.visit_map(StrictAccess { inner: access, position: self.position })
     }
 
     #[inline]
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_enum(StrictAccess { inner: access, place: self.place })
+        self.inner.visit_enum(StrictAccess { inner: access, position: self.position })
     }
 }
 
 /// A seed of serde that deserialises its value strictly.
 struct StrictSeed<S> {
     inner: S,
-    place: Place,
+    position: DecodePosition,
 }
 
 impl<S> StrictSeed<S> {
     #[inline]
-    fn new<'de>(inner: S, place: Place) -> Self
+    fn new<'de>(inner: S, position: DecodePosition) -> Self
     where
         S: DeserializeSeed<'de>,
     {
-        StrictSeed { inner, place: Place { of: type_name::<S::Value>, ..place } }
+        StrictSeed { inner, position: DecodePosition { of: type_name::<S::Value>, ..position } }
     }
 }
 
@@ -203,21 +203,21 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for StrictSeed<S> {
     type Value = S::Value;
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(StrictDeserializer { inner: deserializer, place: self.place })
+        self.inner.deserialize(StrictDeserializer { inner: deserializer, position: self.position })
     }
 }
 
 /// The elements of a sequence, map or enum.
 struct StrictAccess<A> {
     inner: A,
-    place: Place,
+    position: DecodePosition,
 }
 
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for StrictAccess<A> {
     type Error = A::Error;
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(StrictSeed::new(seed, self.place))
+        self.inner.next_element_seed(StrictSeed::new(seed, self.position))
     }
     #[inline]
     fn size_hint(&self) -> Option<usize> {
@@ -229,11 +229,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictAccess<A> {
     type Error = A::Error;
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_key_seed(StrictSeed::new(seed, self.place))
+        self.inner.next_key_seed(StrictSeed::new(seed, self.position))
     }
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(StrictSeed::new(seed, self.place))
+        self.inner.next_value_seed(StrictSeed::new(seed, self.position))
     }
     #[inline]
     fn size_hint(&self) -> Option<usize> {
@@ -247,7 +247,7 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for StrictAccess<A> {
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
         let (value, variant) = self.inner.variant_seed(seed)?;
-        Ok((value, StrictAccess { inner: variant, place: self.place }))
+        Ok((value, StrictAccess { inner: variant, position: self.position }))
     }
 }
 
@@ -259,11 +259,11 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for StrictAccess<A> {
     }
     #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(StrictSeed::new(seed, self.place))
+        self.inner.newtype_variant_seed(StrictSeed::new(seed, self.position))
     }
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, A::Error> {
-        let name = (self.place.of)();
+        let name = (self.position.of)();
         self.inner
             .tuple_variant(length + 1, FieldsVisitor { inner: visitor, name, fields: &[], expected: length })
     }
@@ -273,7 +273,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for StrictAccess<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        let name = (self.place.of)();
+        let name = (self.position.of)();
         self.inner
             .tuple_variant(usize::MAX, FieldsVisitor { inner: visitor, name, fields, expected: fields.len() })
     }
@@ -338,13 +338,13 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for &mut FieldAccess<A> {
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         if self.read == self.count {
-            // a visitor that reads up to the end has found it
+            // a visitor that asks for more after the last field has found the end
             return if self.count >= self.expected { Ok(None) } else { Err(self.wrong_number("more")) };
         }
         // with aliases among them the names do not tell which field is next
         let field = if self.fields.len() == self.count { Some(self.fields[self.read]) } else { None };
         self.read += 1;
-        let place = Place { of: type_name::<S::Value>, struct_name: self.name, field };
-        self.inner.next_element_seed(StrictSeed { inner: seed, place })
+        let position = DecodePosition { of: type_name::<S::Value>, struct_name: self.name, field };
+        self.inner.next_element_seed(StrictSeed { inner: seed, position })
     }
 }

@@ -227,105 +227,43 @@ impl<S: Serializer> Serializer for StrictSerializer<S> {
     }
 }
 
-impl<C: SerializeSeq> SerializeSeq for StrictElements<C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.inner.serialize_element(&StrictEncode(value))
-    }
-    #[inline]
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.end()
-    }
+/// Implements serde's traits for [`StrictElements`]: each method hands its value, encoded strictly, to a method of
+/// `inner`. `[field]` marks values that are fields, which must be as many as announced.
+macro_rules! implement {
+    ($($trait:ident on $inner:ident {
+        $($method:ident($($key:ty)?) => $write:ident $([$field:ident])?),+ $(; $skip:ident)?
+    })+) => {$(
+        impl<C: $inner> $trait for StrictElements<C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
+            $(
+                #[inline]
+                fn $method<T: Serialize + ?Sized>(&mut self, $(_: $key,)? value: &T) -> Result<(), C::Error> {
+                    $(self.$field()?;)?
+                    self.inner.$write(&StrictEncode(value))
+                }
+            )+
+            $(
+                fn $skip(&mut self, field: &'static str) -> Result<(), C::Error> {
+                    Err(self.skipped(field))
+                }
+            )?
+            #[inline]
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.finish()?.end()
+            }
+        }
+    )+};
 }
 
-impl<C: SerializeTuple> SerializeTuple for StrictElements<C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.inner.serialize_element(&StrictEncode(value))
-    }
-    #[inline]
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.end()
-    }
-}
-
-impl<C: SerializeMap> SerializeMap for StrictElements<C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
-        self.inner.serialize_key(&StrictEncode(key))
-    }
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.inner.serialize_value(&StrictEncode(value))
-    }
-    #[inline]
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.end()
-    }
-}
-
-impl<C: SerializeTuple> SerializeTupleStruct for StrictElements<C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.field()?;
-        self.inner.serialize_element(&StrictEncode(value))
-    }
-    #[inline]
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.finish()?.end()
-    }
-}
-
-impl<C: SerializeTupleVariant> SerializeTupleVariant for StrictElements<C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.field()?;
-        self.inner.serialize_field(&StrictEncode(value))
-    }
-    #[inline]
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.finish()?.end()
-    }
-}
-
-impl<C: SerializeTuple> SerializeStruct for StrictElements<C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), C::Error> {
-        SerializeTupleStruct::serialize_field(self, value)
-    }
-    fn skip_field(&mut self, field: &'static str) -> Result<(), C::Error> {
-        Err(self.skipped(field))
-    }
-    #[inline]
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.finish()?.end()
-    }
-}
-
-impl<C: SerializeTupleVariant> SerializeStructVariant for StrictElements<C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), C::Error> {
-        SerializeTupleVariant::serialize_field(self, value)
-    }
-    fn skip_field(&mut self, field: &'static str) -> Result<(), C::Error> {
-        Err(self.skipped(field))
-    }
-    #[inline]
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.finish()?.end()
+implement! {
+    SerializeSeq on SerializeSeq { serialize_element() => serialize_element }
+    SerializeTuple on SerializeTuple { serialize_element() => serialize_element }
+    SerializeMap on SerializeMap { serialize_key() => serialize_key, serialize_value() => serialize_value }
+    SerializeTupleStruct on SerializeTuple { serialize_field() => serialize_element [field] }
+    SerializeTupleVariant on SerializeTupleVariant { serialize_field() => serialize_field [field] }
+    SerializeStruct on SerializeTuple { serialize_field(&'static str) => serialize_element [field]; skip_field }
+    SerializeStructVariant on SerializeTupleVariant {
+        serialize_field(&'static str) => serialize_field [field]; skip_field
     }
 }

@@ -172,7 +172,7 @@ fn remove_segments(noted: &[Segment]) {
         if !is_process || !process.metadata().is_ok_and(|found| found.uid() == user) {
             continue;
         }
-        // not those that let nobody look into them, such as an ssh-agent: no MPI program is one
+        // processes that this user may not look into, such as an ssh-agent, are skipped: no MPI program is among them
         mapped.extend(segments(&fs::read_to_string(process.path().join("maps")).unwrap_or_default()));
     }
     for segment in left.into_iter().filter(|segment| !mapped.contains(segment)) {

@@ -62,7 +62,7 @@ const PASSED: &[&str] = &[
     "shmem_RUNTIME_QUERY_hint",
     "mca_base_component_show_load_errors",
 ];
-/// Settings that no launcher makes.
+/// Endings of the names of parameters that no launcher sets, so the user has set them.
 const SETTINGS: &[&str] = &["_ALLOW_RUN_AS_ROOT", "_ALLOW_RUN_AS_ROOT_CONFIRM"];
 /// The beginnings of the names of launchers that pass on the whole environment in which the user has started them.
 const LAUNCHERS: &[&str] = &["mpirun", "mpiexec", "orterun", "prterun"];
@@ -146,7 +146,7 @@ pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, Comma
 pub(crate) fn path(spec: &CommandSpec) -> OsString {
     let own = spec.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let inherited = || if spec.clean_env { None } else { std::env::var_os("PATH") };
-    // The C library's default for a process without PATH.
+    // the default of the C library for a process without PATH
     own.or_else(inherited).unwrap_or_else(|| "/bin:/usr/bin".into())
 }
 

@@ -53,7 +53,7 @@ fn output_beyond_the_budget_of_the_rank_is_in_files() -> Outcome {
 fn what_is_thrown_away_is_not_read() -> Outcome {
     let dir = tempfile::tempdir()?;
     let unread = |script: &str| CommandSpec { unread: [true, true], ..shell(script, &dir) };
-    // not `readlink .. > links`: dash redirects a command in the shell itself
+    // not `readlink .. > links`, since dash would redirect its own output instead of that of a process
     let script =
         "echo out; echo err >&2; found=$(readlink /proc/$$/fd/1 /proc/$$/fd/2); echo \"$found\" > links";
     let output = run(unread(script))?;
@@ -103,7 +103,8 @@ fn a_flood_ends_with_its_time() -> Outcome {
 #[test]
 fn a_full_scratch_is_the_error_of_the_command_that_prints() -> Outcome {
     let dir = tempfile::tempdir()?;
-    // the limit of the size of files stands for a full disk: a process of our own has it
+    // A limit on the size of files stands for a full disk. It holds for a whole process, so the test runs again in one
+    // of its own.
     const CHILD: &str = "DTASK_TEST_FULL_SCRATCH";
     if std::env::var_os(CHILD).is_some() {
         OutputBudget::current().set_limit(1 << 16);

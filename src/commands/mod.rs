@@ -32,6 +32,7 @@ pub(crate) mod memory;
 pub(crate) mod output_budget;
 pub mod outputs;
 pub(crate) mod pipes;
+mod rank_scratch;
 pub(crate) mod removal;
 pub(crate) mod running;
 pub(crate) mod scratch;

@@ -77,7 +77,7 @@ mod tests {
         remove(&path, Duration::ZERO).unwrap();
     }
 
-    /// Root may change any directory, so a process of another user does the work.
+    /// Root may change any directory, so the test runs itself again as another user.
     #[test]
     fn folders_that_nobody_may_write_go_too_as_an_ordinary_user() {
         const CHILD: &str = "DTASK_TEST_REMOVES";

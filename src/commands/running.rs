@@ -71,18 +71,18 @@ impl Killer {
     }
 }
 
-/// A limit of a command's for which it is ended in order: SIGTERM, then SIGKILL after the grace period.
+/// A limit of a command that ends it in two steps when it is exceeded: SIGTERM, then SIGKILL after the grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExceededLimit {
     Time,
     Output,
 }
 
-/// The ending of a command that has exceeded a limit.
+/// The state of ending a command that has exceeded a limit.
 #[derive(Debug, Clone, Copy)]
 struct LimitEnding {
     limit: ExceededLimit,
-    /// The time, counted from the command's start, at which it gets SIGKILL. `None` after that.
+    /// The time, counted from the command's start, at which the command gets SIGKILL. `None` after that.
     kill: Option<Duration>,
 }
 
@@ -255,7 +255,7 @@ impl RunningCommand {
                 self.stderr.keep_no_more();
             }
         }
-        // what scratch has no room for is lost, so that nothing is to be gained by an end in order
+        // scratch is full: what the command prints from now on is lost, so it is killed at once
         let full = self.stdout.has_failed() || self.stderr.has_failed();
         let late = self.ending.and_then(|ending| ending.kill).is_some_and(|kill| elapsed >= kill);
         if (full || late) && !self.is_killed {

@@ -1,10 +1,9 @@
-//! Scratch directories on the local disk or in the memory of a host: one for each rank, in which each task gets a
-//! private one.
+//! Scratch directories on the local disk or in the memory of a host: one for each rank (see `rank_scratch`), in which
+//! each task gets a private one.
 
 use super::dead_scratch::{self, OwnerLock};
 use super::removal;
 use super::scratch_place::{self, ScratchPlaces};
-use crate::client::local::local;
 use crate::error::Failure;
 use parking_lot::Mutex;
 use std::fs;
@@ -13,7 +12,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::{Builder, TempDir};
 
@@ -63,7 +61,7 @@ pub enum ScratchError {
 }
 
 /// The beginning of the names of this user's scratch directories, of whatever job.
-fn user_prefix() -> String {
+pub(super) fn user_prefix() -> String {
     format!("dtask-{}-", rustix::process::getuid().as_raw())
 }
 
@@ -105,7 +103,7 @@ pub struct ScratchRoot {
     /// A directory on a disk for what is large, if the rank's own is in memory. The outer `None`: not looked for yet;
     /// `Some(None)`: there is no such disk.
     disk: Mutex<Option<Option<DiskScratch>>>,
-    /// The disks that are tried for it.
+    /// The disks on which `disk` may be made, in the order in which they are tried.
     disks: Vec<PathBuf>,
     /// The number of output files stored so far. Each file gets its name from its number.
     count: AtomicU64,
@@ -118,83 +116,7 @@ struct DiskScratch {
     _owner: OwnerLock,
 }
 
-/// The scratch directory of a rank, which all its tasks share.
-#[derive(Debug, Default)]
-struct OwnScratch {
-    state: Mutex<ScratchState>,
-    /// The place that the user has chosen for scratch directories.
-    chosen: Mutex<Option<PathBuf>>,
-    /// The thread that removes directories of jobs that are gone.
-    sweeper: Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Debug, Default)]
-enum ScratchState {
-    /// The directory is made at its first use.
-    #[default]
-    Unused,
-    Open(Arc<ScratchRoot>),
-    /// The process is about to end: no directory is made any more.
-    Closed,
-}
-
 impl ScratchRoot {
-    /// The scratch directory of this rank for temporary files. The first call creates it, and begins to remove those of
-    /// jobs that are gone.
-    ///
-    /// # Errors
-    /// As for [`ScratchRoot::new`].
-    pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
-        let own = local(OwnScratch::default);
-        let mut state = own.state.lock();
-        match &*state {
-            ScratchState::Open(root) => Ok(root.clone()),
-            ScratchState::Closed => Err(ScratchError::Ending),
-            ScratchState::Unused => {
-                let places = ScratchPlaces::new(own.chosen.lock().as_deref());
-                let root = ScratchRoot::new_in(&places)?;
-                *state = ScratchState::Open(root.clone());
-                *own.sweeper.lock() = sweeper(places);
-                Ok(root)
-            }
-        }
-    }
-
-    /// Chooses the place where this rank makes its scratch directory, and makes it.
-    ///
-    /// # Errors
-    /// When the place cannot be used.
-    pub(crate) fn choose(place: PathBuf) -> Result<(), ScratchError> {
-        *local(OwnScratch::default).chosen.lock() = Some(place);
-        ScratchRoot::current().map(drop)
-    }
-
-    /// Gives up this rank's reference to its scratch directory. The directory is removed when no task or stored file
-    /// needs it.
-    pub fn leave() {
-        let own = local(OwnScratch::default);
-        let mut state = own.state.lock();
-        if matches!(*state, ScratchState::Closed) {
-            return;
-        }
-        let left = std::mem::take(&mut *state);
-        drop(state);
-        *own.chosen.lock() = None;
-        drop(left); // not under the lock: there may be much to remove
-        if let Some(sweeper) = own.sweeper.lock().take() {
-            let _ = sweeper.join();
-        }
-    }
-
-    /// Removes this rank's scratch directory, whatever tasks still need it, and makes no other: the process is about to
-    /// end.
-    pub(crate) fn close() {
-        let left = std::mem::replace(&mut *local(OwnScratch::default).state.lock(), ScratchState::Closed);
-        if let ScratchState::Open(root) = left {
-            root.remove();
-        }
-    }
-
     /// Creates a scratch directory for temporary files: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable place
     /// of `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`.
     ///
@@ -204,7 +126,8 @@ impl ScratchRoot {
         ScratchRoot::new_in(&ScratchPlaces::new(None))
     }
 
-    fn new_in(places: &ScratchPlaces) -> Result<Arc<ScratchRoot>, ScratchError> {
+    /// Creates a scratch directory in the first usable one of `places`.
+    pub(super) fn new_in(places: &ScratchPlaces) -> Result<Arc<ScratchRoot>, ScratchError> {
         let (free, stored, count, disk) =
             (Mutex::default(), Mutex::default(), AtomicU64::new(0), Mutex::default());
         let (dir, _owner) = root_in(&places.first)?;
@@ -238,7 +161,8 @@ impl ScratchRoot {
         ))
     }
 
-    fn remove(&self) {
+    /// Removes the scratch directory, on the disk too. What cannot be removed is logged.
+    pub(super) fn remove(&self) {
         let disk = self.disk.lock().take().flatten();
         for dir in [Some(&self.dir), disk.as_ref().map(|disk| &disk.dir)].into_iter().flatten() {
             if let Err(error) = removal::remove(dir, PATIENCE) {
@@ -295,14 +219,6 @@ impl Drop for ScratchRoot {
     fn drop(&mut self) {
         self.remove();
     }
-}
-
-/// Starts a thread that removes the scratch directories of this user's jobs that are gone, in `places` and in those
-/// that are tried without a choice.
-fn sweeper(places: ScratchPlaces) -> Option<JoinHandle<()>> {
-    let places = [places.all(), ScratchPlaces::new(None).all()].concat();
-    let sweep = move || dead_scratch::sweep(&places, &user_prefix());
-    std::thread::Builder::new().name("dtask-sweep".into()).spawn(sweep).ok()
 }
 
 /// The private directory of one attempt of a task. Dropping the value keeps an empty directory for the next task, and

@@ -21,12 +21,12 @@ pub(crate) fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
-/// The number from which codes stand for signals.
+/// The number that is added to a signal's number to give the code of a program that the signal has killed.
 const SIGNALLED: i32 = 128;
 /// The highest number of a signal.
 const LAST: i32 = 64;
 
-/// The code of a program's end: its exit code, or 128 + N if signal N has killed it.
+/// The code that a shell would report for a program's end: its exit code, or 128 + N if signal N has killed it.
 pub(crate) fn code_of(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| code_of_signal(status.signal().unwrap_or(0)))
 }

@@ -68,8 +68,8 @@ pub(crate) struct CommandSpec {
     /// Whether standard output and standard error are thrown away unread, in this order.
     #[serde(skip)]
     pub unread: [bool; 2],
-    /// The command starts at once if fewer than this number of the rank's commands run; otherwise it waits until fewer
-    /// do, for 20 ms at most. `None` means no wait.
+    /// The number of the rank's running commands at which the start is delayed, until fewer run, but by 20 ms at most.
+    /// `None` means that the command starts at once.
     pub room: Option<u32>,
     /// The numbers of the cores to which the command is bound. If empty, the command has all cores of the rank.
     pub cores: Vec<u32>,

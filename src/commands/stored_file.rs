@@ -150,7 +150,8 @@ impl ScratchRoot {
     pub fn keep(&self, path: &Path) -> io::Result<StoredFile> {
         let found = fs::symlink_metadata(path)?;
         self.store(found.len() >= LARGE, |to| {
-            // a file with other links may be changed through them: the command has linked a file of the user's
+            // a file with other links, as when the command has linked a file of the user's, may be changed through
+            // them: it is copied
             let own = found.is_file() && found.nlink() == 1;
             let moved = own
                 && fs::set_permissions(path, Permissions::from_mode(READ_ONLY)).is_ok()
@@ -214,7 +215,7 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 fn copy(from: &mut File, to: &Path) -> io::Result<()> {
-    // a copy in the kernel, which shares the blocks where the file system can
+    // the kernel copies, and shares the blocks where the file system can
     io::copy(from, &mut create(to)?).map(drop)
 }
 

@@ -42,7 +42,7 @@ impl Default for HeldStream {
 }
 
 impl StreamOutput {
-    /// The output, as results of commands refer to theirs.
+    /// The output as a [`Content`], the form in which the results of commands hold their outputs.
     pub(crate) fn content(&self) -> Content<'_> {
         match &self.0 {
             HeldStream::Memory(bytes, _) => Content::Memory(bytes),

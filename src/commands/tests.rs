@@ -29,7 +29,7 @@ fn failure(spec: CommandSpec) -> CommandError {
 }
 
 fn alive(pid: u32) -> bool {
-    // A zombie has ended.
+    // A zombie counts as ended.
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -121,8 +121,8 @@ fn the_launchers_variables_are_removed() -> Outcome {
     ] {
         assert!(!is_launcher_variable(name.as_ref()), "{name}");
     }
-    // The variables of this very process cannot be changed without harm to other tests: a process of our own
-    // sees to that.
+    // Changing the variables of this process would disturb other tests, so the test runs again in a process of its
+    // own.
     let (dir, scratch) = places()?;
     let this = std::env::current_exe()?;
     let mut spec = CommandSpec::new([this.as_os_str()], dir.path(), scratch.path());
@@ -192,7 +192,7 @@ fn programs_that_are_not_there() -> Outcome {
         fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o755))
     };
     executable("tool", "#!/bin/sh\necho found\n")?;
-    // Relative to `dir`, wherever the rank itself is; and through the command's own PATH.
+    // The path is relative to `dir`, not to the rank's folder, and the program is found on the command's own PATH.
     assert_eq!(run(new("./tool"))?.stdout.to_vec(), b"found\n");
     assert_eq!(
         run(CommandSpec { env: path(&dir.path().to_string_lossy()), ..new("tool") })?.stdout.to_vec(),
@@ -381,7 +381,7 @@ fn cancelling_kills_the_whole_group() -> Outcome {
     assert_eq!(error, Err(FailureKind::Cancelled));
     assert!(thread.join().is_ok());
     wait_until("the grandchild ends", || !alive(grandchild));
-    // Long gone, perhaps someone else by now: nothing is sent.
+    // The process ended long ago, and its number may be another's now: no signal is sent.
     killer.kill();
     Ok(())
 }
@@ -410,7 +410,7 @@ fn what_is_left_behind_is_not_waited_for() -> Outcome {
     let left: u32 = String::from_utf8(output.stdout.to_vec())?.trim().parse()?;
     wait_until("what is left in the group ends", || !alive(left));
     assert!(start.elapsed() < Duration::from_secs(2), "the pipe closed with the group");
-    // One that left the group, and holds the pipe.
+    // A process that has left the group and still holds the pipe is not waited for.
     let output = run(shell(
         "setsid sh -c 'touch away; exec sleep 8' & until [ -e away ]; do sleep 0.01; done; echo said",
         &dir,

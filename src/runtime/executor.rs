@@ -47,7 +47,8 @@ pub(crate) struct Executor<C> {
     done: Vec<ComputeEvent>,
     /// The fetches of results from other ranks.
     pub fetches: Fetches,
-    /// Results that cannot be taken in, with the error of the tasks that take them; told to the state machine next.
+    /// Results that cannot be taken in for lack of memory, each with the error for the tasks that take it. The state
+    /// machine gets them at its next event.
     refused: Vec<(TaskId, Box<TaskError>)>,
     /// The last attempt to fetch what waits for memory.
     fed: Option<Instant>,
@@ -156,7 +157,8 @@ impl<C: Compute> Executor<C> {
         if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetches.forget(*rank);
-            // before the order is handled, which then also tells of results that cannot be taken in
+            // first, since a fetch that now fails for lack of memory is reported to the state machine when the order
+            // is handled
             self.start_fetches(links)?;
         }
         self.handle(WorkerEvent::Order(order), links)
@@ -403,7 +405,7 @@ impl<C: Compute> Executor<C> {
         self.refused.push((task, Box::new(error)));
     }
 
-    /// Tells the state machine of results that cannot be taken in.
+    /// Reports to the state machine the results that cannot be taken in for lack of memory.
     fn tell_refused<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while let Some((task, error)) = self.refused.pop() {
             self.handle(WorkerEvent::Refused(task, error), links)?;

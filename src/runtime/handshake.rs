@@ -27,7 +27,7 @@ pub(crate) struct Meeting {
     pub profile: bool,
     /// The cores and devices of the host that are reserved for this rank alone.
     pub part: HostShare,
-    /// Milliseconds without a sign of life from a rank after which that is told; 0 for never.
+    /// Milliseconds without a sign of life from a rank after which the user is warned; 0 for never.
     pub silence: u32,
     /// Whether the rank waits at the end of the run for the tasks that it computes.
     pub awaits: bool,
@@ -62,6 +62,7 @@ pub(crate) fn hello(host: &str) -> Result<Hello> {
         code_hash: image.hash,
         host: host.to_owned(),
         cores: topology::cores(),
+        granted: topology::granted(),
         memory: topology::memory(),
         files: topology::files(),
         gpus: shares::gpus(),
@@ -69,12 +70,12 @@ pub(crate) fn hello(host: &str) -> Result<Hello> {
     })
 }
 
-/// Makes the handshake with the other ranks; returns when all agree.
+/// Makes the handshake with the other ranks; returns when all agree. `awaits` says whether the ranks wait at the end
+/// of the run for the tasks that they compute; rank 0's value counts for all.
 ///
 /// # Errors
 /// At rank 0, when a rank does not come in time or runs another executable; at the others, when rank 0 refuses, in
 /// which case rank 0 says why.
-/// `awaits` says whether the ranks wait at the end of the run for the tasks that they compute; that of rank 0 counts.
 pub(crate) fn meet<T: Transport>(
     transport: &mut T,
     hello: Hello,
@@ -121,7 +122,7 @@ pub(crate) fn meet<T: Transport>(
     }
 }
 
-/// The silence of a rank that is told, in milliseconds; 0 for never.
+/// The configured time without a sign of life after which the user is warned, in milliseconds; 0 for never.
 fn silence(config: &Config) -> u32 {
     u32::try_from(config.silence.as_millis()).unwrap_or(u32::MAX)
 }

@@ -32,7 +32,7 @@ const ACTIONS_MAX: usize = 1024;
 
 /// Time for which the end of a run waits for tasks before it names them.
 const UNENDED_AFTER: Duration = Duration::from_secs(5);
-/// Number of tasks that are named then.
+/// The most tasks that are named when the end of a run waits for them.
 const UNENDED_NAMED: usize = 8;
 
 /// A request of a client, sent by the thread that uses the client to the reactor of its rank.
@@ -105,7 +105,8 @@ pub(crate) struct Head {
     closing: bool,
     /// Whether the end waits for tasks that somebody can still want.
     awaits: bool,
-    /// The time when the closure has returned, and whether the tasks that the end waits for were told since.
+    /// The time when the closure returned, and whether the user was told since then which tasks the end of the run
+    /// waits for.
     closed_at: Option<(Instant, bool)>,
     /// The reason why the run has ended; `None` while it goes on.
     closed: Option<String>,
@@ -116,7 +117,7 @@ pub(crate) struct Head {
     pub tells: bool,
     /// The places in the program where definitions were first submitted.
     places: BTreeMap<DefId, &'static Location<'static>>,
-    /// The definitions of which it was told that a future was dropped too early.
+    /// The definitions for which the user was told that a future was dropped too early; each is told once.
     told: BTreeSet<DefId>,
     /// The pauses before retries that have still to end, as a queue with the earliest end first.
     due: BinaryHeap<Reverse<(Instant, TaskId, Attempt)>>,
@@ -204,7 +205,7 @@ impl Head {
                 return self.want(&tasks, &wait, node, links);
             }
             Request::Status(task, reply) => {
-                // a task that polls is not to do so for ever
+                // after the end of the run a task that polls in a loop must get an answer that ends its loop
                 let is_over = self.closed.is_some();
                 let status = if is_over { Status::Released } else { self.machine.status(task) };
                 let _ = reply.send(status); // the thread that asked may have given up

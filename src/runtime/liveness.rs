@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Number of signs of life that a rank sends within the limit, where nothing else is to be said.
 const SIGNS: u64 = 4;
 
-/// A change that is to be told.
+/// A change of a rank's silence that is reported to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LinkChange {
     /// Nothing has come from the rank for this many milliseconds, which is the limit or more.
@@ -32,7 +32,7 @@ struct Watched {
     heard: bool,
     /// The time when something last came, or when the watch began.
     last: u64,
-    /// Whether the silence was told.
+    /// Whether the user was warned of the rank's present silence.
     told: bool,
     /// Whether something was sent to the rank since the last look, and when.
     spoken: bool,
@@ -42,15 +42,15 @@ struct Watched {
 /// The tracker of a rank for the other ranks.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
-    /// Milliseconds of silence that are told; 0 for never.
+    /// Milliseconds without a sign of life after which a rank counts as silent; 0 for never.
     limit: u64,
     ranks: Vec<Watched>,
     looked: u64,
 }
 
 impl Liveness {
-    /// Makes the tracker of a rank in a job of `ranks` ranks, at the time `now`. `limit` is the silence that is told, 0
-    /// for never.
+    /// Makes the tracker of a rank in a job of `ranks` ranks, at the time `now`. After `limit` milliseconds without a
+    /// sign of life a rank counts as silent; 0 for never.
     pub(crate) fn new(limit: u64, ranks: usize, now: u64) -> Self {
         let watched = Watched { last: now, spoken_at: now, ..Watched::default() };
         Liveness { limit, ranks: vec![watched; ranks], looked: now }
@@ -75,7 +75,8 @@ impl Liveness {
         self.limit > 0 && now.saturating_sub(self.looked) >= (self.limit / (4 * SIGNS)).max(1)
     }
 
-    /// Looks at the watched ranks at the time `now`: `watched` says which these are. Returns what is to be told.
+    /// Looks at the watched ranks at the time `now`; `watched` says of each rank whether it is watched. Returns the
+    /// changes to report to the user.
     pub(crate) fn look(&mut self, now: u64, watched: impl Fn(Rank) -> bool) -> Vec<LinkChange> {
         let passed = now.saturating_sub(std::mem::replace(&mut self.looked, now));
         // this process itself was stopped, or busy within a turn: what has come meanwhile is not read yet
@@ -118,7 +119,7 @@ impl Liveness {
     }
 }
 
-/// Tells the user that a rank is silent, or is back. `to` names the rank to which it is silent.
+/// Warns the user that a rank is silent, or says that it is back. `to` names the rank to which it is silent.
 pub(crate) fn tell(rank: &str, to: &str, seconds: u64, is_back: bool) {
     if is_back {
         return console::error(format_args!("dtask: {rank} is heard again{to}, after {seconds} s"));
@@ -181,7 +182,7 @@ mod tests {
         for now in (0..5000).step_by(50) {
             assert_eq!(liveness.look(now, |_| false), []);
         }
-        // from the moment on at which it owes something
+        // watched only from 5000 ms on, when it begins to owe a result
         let mut told = Vec::new();
         for now in (5000..7000).step_by(50) {
             told.extend(liveness.look(now, |rank| rank == Rank(2)));

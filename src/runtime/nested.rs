@@ -98,7 +98,7 @@ impl Nested {
                 self.asking.entry(task).or_default().push(reply);
                 node.reports.push(RankReport::Ask { task });
             }
-            // only for the client of rank 0
+            // requests that only the client of rank 0 makes
             (
                 Request::Lengths(..) | Request::Totals(_) | Request::Place(..) | Request::Close { .. },
                 None,

@@ -18,7 +18,7 @@ pub(crate) struct Links<T> {
     /// The measurement of how the rank's time is spent. It is stored here because every function whose time is measured
     /// is given the links.
     pub profile: Profile,
-    /// The ranks that have been silent for too long.
+    /// The tracker of ranks that have been silent for too long.
     pub liveness: Liveness,
 }
 

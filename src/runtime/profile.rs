@@ -176,7 +176,8 @@ mod tests {
         account.enter(ProfilePhase::Machine, 18);
         account.enter(ProfilePhase::Polling, 20);
         account.turn_ended(true, false, 0, 21);
-        // the wait before the turn, polling twice, decoding, the machine, and since the turn's end nothing
+        // in this order: the wait before the turn, two times of polling, decoding, the state machine; after the turn's
+        // end, waiting
         assert_eq!(account.spent(121).reactor, [4, 5, 2, 0, 0, 0, 0, 110]);
         assert_eq!(account.spent(121).slots, [0, 0, 0]);
     }
@@ -190,7 +191,7 @@ mod tests {
         account.turn_ended(false, true, 0, 14);
         account.enter(ProfilePhase::Polling, 20);
         account.turn_ended(true, true, 0, 21);
-        // waiting for data from the second turn's beginning on, when it was seen that they are on their way
+        // the wait counts as one for data from the second turn's beginning on, since that turn saw data on their way
         assert_eq!(account.spent(21).reactor, [1, 0, 0, 0, 0, 0, 12, 8]);
     }
 

@@ -88,8 +88,8 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         }
     }
 
-    /// Lets the rank wait at the end of the run for the tasks that it computes, if `awaits`, and tell ranks that are
-    /// silent for `silence` milliseconds, if that is not 0.
+    /// Sets whether the rank waits at the end of the run for the tasks that it computes (`awaits`), and after how many
+    /// milliseconds of `silence` of another rank it warns the user; 0 for never.
     pub(crate) fn watching(mut self, awaits: bool, silence: u32) -> Self {
         self.awaits = awaits;
         self.links.liveness = Liveness::new(silence.into(), self.links.transport.ranks(), 0);
@@ -209,7 +209,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 for report in reports {
                     match report {
                         RankReport::Silent { rank, seconds, is_back } => {
-                            // rank 0 has told it already, if it hears nothing itself
+                            // if rank 0 itself hears nothing from the rank, the user has been told already
                             if !self.links.liveness.is_silent(rank) {
                                 head.tell_link(from, rank, seconds.into(), is_back);
                             }
@@ -271,7 +271,8 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Ok(())
     }
 
-    /// Sends signs of life, and tells ranks that are silent for too long.
+    /// Sends signs of life (heartbeats) to the ranks that watch this one, and reports ranks that have been silent for
+    /// too long.
     fn watch(&mut self) -> Result<(), ExecutorError> {
         let now = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         if !self.links.liveness.is_due(now) || self.phase == ShutdownPhase::Last {

@@ -220,6 +220,11 @@ impl Wait {
         Some(std::mem::take(&mut state.answers))
     }
 
+    /// Whether the run has ended, so that no more answers will come.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().answers.closed.is_some()
+    }
+
     /// Whether all answers are there, or the run has ended and no more will come.
     pub(crate) fn is_complete(&self) -> bool {
         self.state.lock().is_complete()

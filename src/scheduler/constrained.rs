@@ -10,7 +10,7 @@
 
 use super::Scheduler;
 use super::event::SchedulerAction;
-use super::ready::{Next, Place, Ready};
+use super::ready::{Next, Ready, Urgency};
 use super::task::{ScheduledTask, TaskState};
 use crate::error::ProtocolError;
 use crate::ids::{DefId, Rank, TaskId};
@@ -87,28 +87,28 @@ impl ConstrainedTasks {
         self.classes.iter().position(|class| class.needs == *needs && class.on == on)
     }
 
-    /// The class whose first task is to start next, with that task and its place in the queue (priority and depth).
+    /// The class whose first task is to start next, with that task and its urgency (priority and depth).
     /// Only classes whose first task has at least the priority `floor` are examined, and none that is marked in
     /// `stopped`.
-    fn first(&self, floor: i32, stopped: &[bool]) -> Option<(usize, Next, Place)> {
+    fn first(&self, floor: i32, stopped: &[bool]) -> Option<(usize, Next, Urgency)> {
         let next = |(at, class): (usize, &ConstraintClass)| {
-            let (next, place) = class.ready.peek(true)?;
-            (place.0 >= floor && !stopped.get(at).copied().unwrap_or(false)).then_some((at, next, place))
+            let (next, urgency) = class.ready.peek(true)?;
+            (urgency.0 >= floor && !stopped.get(at).copied().unwrap_or(false)).then_some((at, next, urgency))
         };
         let all = self.classes.iter().enumerate().filter_map(next);
-        all.min_by_key(|(_, next, place)| {
+        all.min_by_key(|(_, next, urgency)| {
             let (Next::Task(task) | Next::Family(task)) = *next;
-            (std::cmp::Reverse(*place), task)
+            (std::cmp::Reverse(*urgency), task)
         })
     }
 }
 
 impl Scheduler {
     pub(super) fn on_counter(&mut self, counter: usize, total: u32) -> Result<(), ProtocolError> {
-        let Some(place) = self.constrained.totals.get_mut(counter) else {
+        let Some(known) = self.constrained.totals.get_mut(counter) else {
             return Err(ProtocolError(format!("counter {counter} of at most {COUNTERS_MAX}")));
         };
-        *place = total;
+        *known = total;
         self.constrained.look_again();
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Scheduler {
         let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.constrained.classes.len()];
         let mut left: Amounts =
             std::array::from_fn(|at| self.constrained.totals[at].saturating_sub(self.constrained.used[at]));
-        while let Some((at, next, place)) = self.constrained.first(floor, &stopped) {
+        while let Some((at, next, urgency)) = self.constrained.first(floor, &stopped) {
             let Some(class) = self.constrained.classes.get(at) else { break };
             let needs = class.needs;
             if !self.is_able(at) {
@@ -178,13 +178,13 @@ impl Scheduler {
                 Next::Family(first) => self.families.get_mut(first).is_none(),
             };
             if is_cancelled {
-                self.pop(at, place);
+                self.pop(at, urgency);
                 // the queue may be empty now, so that the rank that was reserved for the task is free again
                 moved = true;
                 continue;
             }
             let counted = left.iter().zip(&needs.counters).all(|(left, needs)| left >= needs);
-            let rank = if counted { self.reserve_for(at, next, place.1 == 0, &mut moved) } else { None };
+            let rank = if counted { self.reserve_for(at, next, urgency.1 == 0, &mut moved) } else { None };
             if !counted {
                 moved |= self.workers.unreserve(at);
             }
@@ -194,14 +194,14 @@ impl Scheduler {
             match (rank, next) {
                 (None, _) => stopped[at] = true,
                 (Some(rank), Next::Task(task)) => {
-                    self.pop(at, place);
+                    self.pop(at, urgency);
                     self.assign(task, rank, out);
                     moved = true;
                 }
                 (Some(rank), Next::Family(first)) => {
                     let task = self.next_instance(first);
                     if self.families.get_mut(first).is_none() {
-                        self.pop(at, place);
+                        self.pop(at, urgency);
                     }
                     if let Some(task) = task {
                         self.assign(task, rank, out);
@@ -223,7 +223,7 @@ impl Scheduler {
         let mut moved = false;
         for at in 0..self.constrained.classes.len() {
             let next = self.constrained.classes[at].ready.peek(true);
-            if next.is_some_and(|(_, place)| place.0 < floor) {
+            if next.is_some_and(|(_, urgency)| urgency.0 < floor) {
                 moved |= self.workers.unreserve(at);
             }
         }
@@ -239,9 +239,9 @@ impl Scheduler {
         workers.refresh(|rank| changed.push(rank));
     }
 
-    fn pop(&mut self, at: usize, place: Place) {
+    fn pop(&mut self, at: usize, urgency: Urgency) {
         let Some(class) = self.constrained.classes.get_mut(at) else { return };
-        class.ready.pop(place);
+        class.ready.pop(urgency);
         if class.ready.is_empty() {
             self.workers.unreserve(at);
             self.refresh();
@@ -371,10 +371,10 @@ impl Scheduler {
                 format!("it needs {} of a counter that has {total}", needs.counters[counter])
             }
         };
-        while let Some((next, place)) =
+        while let Some((next, urgency)) =
             self.constrained.classes.get(at).and_then(|class| class.ready.peek(true))
         {
-            self.pop(at, place);
+            self.pop(at, urgency);
             match next {
                 Next::Task(task) => self.fail_unplaced(task, on.unwrap_or(Rank(0)), message.clone(), out),
                 Next::Family(first) => self.touch_all(first),

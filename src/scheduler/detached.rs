@@ -2,7 +2,7 @@
 //!
 //! A *detached* task (fire and forget) counts as one use of itself until it has ended, so that it is not released
 //! before. At the end of the run, the tasks whose futures are still held somewhere become detached: the run ends when
-//! all detached tasks have. A task that is released before it was sent to a rank is told to the caller
+//! all detached tasks have. The caller is told of a task that is released before it was sent to a rank
 //! ([`SchedulerAction::Abandoned`]): a future that is dropped too early is a common mistake.
 
 use super::Scheduler;
@@ -72,7 +72,8 @@ impl Scheduler {
         was_detached
     }
 
-    /// Tells the failure of a detached task, unless somebody holds its future and may still ask.
+    /// Adds the action that tells the user the failure of a detached task, unless somebody holds its future and may
+    /// still ask for its result.
     pub(super) fn tell_unheard(&self, task: TaskId, cause: &Arc<TaskError>, out: &mut Vec<SchedulerAction>) {
         let unheard = |record: &super::ScheduledTask| !record.held && record.want == OwnerWants::Nothing;
         if self.tasks.get(task).is_some_and(unheard) {

@@ -47,9 +47,9 @@ pub struct DefOptions {
     pub needs: ResourceRequest,
     /// The number under which the scheduler records on which rank these tasks run, so that other definitions can ask
     /// for the same host (`same_host_as`); 0 for none.
-    pub place: u32,
-    /// The `place` number by which these tasks find their host: each runs on a host where one of its inputs has run
-    /// whose definition has this `place`. 0 for no affinity.
+    pub host_group: u32,
+    /// The `host_group` by which these tasks find their host: each runs on a host where one of its inputs has run
+    /// whose definition has this `host_group`. 0 for no affinity.
     pub same_host_as: u32,
 }
 

@@ -1,10 +1,11 @@
 //! Host affinity: tasks that run on the host where certain other tasks have run.
 //!
-//! Two options of a definition refer to each other by a number above 0 that the client chooses: `place` gives the hosts
-//! where its tasks run that number, `same_host_as` asks for the hosts of that number (in a script: `on = "host of
-//! mesh"`). A small result is kept at rank 0, which forgets where it was made, so for definitions with a place the
-//! scheduler records where their tasks run. A task with `same_host_as` runs on a host where one of its inputs with that
-//! `place` has run, on the rank where it would start first. If no rank of such a host computes, it runs anywhere.
+//! Two options of a definition refer to each other by a number above 0 that the client chooses: `host_group` puts the
+//! hosts where the definition's tasks run into the group of that number, `same_host_as` asks for a host of the group
+//! (in a script: `on = "host of mesh"`). A small result is kept at rank 0, which forgets where it was made, so for
+//! definitions with a group the scheduler records where their tasks run. A task with `same_host_as` runs on a host
+//! where one of its inputs of that group was made, on the rank where it would start first. If no rank of such a host
+//! computes, it runs anywhere.
 
 use super::Scheduler;
 use crate::ids::{DefId, Rank, TaskId};
@@ -14,13 +15,13 @@ use std::collections::HashMap;
 /// Highest number of inputs of a task that are examined for their hosts, to bound the cost of its placement.
 const LOOKED_AT: usize = 64;
 
-/// For each task that has run and whose definition has a `place` (the number by which definitions with `same_host_as`
-/// ask for its host): that number, and the rank that ran it.
+/// For each task that has run and whose definition has a `host_group` (the number by which definitions with
+/// `same_host_as` ask for its host): that number, and the rank that ran it.
 #[derive(Debug, Default)]
 // never iterated: the order of a hash map could make equal events give different actions
-pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>);
+pub(crate) struct HostGroups(HashMap<TaskId, (u32, Rank)>);
 
-impl Places {
+impl HostGroups {
     /// Forgets where `task` has run, since its record is removed.
     pub(crate) fn forget(&mut self, task: TaskId) {
         if !self.0.is_empty() {
@@ -36,17 +37,17 @@ impl Places {
 }
 
 impl Scheduler {
-    /// Records that a task of definition `def` has run on `rank`, if the definition has a `place`, so that other
+    /// Records that a task of definition `def` has run on `rank`, if the definition has a `host_group`, so that other
     /// definitions can ask for its host.
-    pub(super) fn note_place(&mut self, task: TaskId, def: DefId, rank: Rank) {
-        let place = self.defs.get(def.index()).map_or(0, |def| def.options.place);
-        if place > 0 {
-            self.places.0.insert(task, (place, rank));
+    pub(super) fn note_host_group(&mut self, task: TaskId, def: DefId, rank: Rank) {
+        let group = self.defs.get(def.index()).map_or(0, |def| def.options.host_group);
+        if group > 0 {
+            self.host_groups.0.insert(task, (group, rank));
         }
     }
 
-    /// The computing ranks of the hosts for which the task has affinity: those where its inputs with the `place` that
-    /// it asks for have run. Empty if it asks for none.
+    /// The computing ranks of the hosts for which the task has affinity: those where its inputs of the group that it
+    /// asks for have run. Empty if it asks for none.
     pub(super) fn beside(&self, task: TaskId) -> SmallVec<[Rank; 8]> {
         let mut ranks = SmallVec::new();
         let Some(record) = self.tasks.get(task) else { return ranks };
@@ -56,7 +57,7 @@ impl Scheduler {
         }
         let mut hosts: SmallVec<[u32; 2]> = SmallVec::new();
         for input in self.tasks.inputs(task).take(LOOKED_AT) {
-            let at = self.places.0.get(&input).filter(|(place, _)| *place == same_host_as);
+            let at = self.host_groups.0.get(&input).filter(|(group, _)| *group == same_host_as);
             let Some(host) = at.and_then(|(_, rank)| self.workers.get(*rank)).map(|worker| worker.host)
             else {
                 continue;

@@ -52,7 +52,7 @@ impl Scheduler {
             let def = record.def;
             match self.def(def)?.options.on {
                 Some(_) => self.fail_pinned(task, lost, out),
-                // only host affinity had pinned it to the dead rank, so any rank can run it
+                // only the affinity to the dead rank's host had bound the task to it, so any rank can run it now
                 None => self.make_ready(task),
             }
         }
@@ -72,7 +72,7 @@ impl Scheduler {
         for task in all {
             self.release_if_unneeded(task, out);
         }
-        // their futures were lost, not dropped
+        // the futures of these tasks were lost with the rank, not dropped by a mistake of the user
         let mut at = 0;
         out.retain(|action| {
             at += 1;
@@ -208,14 +208,14 @@ impl Scheduler {
 
     /// Fails all tasks that are ready to start, since no rank is left that computes.
     pub(super) fn fail_ready(&mut self, out: &mut Vec<SchedulerAction>) {
-        while let Some((next, place)) = self.ready.peek(true) {
+        while let Some((next, urgency)) = self.ready.peek(true) {
             match next {
                 Next::Task(task) => {
-                    self.ready.pop(place);
+                    self.ready.pop(urgency);
                     self.fail_unplaced(task, HEAD, "no rank is left that computes".into(), out);
                 }
                 Next::Family(first) => {
-                    self.ready.pop(place);
+                    self.ready.pop(urgency);
                     self.touch_all(first);
                 }
             }

@@ -56,7 +56,7 @@ use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{BulkLayout, Definition, RankReport};
 use crate::scheduler::constrained::ConstrainedTasks;
 use crate::scheduler::detached::DetachedTasks;
-use crate::scheduler::host_affinity::Places;
+use crate::scheduler::host_affinity::HostGroups;
 use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
 use nested::NestedSubmitters;
@@ -112,7 +112,7 @@ pub struct Scheduler {
     /// Ready tasks that need anything beyond one slot: several slots, GPUs, host memory or counters of the job.
     constrained: ConstrainedTasks,
     /// The ranks where tasks have run, if other tasks may ask for the same host.
-    places: Places,
+    host_groups: HostGroups,
     /// Failed tasks that are to start again, now or after a pause.
     retries: Retries,
     /// Tasks that run to their end whoever holds their futures.
@@ -133,7 +133,7 @@ impl Scheduler {
             workers: RankTable::new(ranks),
             ready: Ready::default(),
             constrained: ConstrainedTasks::default(),
-            places: Places::default(),
+            host_groups: HostGroups::default(),
             retries: Retries::default(),
             detached: DetachedTasks::default(),
             changed: Vec::new(),
@@ -199,7 +199,7 @@ impl Scheduler {
                     RankReport::RetractDone => self.on_retract_done(rank),
                     RankReport::NotBrought { task } => self.on_not_brought(task, out),
                     RankReport::Refused { task, error } => self.on_refused(rank, task, *error, out),
-                    // the head reads these
+                    // the head has handled these reports itself
                     RankReport::Bye { .. } | RankReport::Alive | RankReport::Silent { .. } => Ok(()),
                     report => self.on_nested(rank, report, out),
                 }

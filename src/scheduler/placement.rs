@@ -6,7 +6,7 @@
 
 use super::Scheduler;
 use super::event::SchedulerAction;
-use super::ready::{Next, Place};
+use super::ready::{Next, Urgency};
 use super::task::TaskState;
 use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{Blob, INPUTS_MAX, InputSource, RankOrder, RunTask, TaskInput};
@@ -34,20 +34,21 @@ impl Scheduler {
         loop {
             let next = self.next();
             if self.constrained.is_waiting() {
-                let plain =
-                    next.map(|(_, place, _)| place).or_else(|| self.ready.peek(true).map(|(_, place)| place));
+                let plain = next
+                    .map(|(_, urgency, _)| urgency)
+                    .or_else(|| self.ready.peek(true).map(|(_, urgency)| urgency));
                 if self.place_constrained(plain.map_or(i32::MIN, |(priority, _)| priority), out) {
                     changed.append(&mut self.changed);
                     continue;
                 }
             }
-            let Some((next, place, rank)) = next else { break };
+            let Some((next, urgency, rank)) = next else { break };
             match next {
                 Next::Task(task) => {
-                    self.ready.pop(place);
+                    self.ready.pop(urgency);
                     self.place_task(task, rank, out);
                 }
-                Next::Family(first) => self.place_family(first, place, rank, out),
+                Next::Family(first) => self.place_family(first, urgency, rank, out),
             }
             self.workers.refresh(|rank| changed.push(rank));
         }
@@ -63,18 +64,18 @@ impl Scheduler {
 
     /// The first entry of the ready queue that can be placed, with its position in the queue and the rank where it
     /// would start first. `None` if nothing is ready or no rank has room.
-    fn next(&mut self) -> Option<(Next, Place, Rank)> {
-        let (next, place) = self.ready.peek(true)?;
-        let root = place.1 == 0;
+    fn next(&mut self) -> Option<(Next, Urgency, Rank)> {
+        let (next, urgency) = self.ready.peek(true)?;
+        let root = urgency.1 == 0;
         // a rank over its memory limit gets no roots; but while no task computes nothing would ever free memory, so
         // then it gets them all the same
         if let Some(rank) = self.workers.least_loaded(root && self.workers.is_any_running()) {
-            return Some((next, place, rank));
+            return Some((next, urgency, rank));
         }
         // if only ranks without memory or threads for roots have room, the first task with inputs is placed instead,
         // even if roots have a higher priority
         let rank = self.workers.least_loaded(false).filter(|_| root)?;
-        self.ready.peek(false).map(|(next, place)| (next, place, rank))
+        self.ready.peek(false).map(|(next, urgency)| (next, urgency, rank))
     }
 
     fn place_pinned(&mut self, out: &mut Vec<SchedulerAction>) {
@@ -98,7 +99,7 @@ impl Scheduler {
     fn place_task(&mut self, task: TaskId, least: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
         if !matches!(record.state, TaskState::Ready) {
-            // it was cancelled, or an earlier entry of the same task has been placed
+            // the task was cancelled, or placed by an earlier entry of the queue
             return;
         }
         let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);
@@ -241,10 +242,10 @@ impl Scheduler {
     }
 
     /// Sends the next instances of a family to `rank`: as many as the rank has room for, but at most its share if all
-    /// ranks that compute divided the rest equally. `place` is the family's position in the ready queue.
-    fn place_family(&mut self, first: TaskId, place: Place, rank: Rank, out: &mut Vec<SchedulerAction>) {
+    /// ranks that compute divided the rest equally. `urgency` is that of the family in the ready queue.
+    fn place_family(&mut self, first: TaskId, urgency: Urgency, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(family) = self.families.get_mut(first) else {
-            self.ready.pop(place);
+            self.ready.pop(urgency);
             return;
         };
         let (def, index) = (family.def, family.next);
@@ -257,7 +258,7 @@ impl Scheduler {
         let count = family.run_length(share.min(u64::from(room)));
         family.advance(count);
         if family.is_started() {
-            self.ready.pop(place);
+            self.ready.pop(urgency);
             self.families.remove(first);
         }
         if count == 0 {

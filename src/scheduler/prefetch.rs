@@ -19,8 +19,8 @@ use smallvec::SmallVec;
 const MISSING_MAX: u32 = 16;
 
 impl Scheduler {
-    /// The rank to which all missing inputs of a blocked task were sent, so that the task can be sent there too. `None`
-    /// if there is no single one or the task must not run there.
+    /// Finds the rank to which all missing inputs of a blocked task were sent, so that the task can be sent there too.
+    /// `None` if they were sent to different ranks or not at all, or if the task must not run on that rank.
     fn leader(&self, task: TaskId) -> Option<Rank> {
         let record = self.tasks.get(task)?;
         if !matches!(record.state, TaskState::Blocked { missing } if missing <= MISSING_MAX)

@@ -130,7 +130,7 @@ impl Scheduler {
                 continue;
             }
             match &record.state {
-                // its rank goes on computing it, and the result is dropped when it ends
+                // the rank goes on computing the task, and the result is dropped when the task ends
                 TaskState::Assigned { .. } => continue,
                 TaskState::Blocked { .. } | TaskState::Ready => {
                     record.state = TaskState::Released;
@@ -161,7 +161,7 @@ impl Scheduler {
             if record.lineage == 0
                 && let Some(inputs) = self.tasks.remove(task)
             {
-                self.places.forget(task);
+                self.host_groups.forget(task);
                 for input in inputs {
                     if let Some(record) = self.tasks.get_mut(input) {
                         record.lineage -= 1;

@@ -15,9 +15,9 @@ pub(super) enum Next {
     Family(TaskId),
 }
 
-/// The place of an entry in the queue: the user's priority, then the depth (the longest path from a task without
-/// inputs).
-pub(super) type Place = (i32, u32);
+/// The urgency of an entry in the queue: the user's priority, then the depth (the longest path from a task without
+/// inputs). Entries with a larger one come first.
+pub(super) type Urgency = (i32, u32);
 
 #[derive(Debug, Default)]
 struct Bucket {
@@ -64,9 +64,9 @@ pub(super) struct Ready {
     /// The bucket of the largest priority and depth, kept apart so that most calls need no look-up. Empty only if the
     /// queue is empty.
     top: Bucket,
-    place: Place,
+    urgency: Urgency,
     /// The buckets of all other priorities and depths, none of them empty.
-    rest: BTreeMap<Place, Bucket>,
+    rest: BTreeMap<Urgency, Bucket>,
     /// An empty bucket, kept to reuse its memory.
     spare: Bucket,
 }
@@ -82,17 +82,17 @@ impl Ready {
         self.bucket((priority, 0)).families.push_back(first);
     }
 
-    /// The bucket of entries at `place`, made if needed. The caller must put an entry into it.
-    fn bucket(&mut self, place: Place) -> &mut Bucket {
+    /// The bucket of entries of this `urgency`, made if needed. The caller must put an entry into it.
+    fn bucket(&mut self, urgency: Urgency) -> &mut Bucket {
         if self.top.is_empty() {
-            self.place = place;
+            self.urgency = urgency;
         }
-        if place < self.place {
-            return self.rest.entry(place).or_insert_with(|| std::mem::take(&mut self.spare));
+        if urgency < self.urgency {
+            return self.rest.entry(urgency).or_insert_with(|| std::mem::take(&mut self.spare));
         }
-        if place > self.place {
+        if urgency > self.urgency {
             let top = std::mem::replace(&mut self.top, std::mem::take(&mut self.spare));
-            self.rest.insert(std::mem::replace(&mut self.place, place), top);
+            self.rest.insert(std::mem::replace(&mut self.urgency, urgency), top);
         }
         &mut self.top
     }
@@ -102,29 +102,29 @@ impl Ready {
         self.top.is_empty()
     }
 
-    /// The first entry of the queue and its place (priority and depth). If `roots` is false, skips tasks without
+    /// The first entry of the queue and its urgency. If `roots` is false, skips tasks without
     /// inputs.
-    pub(super) fn peek(&self, roots: bool) -> Option<(Next, Place)> {
-        if roots || self.place.1 > 0 {
-            return Some((self.top.first()?, self.place));
+    pub(super) fn peek(&self, roots: bool) -> Option<(Next, Urgency)> {
+        if roots || self.urgency.1 > 0 {
+            return Some((self.top.first()?, self.urgency));
         }
         // roots come last in their priority, so this skips at most one bucket per priority
-        let (&place, bucket) = self.rest.iter().rev().find(|(place, _)| place.1 > 0)?;
-        Some((bucket.first()?, place))
+        let (&urgency, bucket) = self.rest.iter().rev().find(|(urgency, _)| urgency.1 > 0)?;
+        Some((bucket.first()?, urgency))
     }
 
-    /// Removes the first entry at `place`, which [`Ready::peek`] has returned.
-    pub(super) fn pop(&mut self, place: Place) {
-        let bucket = if place == self.place { Some(&mut self.top) } else { self.rest.get_mut(&place) };
+    /// Removes the first entry of this `urgency`, which [`Ready::peek`] has returned.
+    pub(super) fn pop(&mut self, urgency: Urgency) {
+        let bucket = if urgency == self.urgency { Some(&mut self.top) } else { self.rest.get_mut(&urgency) };
         let Some(bucket) = bucket else { return };
         bucket.pop();
         if !bucket.is_empty() {
             return;
         }
-        if place != self.place {
-            self.rest.remove(&place);
-        } else if let Some((place, bucket)) = self.rest.pop_last() {
-            self.place = place;
+        if urgency != self.urgency {
+            self.rest.remove(&urgency);
+        } else if let Some((urgency, bucket)) = self.rest.pop_last() {
+            self.urgency = urgency;
             self.spare = std::mem::replace(&mut self.top, bucket);
         }
     }
@@ -142,8 +142,8 @@ mod tests {
 
     fn drain(ready: &mut Ready) -> Vec<u64> {
         std::iter::from_fn(|| {
-            let (next, place) = ready.peek(true)?;
-            ready.pop(place);
+            let (next, urgency) = ready.peek(true)?;
+            ready.pop(urgency);
             Some(match next {
                 Next::Task(task) | Next::Family(task) => task.0,
             })

@@ -130,12 +130,12 @@ impl RankTable {
         let worker = &self.ranks[rank.index()];
         let host = &self.hosts[worker.host as usize];
         for (number, reservation) in self.reservations.iter_mut().enumerate() {
-            let place = reservation.when(number, rank, worker, host).map(|when| {
+            let key = reservation.when(number, rank, worker, host).map(|when| {
                 let start = (worker.load / u64::from(worker.slots.max(1))).min((1 << 62) - 1);
                 let per_slot = u64::from(worker.active()) * 64 / u64::from(worker.slots.max(1));
                 key((when as u64) << 62 | start, per_slot, rank)
             });
-            reservation.index.set(rank, place);
+            reservation.index.set(rank, key);
         }
     }
 

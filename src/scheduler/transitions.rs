@@ -100,7 +100,7 @@ impl Scheduler {
             };
         }
         let inline = matches!(output, ReportedResult::Inline(_));
-        self.note_place(task, def, rank);
+        self.note_host_group(task, def, rank);
         self.store(task, rank, output);
         if inline && let Some(record) = self.tasks.get_mut(task) {
             record.args = Bytes::default();

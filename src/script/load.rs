@@ -83,9 +83,10 @@ fn understand(
     let script = top_level::read(cx)?;
     let names = Symbols::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
-    let places = script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();
     let (check_paths, only, time_limit) = (options.check_paths, options.only.clone(), options.time_limit);
-    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, options, places };
+    let host_groups =
+        script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();
+    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, options, host_groups };
     let mut compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
     compiled.iter_mut().enumerate().filter(|(at, _)| compiler.is_off(*at)).for_each(|(_, task)| *task = None);

@@ -3,7 +3,8 @@
 
 use bytemuck::Zeroable;
 
-/// Bytes from which on the system is asked first. Less is always granted, or nothing works.
+/// The size in bytes from which on it is checked beforehand whether the system has the memory. A process that is
+/// refused less than this could not go on anyway.
 const WORTH_ASKING: usize = 1 << 20;
 
 /// The error of an allocation: the rank has not so much memory.

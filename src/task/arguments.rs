@@ -11,8 +11,9 @@ use crate::task::function;
 #[derive(Debug, Default)]
 pub struct SharedArguments {
     values: Vec<AnyValue>,
-    /// The bytes behind the last argument that could be read; empty unless the message is damaged. Each task of the family
-    /// then takes them as its next argument and fails with an error that names the damage, so that the rank goes on.
+    /// The bytes behind the last argument that could be read; empty unless the message is damaged. Each task of the
+    /// family then takes them as its next argument and fails with an error that names the damage, so that the rank
+    /// goes on.
     rest: Vec<u8>,
 }
 

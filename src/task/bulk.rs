@@ -119,7 +119,11 @@ macro_rules! elements {
         ///
         /// # Errors
         /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
-        pub(crate) fn allocate(layout: &BulkLayout, nbytes: u64, same_files: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
+        pub(crate) fn allocate(
+            layout: &BulkLayout,
+            nbytes: u64,
+            same_files: bool,
+        ) -> Result<Box<dyn BulkTarget>, CodecError> {
             let whole = nbytes;
             let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {whole} bytes"));
             let nbytes = match layout {

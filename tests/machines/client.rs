@@ -178,9 +178,9 @@ impl Client {
         let on = rng.chance(12).then(|| Rank(rng.below(self.plan.ranks.len()) as u32));
         let needs = if rng.chance(self.plan.needy) { Self::needs(rng) } else { ResourceRequest::default() };
         let (priority, retries) = (rng.pick(&[0, 0, 0, 1, -3]), rng.pick(&[0, 0, 2]));
-        let (place, same_host_as) = (rng.pick(&[0, 0, 1]), rng.pick(&[0, 0, 0, 1]));
+        let (host_group, same_host_as) = (rng.pick(&[0, 0, 1]), rng.pick(&[0, 0, 0, 1]));
         let retry_delay = rng.pick(&[0, 0, 5]);
-        let options = DefOptions { priority, retries, retry_delay, on, needs, place, same_host_as };
+        let options = DefOptions { priority, retries, retry_delay, on, needs, host_group, same_host_as };
         // a rank 0 that computes nothing cannot run what is pinned to it
         let may_fail = on.is_some_and(|rank| rank == Rank(0) || self.plan.victims.contains(&rank))
             || !self.can_be_met(&needs, on);

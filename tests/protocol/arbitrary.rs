@@ -208,12 +208,14 @@ fn any_hello() -> impl Strategy<Value = Hello> {
         text(),
         vec(text(), 0..4),
         any::<u64>(),
+        any::<u32>(),
     );
-    parts.prop_map(|(version, code_hash, host, cores, memory, program, gpus, files)| Hello {
+    parts.prop_map(|(version, code_hash, host, cores, memory, program, gpus, files, granted)| Hello {
         version,
         code_hash,
         host,
         cores,
+        granted,
         memory,
         program,
         gpus,

@@ -65,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 8);
+        assert_eq!(VERSION, 9);
     }
 
     #[test]
@@ -75,12 +75,13 @@ mod bytes {
             code_hash: 0x0102_0304_0506_0708,
             host: "n1".into(),
             cores: vec![0, 300],
+            granted: 2,
             memory: 1 << 36,
             gpus: vec!["0".into()],
             files: 9,
             program: "/bin/p".into(),
         };
-        let bytes = "01 01 fd 08 07 06 05 04 03 02 01 02 6e 31 02 00 fb 2c 01 \
+        let bytes = "01 01 fd 08 07 06 05 04 03 02 01 02 6e 31 02 00 fb 2c 01 02 \
                      fd 00 00 00 00 10 00 00 00 01 01 30 09 06 2f 62 69 6e 2f 70";
         golden(hello, bytes, Frame::Hello);
     }

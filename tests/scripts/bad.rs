@@ -33,7 +33,9 @@ stdout = "other.txt"
         assert!(!folder.path("report.txt").exists());
         assert!(!run.stderr.contains('\u{1}'));
         let logs = std::fs::read_dir(folder.path("s.dtask")).expect("the run folder");
-        let logs = logs.map(|log| log.expect("a log").path()).filter(|path| path.is_file());
+        let logs = logs
+            .map(|log| log.expect("a log").path())
+            .filter(|path| path.is_file() && path.to_string_lossy().contains("rank-"));
         let logs: String = logs.map(|path| std::fs::read_to_string(path).expect("a text")).collect();
         assert!(logs.contains("=== sim[T=300] attempt 1 stdout 10 bytes\nbegun 300\n"), "{logs}");
     }
@@ -100,6 +102,11 @@ fn a_result_file_that_cannot_be_is_told_and_its_outputs_are_kept() {
         run.assert_stderr_has("; its outputs are in s.dtask/rank-0000-unwritten-0.log\n");
         assert_eq!(folder.read("s.dtask/rank-0000-unwritten-0.log"), "x0\nx1\nx2\n");
         std::fs::remove_dir(folder.path("taken")).expect("it is empty");
+        // the next run makes the outputs again; the folder, which no `target` says, is not its subject
+        folder.run(ranks, &["s.toml"]).assert_success().assert_stdout_has("(1 by earlier runs)");
+        assert_eq!(folder.read("taken"), "x0\nx1\nx2\n");
+        std::fs::remove_file(folder.path("taken")).expect("it is there");
+        std::fs::remove_dir_all(folder.path("s.dtask")).expect("it is there");
     }
 }
 

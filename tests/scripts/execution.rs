@@ -103,7 +103,7 @@ shell = "echo other {dtask.rank} >> order"
     assert!(matches!(attempts[..], [one, next] if next > one + 1) && order.lines().count() == 6, "{order}");
     std::fs::remove_file(folder.path("order")).expect("the order of the first run");
     // two ranks that compute
-    folder.run(3, &["s.toml", "--slots", "1"]).assert_success();
+    folder.run(3, &["s.toml", "--slots", "1", "--fresh"]).assert_success();
     let order = folder.read("order");
     let mut ranks: Vec<&str> = order.lines().filter_map(|line| line.strip_prefix("first ")).collect();
     ranks.sort_unstable();

@@ -160,7 +160,7 @@ fn a_signal_keeps_what_there_is() {
         kill_process(pid(&child), signal).expect("it is sent");
         let (code, stderr) = ended(child);
         assert_eq!(code, Some(75), "{stderr}");
-        let last = format!("dtask: stopped by {name}: 5 of 6 tasks done; the next run begins anew\n");
+        let last = format!("dtask: stopped by {name}: 5 of 6 tasks done; run it again to go on\n");
         assert!(stderr.ends_with(&format!("left    o.txt has 5 of 6 outputs\n{last}")), "{stderr}");
         assert_eq!(folder.read("o.txt"), "result 0\nresult 1\nresult 3\nresult 4\nresult 5\n");
         assert!(nothing_waits(&folder));

@@ -197,7 +197,7 @@ timeout = "30 s"
     );
     for ranks in [0, 3] {
         std::fs::write(folder.path("err.txt"), "").expect("written");
-        let line = "exec \"$0\" s.toml --slots 2 --progress 200ms 2>> err.txt";
+        let line = "exec \"$0\" s.toml --fresh --slots 2 --progress 200ms 2>> err.txt";
         folder.dtask(ranks).program("sh").args(["-c", line, DTASK]).run().assert_success();
         let told = folder.read("err.txt");
         let lines: Vec<&str> = told.lines().filter(|line| line.contains(" of 21 tasks done, ")).collect();

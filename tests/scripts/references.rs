@@ -52,7 +52,7 @@ fn facts_are_those_of_the_instance() {
         "[task.a]\nfor = { i = '0..6' }\nrun = ['echo', '{dtask.index}', '{dtask.seed}', '{dtask.threads}', '{dtask.attempt}', '{dtask.ranks}', '{dtask.here}', '{env:FLAVOUR}']\nstdout = 'a.txt'\n",
     );
     let seeds = [1, 3].map(|ranks| {
-        let run = folder.dtask(ranks).env("FLAVOUR", "sweet").args(["s.toml"]).run();
+        let run = folder.dtask(ranks).env("FLAVOUR", "sweet").args(["s.toml", "--fresh"]).run();
         run.assert_success();
         let text = folder.read("a.txt");
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();

@@ -32,7 +32,7 @@ fn a_second_run_in_the_same_folder_is_refused_and_the_first_goes_on() {
         let second = folder.run(ranks, &["b.toml"]);
         second
             .assert_code(3)
-            .assert_stderr_has("another run of `both` is using")
+            .assert_stderr_has(&format!("another run of `both` (process {} on ", first.id()))
             .assert_stderr_has("both.dtask");
     }
     std::fs::write(folder.path("go"), "").expect("written");
@@ -44,6 +44,7 @@ fn a_second_run_in_the_same_folder_is_refused_and_the_first_goes_on() {
         folder.read("both.dtask/run.1/rank-0000.log").contains("done"),
         "the log of the run before is gone"
     );
+    assert!(!folder.path("both.dtask/lock").exists(), "a lock is left");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn scratch_is_where_the_user_has_chosen() {
             (&["t.toml"], &other),
             (&["t.toml", "--scratch", &flag], &place),
         ] {
-            folder.run(ranks, args).assert_success();
+            folder.dtask(ranks).args(args).args(["--fresh"]).run().assert_success();
             let told = folder.read("a.txt");
             assert!(
                 told.lines().count() == 4 && told.lines().all(|line| Path::new(line).starts_with(chosen)),

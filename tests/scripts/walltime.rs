@@ -3,6 +3,7 @@
 use super::Folder;
 use super::signals::{eventually, runs};
 use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -72,7 +73,7 @@ fn what_would_not_end_in_time_is_not_started_and_counts_as_left() {
         run.assert_stdout_has("square        0 done, 1 left")
             .assert_stdout_has("sum           0 done, 1 left");
         run.assert_stdout_has(
-            "left    9 tasks for the next run: the job's time is over; the next run begins anew\n",
+            "left    9 tasks for the next run: the job's time is over; run it again to go on\n",
         );
         run.assert_stdout_has("left    long.txt\n");
         run.assert_stderr_has("9 left for the next run");
@@ -192,7 +193,7 @@ fn a_signal_says_what_was_done_and_that_the_run_can_go_on() {
         );
         let (code, _, stderr) = alone(&folder, |own| kill_process(own, signal).expect("it is sent"));
         assert_eq!(code, Some(75), "{stderr}");
-        let line = format!("dtask: stopped by {name}: 3 of 5 tasks done; the next run begins anew\n");
+        let line = format!("dtask: stopped by {name}: 3 of 5 tasks done; run it again to go on\n");
         assert!(stderr.ends_with(&line), "{stderr}");
         assert!(!stderr.contains("error"), "{stderr}");
     }
@@ -208,9 +209,38 @@ fn a_notice_lets_end_what_runs_and_starts_nothing_more() {
         std::fs::write(folder.path("go"), "").expect("written");
     });
     assert_eq!(code, Some(75), "{stdout}{stderr}");
-    assert!(
-        stdout.contains("for the next run: a signal asked to stop; the next run begins anew"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("for the next run: a signal asked to stop; run it again to go on"), "{stdout}");
     assert!(!stderr.contains("error"), "{stderr}");
+}
+
+/// `dtask` in a job of Slurm whose `squeue` says `left`.
+fn in_slurm(folder: &Folder, ranks: usize, left: &str) -> super::Mpirun {
+    let squeue = folder.path("squeue");
+    std::fs::write(&squeue, format!("#!/bin/sh\necho '{left}'\n")).expect("written");
+    std::fs::set_permissions(&squeue, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = format!("{}:{}", folder.dir.path().display(), std::env::var("PATH").unwrap_or_default());
+    folder.dtask(ranks).env("PATH", path).env("SLURM_JOB_ID", "7").env_remove("SLURM_JOB_END_TIME")
+}
+
+#[test]
+fn the_log_says_which_limit_was_found_or_that_there_is_none() {
+    let folder = Folder::script("[task.a]\nrun = 'true'\n");
+    for (left, told) in [
+        ("1:30:00", "time limit: the job has 1 h 30 min left (squeue)"),
+        ("UNLIMITED", "time limit: none (squeue)"),
+        ("?", "squeue says `?` for the time that is left"),
+    ] {
+        in_slurm(&folder, 0, left).args(["s.toml"]).run().assert_success().assert_stderr_has(told);
+    }
+    let run = folder.run(0, &["s.toml", "-v"]);
+    run.assert_success().assert_stderr_has("time limit: none (no --time-limit, and no job");
+}
+
+#[test]
+fn a_job_of_slurm_takes_the_cores_that_it_was_granted() {
+    let folder = Folder::script("[task.a]\nrun = 'true'\n");
+    let run =
+        in_slurm(&folder, 2, "UNLIMITED").env("SLURM_JOB_CPUS_PER_NODE", "1(x2)").args(["s.toml"]).run();
+    run.assert_success().assert_stdout_has(" of 1 slots used");
+    run.assert(!run.stderr.contains("bound to one core"), "it has one");
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The first bytes of an HDF5 file, or of the part of a file that is one.
+/// The bytes with which HDF5 data begin: at the start of the file, or behind a user block.
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// Why the HDF5 library has not opened a file.
@@ -17,7 +17,8 @@ pub(super) enum Refusal {
     Locked(String),
     /// The file is no HDF5 file; the text says what it looks like.
     Foreign(String),
-    /// Anything else: no permission, a folder, an end that is missing, a file system without locks.
+    /// The file cannot be opened for another reason, which the text gives: no permission, a folder, a file that was
+    /// cut off, a file system without locks.
     Other(String),
 }
 
@@ -64,7 +65,7 @@ fn look(path: &Path, told: &str) -> io::Result<Refusal> {
         return Ok(Refusal::Foreign(looks_like(&mut file)?));
     };
     let lower = told.to_lowercase();
-    // "sblock" and "superblock" are in other messages
+    // the words "sblock" and "superblock" of other messages contain "lock" too
     if lower.contains("to lock") {
         return Ok(locked(path, &lower));
     }
@@ -87,7 +88,8 @@ fn look(path: &Path, told: &str) -> io::Result<Refusal> {
     Ok(Refusal::Other(format!("{told}; it begins like an HDF5 file, and is damaged or of a newer version")))
 }
 
-/// Looks for the signature of HDF5 where it may stand: at the beginning, or after a block of the user.
+/// Looks for the signature of HDF5 where the format allows it: at the beginning, or behind a user block of 512 bytes
+/// or a power of two times that. `None` if it is not there.
 fn signature(file: &mut File, length: u64) -> io::Result<Option<()>> {
     let mut at = 0;
     while at + SIGNATURE.len() as u64 <= length {

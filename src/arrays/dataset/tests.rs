@@ -126,7 +126,7 @@ fn a_file_that_is_locked_or_cut_off_is_no_other_file() {
     flock(&holder, FlockOperation::LockExclusive).unwrap();
     for error in [read(&path, "/t", &[]).unwrap_err(), ExistingFile::open(&path).unwrap_err()] {
         assert!(error.contains("is locked: ") && error.contains("HDF5_USE_FILE_LOCKING=FALSE"), "{error}");
-        // this very process, where the host tells of locks
+        // the holder of the lock is this process itself, which the message names if the system lists locks
         let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
         let own = std::process::id().to_string();
         let is_told = locks.lines().any(|line| line.contains("FLOCK") && line.contains(&own));

@@ -132,7 +132,7 @@ fn strided(first: usize, count: usize, step: i64) -> SliceInfoElem {
     if count == 0 {
         return SliceInfoElem::Slice { start: 0, end: Some(0), step: 1 };
     }
-    // The step of a single element leads nowhere, so a huge one is not passed on.
+    // with one element the step is never taken; a huge one would overflow below
     let step = if count == 1 { step.signum() } else { step };
     let reach = (count - 1) * step.unsigned_abs() as usize;
     let (low, high) = if step > 0 { (first, first + reach) } else { (first - reach, first) };

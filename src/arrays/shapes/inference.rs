@@ -114,8 +114,8 @@ impl<'n> Sketcher<'n> {
         self.whole(whole)
     }
 
-    /// An array of that shape without memory of its own: all its elements are one. `None` if there can be no such
-    /// array.
+    /// Makes an array of that shape without memory of its own: all its elements are the same one,
+    /// `element`. `None` if no array can have that shape.
     fn phantom(&self, shape: &[usize]) -> Option<Cows<'_>> {
         Some(CowArray::from(self.element.broadcast(IxDyn(shape))?))
     }

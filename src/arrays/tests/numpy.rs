@@ -154,7 +154,8 @@ fn what_numpy_has_not() -> Result<(), ExprError> {
 
 #[test]
 fn large_arrays_in_parallel_equal_small_ones() -> Result<(), ExprError> {
-    // Every path of ops.rs above its threshold, against the same in pieces below it.
+    // Arrays above the threshold for several threads, in every way in which operands are combined, against single
+    // elements.
     let n = 100_000;
     for body in [
         "A * 2 + 1 - A / 3",
@@ -171,12 +172,12 @@ fn large_arrays_in_parallel_equal_small_ones() -> Result<(), ExprError> {
         let whole = eval(&format!("({whole})[0:{n}:4999]"))?;
         let indices = (0..n).step_by(4999);
         for (i, found) in indices.zip(&whole) {
-            // One element: the same expression on arrays of length 1, B[0:1] being 0 throughout.
+            // The same expression for element I alone, on arrays of length 1. B[0:1] is 0, the first element of B.
             let text = body.replace("B[0:1]", "[0]").replace("[::-1]", "");
             let b = if body.contains("[::-1]") { "[2 * (N - 1 - I)]" } else { "[2 * I]" };
             let text = text.replace('A', "[I]").replace('B', b);
             let text = text.replace('N', &n.to_string()).replace('I', &i.to_string());
-            // With A reversed against B the pair of I is (I, 2 (N-1-I)).
+            // With A reversed against B, element I of A meets element N-1-I of B.
             assert_eq!(eval(&text)?.sum(), *found, "{body} at {i}");
         }
     }
@@ -241,14 +242,12 @@ fn the_number_of_threads_changes_no_bit() -> Result<(), Box<dyn std::error::Erro
 }
 
 #[test]
-fn names_and_context() -> Result<(), ExprError> {
+fn names_with_their_positions() -> Result<(), ExprError> {
     let expr = Expr::parse("where(x > n, sim.probe[0:x], random(2, seed = i)) + sum(m, axis = k)")?;
     let names = expr.names();
     let found: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(found, ["x", "n", "sim.probe", "x", "i", "m", "k"]);
     assert_eq!(names[2].1, 13..22);
-    assert!(!expr.uses_context());
-    assert!(Expr::parse("1 + random(2)")?.uses_context());
     Ok(())
 }
 

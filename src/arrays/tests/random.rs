@@ -49,7 +49,7 @@ fn the_beginning_does_not_depend_on_the_length_or_shape() {
 
 #[test]
 fn the_documented_recipe_gives_the_numbers() {
-    // From the known answer for counter 0 and key 0: words 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
+    // The words of the known answer for counter 0 and key 0 are 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
     let unit = |bits: u64| (bits >> 11) as f64 / 2_f64.powi(53);
     let (u, v) = (unit(0xe169_c58d_6627_e8d5), unit(0x9b00_dbd8_bc57_ac4c));
     assert_eq!(with(HERE, "random(2, seed = 0)"), [u, v]);
@@ -79,7 +79,7 @@ fn they_are_random() {
     let moments = [moment(1), moment(2) - 1.0, moment(3), moment(4) - 3.0];
     let errors = [1.0, 2.0, 15.0, 96.0_f64].map(|variance| 5.0 * (variance / n).sqrt());
     assert!(moments.iter().zip(errors).all(|(m, e)| m.abs() < e), "{moments:?}");
-    // Neighbours, and instances, do not go together.
+    // Neighbouring numbers are uncorrelated, and so are those of two instances.
     let other = with(RandomContext { index: 3, ..HERE }, "random(1000000, dist = 'normal')");
     let lag = normal.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / n;
     let cross = normal.iter().zip(&other).map(|(a, b)| a * b).sum::<f64>() / n;

@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn slices_are_pythons(n in 0_i64..12, start in -14_i64..14, end in -14_i64..14, step in -5_i64..6) {
         prop_assume!(step != 0);
-        // Python's own words for it, walked element by element.
+        // The definition of slices in Python's documentation, element by element.
         let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
         let place = |bound: i64| (if bound < 0 { bound + n } else { bound }).clamp(low, high);
         let (mut at, end_at) = (place(start), place(end));

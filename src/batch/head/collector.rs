@@ -8,11 +8,13 @@ use crate::batch::head::in_flight::{WatchedInstances, turn_all};
 use crate::batch::head::interrupt;
 use crate::batch::head::longest::LongestRunning;
 use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::outputs::shared_files::Sinks;
+use crate::batch::head::outputs::shared_paths::paths;
+use crate::batch::head::outputs::streamed::{FETCHED, StreamOrigin, StreamedTask};
 use crate::batch::head::progress::{Progress, Tally};
-use crate::batch::head::shared_files::Sinks;
-use crate::batch::head::shared_paths::paths;
+use crate::batch::head::recorder::Recorder;
+use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::stopped::{Running, Stopped};
-use crate::batch::head::streamed::{FETCHED, StreamOrigin, StreamedTask};
 use crate::batch::head::submitted::{SubmittedFutures, SubmittedInstances};
 use crate::batch::head::submitter::Submitter;
 use crate::client::Client;
@@ -21,7 +23,6 @@ use crate::console;
 use crate::error::Result;
 use crate::script::plan::Plan;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 /// The number of files that are named where a run ends without a summary.
@@ -54,6 +55,8 @@ pub(crate) struct RunCollector<'a> {
     longest: LongestRunning,
     /// The time limit of the job; `None` where rank 0 does not know it.
     pub(crate) walltime: Option<Walltime>,
+    /// The run folder, which another run may take over if this process does not run for long.
+    pub(crate) folder: &'a RunFolder,
 }
 
 impl<'a> RunCollector<'a> {
@@ -64,9 +67,11 @@ impl<'a> RunCollector<'a> {
         submitter: Submitter<'a>,
         progress: Progress,
         reporter: FailureReporter<'a>,
-        folder: &Path,
+        recorder: Recorder,
+        folder: &'a RunFolder,
     ) -> Self {
-        let outcome = RunOutcome { sinks: Sinks::new(plan, folder), ..RunOutcome::default() };
+        let (sinks, earlier) = (Sinks::new(plan, submitter.todo, folder.path()), submitter.todo.skipped());
+        let outcome = RunOutcome { sinks, ended: earlier, earlier, recorder, ..RunOutcome::default() };
         RunCollector {
             plan,
             client,
@@ -79,6 +84,7 @@ impl<'a> RunCollector<'a> {
             reporter,
             longest: LongestRunning::new(),
             walltime: None,
+            folder,
         }
     }
 
@@ -96,7 +102,7 @@ impl<'a> RunCollector<'a> {
 
     fn add(
         &mut self,
-        SubmittedInstances { task, first, last, instances, extract, saves }: SubmittedInstances,
+        SubmittedInstances { task, indices, last, instances, extract, saves }: SubmittedInstances,
     ) {
         // A task with `keep` never goes to the engine as a whole family, so each of its instances has a future here.
         if let SubmittedFutures::Each(futures) = &instances
@@ -107,19 +113,22 @@ impl<'a> RunCollector<'a> {
         let client = self.client;
         match instances {
             SubmittedFutures::Lazy(family) => {
-                let source = StreamOrigin::Lazy(family, 0);
+                let first = indices.get(0).unwrap_or_default();
+                let source = StreamOrigin::Lazy { family, first, next: 0 };
                 self.streamed.insert(task, StreamedTask::new(self.plan, task, source, extract));
             }
             SubmittedFutures::Each(futures) if self.has_files(task) => {
                 let new = || StreamedTask::new(self.plan, task, StreamOrigin::Given(false), extract);
-                self.streamed.entry(task).or_insert_with(new).add(client, first, futures, last);
+                let futures = indices.iter().zip(futures).collect();
+                self.streamed.entry(task).or_insert_with(new).add(client, futures, last);
             }
             SubmittedFutures::Each(futures) => {
-                self.watched.push(WatchedInstances::new(task, first, futures, client, true))
+                self.watched.push(WatchedInstances::new(task, indices.clone(), futures, client, true))
             }
         }
-        let saves =
-            saves.into_iter().map(|futures| WatchedInstances::new(task, first, futures, client, false));
+        let saves = saves
+            .into_iter()
+            .map(|futures| WatchedInstances::new(task, indices.clone(), futures, client, false));
         self.watched.extend(saves);
     }
 
@@ -136,6 +145,8 @@ impl<'a> RunCollector<'a> {
         if outcome.is_err() {
             // what there is stays, whatever has happened to the ranks
             self.outcome.sinks.close(self.plan, true);
+            self.outcome.record_files(self.plan);
+            self.outcome.recorder.flush(interrupt::LAST_WORDS);
             self.outcome.sinks.lacking(TOLD).iter().for_each(console::error);
         }
         outcome.map(|()| self.outcome)
@@ -155,6 +166,7 @@ impl<'a> RunCollector<'a> {
             if rest == 0 && self.submitter.is_done() && !self.outcome.sinks.is_behind() {
                 return self.finish();
             }
+            self.outcome.recorder.turn();
             self.stay_if_ending(|run| run.tally().done_of(run.plan.instances()));
             if let Some(why) = self.is_to_stop() {
                 return self.stop(why);
@@ -178,8 +190,14 @@ impl<'a> RunCollector<'a> {
         if interrupt::is_ending() {
             let done = done(self);
             self.outcome.sinks.incomplete(TOLD).iter().for_each(console::error);
-            let sinks = &mut self.outcome.sinks;
-            interrupt::stay(done, || sinks.close(self.plan, true));
+            let RunOutcome { sinks, recorder, .. } = &mut self.outcome;
+            interrupt::stay(done, || {
+                recorder.flush(interrupt::LAST_WORDS);
+                sinks.close(self.plan, true);
+                recorder.complete(&self.plan.dir, sinks.take_complete());
+                recorder.flush(interrupt::LAST_WORDS);
+                self.folder.release();
+            });
         }
     }
 
@@ -198,15 +216,20 @@ impl<'a> RunCollector<'a> {
         if stopped.is_none_or(|stopped| !stopped.late) {
             self.submitter.files.finish(self.client, &mut self.outcome)?;
         }
+        let RunOutcome { failed, recorder, .. } = &mut self.outcome;
+        recorder.failed(self.plan, failed);
         self.outcome.failures_file = self.reporter.finish(&mut self.outcome.failed, &self.progress);
         let resumable = self.outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
         self.outcome.sinks.close(self.plan, resumable);
+        self.outcome.record_files(self.plan);
         let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.in_order());
         let [failed, skipped, mut left] = [failed, skipped, left].map(|list| list.len() as u64);
         let done = self.outcome.ended.saturating_sub(failed + skipped + left);
         if let Some(stopped) = self.outcome.stopped.as_ref().filter(|stopped| stopped.is_resumable()) {
             left += stopped.counts(self.plan.tasks.len()).iter().sum::<u64>();
         }
+        let all = self.plan.instances();
+        self.outcome.unrecorded = self.outcome.recorder.finish(done, all.saturating_sub(done));
         self.progress.finish(self.client, Tally { done, failed, skipped, left })
     }
 
@@ -222,7 +245,14 @@ impl<'a> RunCollector<'a> {
         for watched in &mut self.watched {
             self.outcome.failed.extend(watched.fresh());
         }
-        self.reporter.look(&mut self.outcome.failed, &self.progress);
+        self.look_at_failures();
+    }
+
+    /// Tells the user of the failures in the list that are new, and has them recorded.
+    pub(crate) fn look_at_failures(&mut self) {
+        let RunOutcome { failed, recorder, .. } = &mut self.outcome;
+        recorder.failed(self.plan, failed);
+        self.reporter.look(failed, &self.progress);
     }
 
     /// Gives up the rest of the plan: notes in `stopped` all tasks that are to be cancelled, and returns those that are
@@ -239,8 +269,11 @@ impl<'a> RunCollector<'a> {
         self.streamed.values_mut().for_each(|streamed| streamed.give_up(self.client, stopped));
         // A helper task that saves an array goes on if the array exists or is being computed, that is, if its instance
         // is not among those that never run.
-        for WatchedInstances { task, first, futures, .. } in saves {
-            let left = (first..).zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
+        for mut watched in saves {
+            let ended = watched.watch.ended();
+            watched.record(&ended, &mut self.outcome);
+            let WatchedInstances { task, indices, futures, .. } = watched;
+            let left = indices.iter().zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
             running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));
         }
         Ok(running)
@@ -295,6 +328,8 @@ impl<'a> RunCollector<'a> {
             }
         }
         streamed.retain(|_, task| !task.is_over());
-        Ok(outcome.sinks.turn(plan) || moved)
+        moved |= outcome.sinks.turn(plan);
+        outcome.record_files(plan);
+        Ok(moved)
     }
 }

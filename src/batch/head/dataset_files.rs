@@ -3,7 +3,7 @@
 
 use crate::batch::head::display::shown;
 use crate::batch::head::outcome::RunOutcome;
-use crate::batch::head::shared_files::LeftFile;
+use crate::batch::head::outputs::shared_files::LeftFile;
 use crate::batch::head::stopped::Stopped;
 use crate::batch::rank::save_array::{self, SaveTarget};
 use crate::client::Client;
@@ -100,6 +100,9 @@ impl DatasetFiles {
             let sinks = &mut outcome.sinks;
             match options.submit(save_array::finish_file, (file, wanted)).result() {
                 Ok(missing) => {
+                    if missing.len() < all.len() {
+                        outcome.recorder.complete(Path::new(&self.here), [path.clone()]);
+                    }
                     sinks.unsaved.extend(missing.iter().map(named));
                     let file = shown(&path);
                     let told =

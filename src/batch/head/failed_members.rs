@@ -4,14 +4,15 @@
 use crate::batch::failure::is_left;
 use crate::client::watch::Ended;
 use crate::client::watch::Watch;
+use crate::compact::Runs;
 use crate::error::Result;
 
 /// The failures in an optional family: a task with parameters some of whose instances are allowed to fail, since the
 /// tasks that gather its results go on without them.
 #[derive(Default)]
 pub(crate) struct Losses {
-    /// Watches on submitted instances that have not all ended, each with the index of its first instance.
-    watched: Vec<(u64, Watch)>,
+    /// Watches on submitted instances that have not all ended, each with the indices of these.
+    watched: Vec<(Runs, Watch)>,
     /// Whether all instances of the family are submitted.
     complete: bool,
     /// Indices of the family's instances that have failed, in ascending order.
@@ -19,10 +20,14 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    /// Watches submitted instances of the family, the first of which has the index `first`. `last` means that the
-    /// family has no more instances.
-    pub(crate) fn watch(&mut self, first: u64, watch: Watch, last: bool) {
-        self.watched.push((first, watch));
+    /// The failures of a family whose instances are all done.
+    pub(crate) fn none() -> Losses {
+        Losses { complete: true, ..Losses::default() }
+    }
+
+    /// Watches submitted instances of the family, with these indices. `last` means that no more of them will run.
+    pub(crate) fn watch(&mut self, indices: Runs, watch: Watch, last: bool) {
+        self.watched.push((indices, watch));
         self.complete |= last;
     }
 
@@ -32,15 +37,15 @@ impl Losses {
     /// When the engine has ended.
     pub(crate) fn look(&mut self) -> Result<()> {
         let mut watched = Vec::new();
-        for (first, watch) in self.watched.drain(..) {
+        for (indices, watch) in self.watched.drain(..) {
             let Some(outcomes) = watch.take() else {
-                watched.push((first, watch));
+                watched.push((indices, watch));
                 continue;
             };
             // an instance that is left for the next run is not lost: a task that gathers it is left for that run too
             let is_lost = |outcome: &Ended| outcome.as_ref().is_err_and(|cause| !is_left(cause));
             let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| is_lost(outcome));
-            self.lost.extend(failed.map(|(at, _)| first + at as u64));
+            self.lost.extend(failed.filter_map(|(at, _)| indices.get(at)));
         }
         self.watched = watched;
         self.lost.sort_unstable();

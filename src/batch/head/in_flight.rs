@@ -8,14 +8,16 @@ use crate::batch::head::stopped::{self, Running, Stopped};
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::client::watch::Watch;
+use crate::compact::Runs;
 use crate::error::Result;
+use std::collections::HashSet;
 
-/// A range of submitted instances of one task, or of the helper tasks that save their arrays. Rank 0 watches their
+/// Submitted instances of one task, or of the helper tasks that save their arrays. Rank 0 watches their
 /// futures until all have ended.
 pub(crate) struct WatchedInstances {
     pub(crate) task: usize,
-    /// The index of the instance to which the first of `futures` belongs.
-    pub(crate) first: u64,
+    /// The indices of the instances to which the futures belong.
+    pub(crate) indices: Runs,
     pub(crate) futures: Vec<Option<Future<Artifact>>>,
     pub(crate) watch: Watch,
     /// Whether the futures are those of the instances themselves; false for those of helper tasks that save their
@@ -26,18 +28,18 @@ pub(crate) struct WatchedInstances {
 }
 
 impl WatchedInstances {
-    /// Makes the record of a range of a task's instances, and begins to watch their futures. The first has the index
-    /// `first`. `own` is false if the futures are those of helper tasks that save the instances' results.
+    /// Makes the record of instances of a task with these indices, and begins to watch their futures. `own` is false if
+    /// the futures are those of helper tasks that save the instances' results.
     pub(crate) fn new(
         task: usize,
-        first: u64,
+        indices: Runs,
         futures: Vec<Future<Artifact>>,
         client: &Client,
         own: bool,
     ) -> Self {
         let watch = client.watch(&futures);
         let futures = futures.into_iter().map(Some).collect();
-        WatchedInstances { task, first, futures, watch, own, reported: 0 }
+        WatchedInstances { task, indices, futures, watch, own, reported: 0 }
     }
 
     /// The number of watched instances that have not ended.
@@ -50,32 +52,62 @@ impl WatchedInstances {
     pub(crate) fn so_far(&self) -> (u64, Vec<FailedInstance>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
-        let at = |(at, cause)| FailedInstance { task: self.task, index: self.first + at as u64, cause };
+        let at = |(at, cause)| FailedInstance { task: self.task, index: self.index(at), cause };
         (ended, failed.map(at).collect())
     }
 
     /// The failures that have come since the last call.
-    pub(crate) fn fresh(&mut self) -> impl Iterator<Item = FailedInstance> + use<> {
-        let (task, first, new) = (self.task, self.first, self.watch.failures_after(self.reported));
+    pub(crate) fn fresh(&mut self) -> Vec<FailedInstance> {
+        let new = self.watch.failures_after(self.reported);
         self.reported += new.len();
-        new.into_iter().map(move |(at, cause)| FailedInstance { task, index: first + at as u64, cause })
+        let at = |(at, cause)| FailedInstance { task: self.task, index: self.index(at), cause };
+        new.into_iter().map(at).collect()
     }
 
-    /// The first instances of the range that have not ended, at most `most`, with their indices.
+    /// The first of the instances that have not ended, at most `most`, with their indices.
     pub(crate) fn unended(&self, most: usize) -> impl Iterator<Item = (u64, &Future<Artifact>)> {
         let ended = self.watch.ended().into_iter().chain(std::iter::repeat(true));
-        let open = (self.first..).zip(&self.futures).zip(ended).filter(|(_, ended)| !ended);
+        let open = self.indices.iter().zip(&self.futures).zip(ended).filter(|(_, ended)| !ended);
         open.filter_map(|((index, future), _)| Some((index, future.as_ref()?))).take(most)
+    }
+
+    fn index(&self, at: usize) -> u64 {
+        self.indices.get(at).unwrap_or(u64::MAX)
+    }
+
+    /// Hands those instances to the recorder that have ended with a result since the last call, of those that have
+    /// `ended`, and drops their futures, so that the engine can free the results.
+    pub(crate) fn record(&mut self, ended: &[bool], outcome: &mut RunOutcome) {
+        let mut failed = None;
+        if self.watch.is_closed() {
+            return;
+        }
+        for at in (0..ended.len()).filter(|at| ended[*at]) {
+            let Some(future) = self.futures.get_mut(at).filter(|future| future.is_some()) else { continue };
+            *future = None;
+            let failures = || self.watch.failures().into_iter().map(|(at, _)| at).collect::<HashSet<_>>();
+            if !failed.get_or_insert_with(failures).contains(&at) {
+                outcome.recorder.ended(self.task, self.index(at));
+            }
+        }
     }
 
     /// Gives up the watched instances when the run is stopped: counts in `outcome` the instances that have ended, notes
     /// in `stopped` those that are to be cancelled, and returns those that are running.
-    pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut RunOutcome) -> Running {
-        let (ended, failed) = self.so_far();
-        outcome.ended += ended;
-        outcome.failed.extend(failed);
+    pub(crate) fn give_up(
+        mut self,
+        client: &Client,
+        stopped: &mut Stopped,
+        outcome: &mut RunOutcome,
+    ) -> Running {
+        // what ends from here on counts as running
         let ended = self.watch.ended();
-        let left = (self.first..).zip(self.futures).zip(ended).filter(|(_, ended)| !ended);
+        self.record(&ended, outcome);
+        outcome.ended += ended.iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
+        let failures = self.watch.failures().into_iter();
+        let failures = failures.filter(|(at, _)| ended.get(*at).copied().unwrap_or(false));
+        failures.for_each(|(at, cause)| note(&mut outcome.failed, self.task, self.index(at), Some(cause)));
+        let left = self.indices.iter().zip(self.futures).zip(ended).filter(|(_, ended)| !ended);
         let left = left.filter_map(|((index, future), _)| Some((index, future?)));
         stopped::give_up(client, self.task, left, stopped)
     }
@@ -85,16 +117,16 @@ impl WatchedInstances {
     pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
-            for (index, ended) in (self.first..).zip(outcomes?) {
+            for ((index, future), ended) in self.indices.iter().zip(&self.futures).zip(outcomes?) {
+                if future.is_some() && ended.is_ok() {
+                    outcome.recorder.ended(self.task, index);
+                }
                 note(&mut outcome.failed, self.task, index, ended.err());
             }
             return Ok(true);
         }
-        for (future, ended) in self.futures.iter_mut().zip(self.watch.ended()) {
-            if ended {
-                *future = None;
-            }
-        }
+        let ended = self.watch.ended();
+        self.record(&ended, outcome);
         Ok(false)
     }
 }

@@ -5,13 +5,11 @@
 //! [`submitted`] describes what was submitted. [`collector`] is the loop that waits for instances ([`in_flight`],
 //! [`streamed`]), drops results that are no longer needed, and gathers the [`outcome`].
 //!
-//! [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] are those to which many instances append: which
-//! ([`shared_paths`]) and in which order ([`piece_order`]), one of them ([`shared_file`]), how it grows
-//! ([`growing_file`]), and what waits for its turn ([`spool`]). [`dataset_files`] keeps track of HDF5 files, and
+//! [`recorder`] tells the journal what has ended. [`reduce`] and [`mapreduce`] plan reductions. [`outputs`] brings the
+//! streams of instances to the files to which they append. [`dataset_files`] keeps track of HDF5 files, and
 //! [`run_folder`] is `NAME.dtask`, with a [`run_record`]. [`mod@deadline`], [`stop`] and [`interrupt`] end a run early;
 //! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failure_report`] (with the table of
-//! failures,
-//! [`failures_file`]) and [`summary`] inform the user ([`display`]: paths, sizes and times).
+//! failures, [`failures_file`]) and [`summary`] inform the user ([`display`]: paths, sizes and times).
 
 pub(crate) mod collector;
 pub(crate) mod dataset_files;
@@ -20,27 +18,22 @@ pub(crate) mod display;
 pub(crate) mod failed_members;
 pub(crate) mod failure_report;
 pub(crate) mod failures_file;
-pub(crate) mod growing_file;
 pub(crate) mod in_flight;
 pub(crate) mod interrupt;
 pub(crate) mod longest;
 pub(crate) mod mapreduce;
 pub(crate) mod outcome;
-pub(crate) mod piece_order;
+pub(crate) mod outputs;
 pub(crate) mod placement;
 pub(crate) mod progress;
+pub(crate) mod recorder;
 pub(crate) mod reduce;
 pub(crate) mod retained;
 pub(crate) mod run_folder;
 pub(crate) mod run_record;
 pub(crate) mod settings;
-pub(crate) mod shared_file;
-pub(crate) mod shared_files;
-pub(crate) mod shared_paths;
-pub(crate) mod spool;
 pub(crate) mod stop;
 pub(crate) mod stopped;
-pub(crate) mod streamed;
 pub(crate) mod submitted;
 pub(crate) mod submitter;
 pub(crate) mod summary;

@@ -1,9 +1,11 @@
 //! The result of a run, gathered at rank 0.
 
 use crate::batch::failure::FailedInstance;
-use crate::batch::head::shared_files::Sinks;
+use crate::batch::head::outputs::shared_files::Sinks;
+use crate::batch::head::recorder::Recorder;
 use crate::batch::head::stopped::Stopped;
 use crate::error::TaskError;
+use crate::script::plan::Plan;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -24,6 +26,19 @@ pub(crate) struct RunOutcome {
     pub sinks: Sinks,
     /// The instances that were not run because the run was stopped early; `None` unless it was.
     pub stopped: Option<Stopped>,
+    /// The number of instances that earlier runs have done; they are part of `ended`.
+    pub earlier: u64,
+    /// The recorder of what has ended.
+    pub recorder: Recorder,
+    /// What is wrong with the journal, for the user.
+    pub unrecorded: Option<String>,
+}
+
+impl RunOutcome {
+    /// Hands the files that have become complete since the last call to the recorder.
+    pub(crate) fn record_files(&mut self, plan: &Plan) {
+        self.recorder.complete(&plan.dir, self.sinks.take_complete());
+    }
 }
 
 /// Instances without a result, in the order in which rank 0 has learnt of them, each once. An instance comes twice if

@@ -32,10 +32,12 @@ pub(crate) fn again<'c>(options: Options<'c>, task: &PlanTask) -> Options<'c> {
 /// `on` (a rank) is ignored where that rank does not exist or runs no tasks.
 pub(crate) fn options<'c>(client: &'c Client, task: &PlanTask, slots: &[u32]) -> Options<'c> {
     let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
-    let place = if task.needs.is_place { number(&task.name) } else { 0 };
+    let host_group = if task.needs.is_host_group { number(&task.name) } else { 0 };
     let same_host_as = task.needs.same_host_as.as_deref().map_or(0, number);
-    let options =
-        again(client.options(), task).priority(task.priority).needs(of(task)).place(place, same_host_as);
+    let options = again(client.options(), task)
+        .priority(task.priority)
+        .needs(of(task))
+        .host_affinity(host_group, same_host_as);
     match task.needs.on {
         Some(rank) if slots.get(rank as usize).is_some_and(|slots| *slots > 0) => options.on(Rank(rank)),
         _ => options,

@@ -51,6 +51,8 @@ impl Tally {
 /// The display of how far a run is: at a terminal a line that is redrawn, elsewhere new lines.
 pub(crate) struct Progress {
     total: u64,
+    /// The number of instances that earlier runs have done.
+    earlier: u64,
     slots: u64,
     start: Instant,
     way: ProgressDisplay,
@@ -73,8 +75,10 @@ struct LinePace {
 }
 
 impl LinePace {
-    fn new(every: Option<Duration>) -> LinePace {
-        LinePace { every, last: Duration::ZERO, pause: every.unwrap_or(PLAIN), told: Tally::default() }
+    /// Makes the pace of a run that begins with `earlier` instances done.
+    fn new(every: Option<Duration>, earlier: u64) -> LinePace {
+        let told = Tally { done: earlier, ..Tally::default() };
+        LinePace { every, last: Duration::ZERO, pause: every.unwrap_or(PLAIN), told }
     }
 
     fn is_due(&self, now: Duration) -> bool {
@@ -96,14 +100,20 @@ impl LinePace {
 }
 
 impl Progress {
-    /// Makes the progress display for a plan of `total` instances. `slots` is the number of tasks that all ranks
-    /// together run at a time. If `quiet`, nothing is displayed. `every` is the time between two lines that the user
-    /// asks for.
-    pub(crate) fn new(total: u64, slots: u64, quiet: bool, every: Option<Duration>) -> Progress {
+    /// Makes the progress display for a plan of `total` instances, of which earlier runs have done `earlier`. `slots` is
+    /// the number of tasks that all ranks together run at a time. If `quiet`, nothing is displayed. `every` is the time
+    /// between two lines that the user asks for.
+    pub(crate) fn new(
+        total: u64,
+        earlier: u64,
+        slots: u64,
+        quiet: bool,
+        every: Option<Duration>,
+    ) -> Progress {
         let start = Instant::now();
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ProgressDisplay::Quiet,
-            (false, false) => ProgressDisplay::Plain(LinePace::new(every)),
+            (false, false) => ProgressDisplay::Plain(LinePace::new(every, earlier)),
             (false, true) => {
                 let bar = ProgressBar::new(total);
                 if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
@@ -112,7 +122,7 @@ impl Progress {
                 ProgressDisplay::Drawn { bar, last: start }
             }
         };
-        Progress { total, slots, start, way }
+        Progress { total, earlier, slots, start, way }
     }
 
     /// Whether enough time has passed since the last progress line or redraw for the next.
@@ -168,7 +178,7 @@ impl Progress {
 
     fn tell(&mut self, totals: &Totals, tally: Tally, longest: Option<(String, Duration)>) {
         let now = self.start.elapsed();
-        let overall = tally.done as f64 / now.as_secs_f64().max(1e-3);
+        let overall = tally.done.saturating_sub(self.earlier) as f64 / now.as_secs_f64().max(1e-3);
         let is_over = tally.ended() >= self.total;
         let line = |rate| line(self.total, self.slots, totals, tally, now, rate);
         match &mut self.way {
@@ -224,7 +234,7 @@ mod tests {
     /// The times, in seconds, at which lines are printed in a run of so many seconds, of which instances end until
     /// `busy`.
     fn lines(every: Option<Duration>, busy: u64, all: u64) -> Vec<u64> {
-        let mut pace = LinePace::new(every);
+        let mut pace = LinePace::new(every, 0);
         let mut printed = Vec::new();
         for second in 1..=all {
             let now = Duration::from_secs(second);

@@ -1,10 +1,15 @@
 //! Results that rank 0 retains, because tasks which are not submitted yet will read them.
 
 use crate::batch::artifact::{Artifact, take_outputs};
+use crate::batch::rank::saved_results::load_saved;
+use crate::batch::resume::saved_paths::saved_outputs;
+use crate::batch::resume::todo::Todo;
 use crate::batch::task_def::Group;
 use crate::client::Client;
 use crate::client::future::Future;
+use crate::compact::Runs;
 use crate::error::{Error, Result};
+use crate::script::plan::Plan;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The results that rank 0 retains by holding their futures, since tasks that are not submitted yet will read them. By
@@ -12,6 +17,10 @@ use std::collections::{BTreeMap, VecDeque};
 pub(crate) struct RetainedResults<'a> {
     client: &'a Client,
     tasks: Vec<TaskResults>,
+    plan: &'a Plan,
+    todo: &'a Todo,
+    /// The result that stands for those of instances that are done and that nobody reads.
+    nothing: Option<Future<Artifact>>,
 }
 
 /// The results of one task that rank 0 retains: those of its instances from index `first` on.
@@ -19,18 +28,20 @@ pub(crate) struct RetainedResults<'a> {
 struct TaskResults {
     /// The index of the instance to which the first future in `futures` belongs.
     first: u64,
-    futures: VecDeque<Future<Artifact>>,
+    /// The results; `None` for instances between these that are done.
+    futures: VecDeque<Option<Future<Artifact>>>,
     /// The numbers of the outputs that each result has, streams and files.
     keep: Vec<u32>,
-    /// Futures of outputs that were extracted from the results, by instance index and output numbers. Kept, since
-    /// several tasks may read the same outputs.
+    /// Futures of outputs that were extracted from the results, or read from where an earlier run has saved them, by
+    /// instance index and output numbers. Kept, since several tasks may read the same outputs.
     parts: BTreeMap<(u64, Vec<u32>), Future<Artifact>>,
 }
 
 impl<'a> RetainedResults<'a> {
-    /// Makes an empty store for a plan of `tasks` tasks.
-    pub(crate) fn new(client: &'a Client, tasks: usize) -> Self {
-        RetainedResults { client, tasks: (0..tasks).map(|_| TaskResults::default()).collect() }
+    /// Makes an empty store for a plan, of whose instances those in `todo` run.
+    pub(crate) fn new(client: &'a Client, plan: &'a Plan, todo: &'a Todo) -> Self {
+        let tasks = plan.tasks.iter().map(|_| TaskResults::default()).collect();
+        RetainedResults { client, tasks, plan, todo, nothing: None }
     }
 
     /// The client through which the results were submitted.
@@ -38,20 +49,25 @@ impl<'a> RetainedResults<'a> {
         self.client
     }
 
-    /// Retains the results of newly submitted instances of a task. The first has the index `first`, which follows the
-    /// last one retained. `keep` has the numbers of the outputs that each result has.
-    pub(crate) fn hold(&mut self, task: usize, first: u64, futures: &[Future<Artifact>], keep: &[u32]) {
+    /// Retains the results of newly submitted instances of a task, which follow the last one retained. `keep` has the
+    /// numbers of the outputs that each result has.
+    pub(crate) fn hold(&mut self, task: usize, indices: &Runs, futures: &[Future<Artifact>], keep: &[u32]) {
         let held = &mut self.tasks[task];
-        if held.futures.is_empty() {
-            held.first = first;
-            held.keep = keep.to_vec();
+        for (index, future) in indices.iter().zip(futures) {
+            if held.futures.is_empty() {
+                held.first = index;
+                held.keep = keep.to_vec();
+            }
+            while held.first + (held.futures.len() as u64) < index {
+                held.futures.push_back(None);
+            }
+            held.futures.push_back(Some(future.clone()));
         }
-        held.futures.extend(futures.iter().cloned());
     }
 
     /// Whether rank 0 retains no result of a task.
     pub(crate) fn is_empty(&self, task: usize) -> bool {
-        self.tasks[task].futures.is_empty()
+        self.tasks[task].futures.is_empty() && self.tasks[task].parts.is_empty()
     }
 
     /// Drops the results of those instances of a task whose index is below `first`, since no task will read them any
@@ -60,7 +76,7 @@ impl<'a> RetainedResults<'a> {
         let held = &mut self.tasks[task];
         let count = usize::try_from(first.saturating_sub(held.first)).unwrap_or(usize::MAX);
         held.first += held.futures.drain(..count.min(held.futures.len())).count() as u64;
-        held.parts = held.parts.split_off(&(held.first, Vec::new()));
+        held.parts = held.parts.split_off(&(first, Vec::new()));
     }
 
     /// Drops the retained results of all tasks.
@@ -83,12 +99,33 @@ impl<'a> RetainedResults<'a> {
         Ok(inputs)
     }
 
+    /// The future of the outputs `wanted` of an instance that an earlier run has done: they are read from the files in
+    /// which they were saved. If nobody reads any, an empty result.
+    fn earlier(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Artifact>> {
+        let client = self.client;
+        let held = self.tasks.get_mut(task).ok_or_else(missing)?;
+        let key = (instance, wanted.to_vec());
+        if let Some(known) = held.parts.get(&key) {
+            return Ok(known.clone());
+        }
+        let files = saved_outputs(self.plan, task, instance, wanted);
+        if files.is_empty() {
+            return Ok(self.nothing.get_or_insert_with(|| client.scatter(Artifact::empty())).clone());
+        }
+        let loaded = client.options().pure(false).submit(load_saved, (files,));
+        held.parts.insert(key, loaded.clone());
+        Ok(loaded)
+    }
+
     /// The future of the outputs `wanted` of an instance. If its result has more outputs, a task on the rank that has
     /// it extracts these, so that the others do not travel.
     fn result(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Artifact>> {
+        if !self.todo.runs(task, instance) {
+            return self.earlier(task, instance, wanted);
+        }
         let held = self.tasks.get_mut(task).ok_or_else(missing)?;
         let at = instance.checked_sub(held.first).and_then(|at| usize::try_from(at).ok());
-        let whole = at.and_then(|at| held.futures.get(at)).ok_or_else(missing)?;
+        let whole = at.and_then(|at| held.futures.get(at)?.as_ref()).ok_or_else(missing)?;
         if held.keep == wanted {
             return Ok(whole.clone());
         }

@@ -1,30 +1,30 @@
-//! The run folder `NAME.dtask/` beside the script: it has the logs, the table of failures, a record of the run, and a
-//! lock against a second run. Those of the runs before lie in folders in it, `run.1` (the last one before) to `run.4`.
+//! The run folder `NAME.dtask/` beside the script: it has the journal, the logs, the table of failures, a record of the
+//! run, and a lock against a second run. Logs of the runs before lie in folders in it, `run.1` (the last one before) to
+//! `run.4`.
 
 use crate::batch::head::failures_file::FAILURES;
 use crate::batch::head::run_record::{RECORD, RunRecord};
 use crate::batch::whole_files::make_private;
+use crate::console;
+use crate::journal::lock::{LockError, LockTimes, RunLock};
 use crate::script::plan::Plan;
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The name of the lock file in the run folder, which a run keeps locked against other runs.
-const LOCK: &str = "lock";
+/// The name of the file with the last line of a run that was ended by a signal.
+pub(crate) const LAST_WORDS: &str = "last-words.txt";
 
 /// The number of earlier runs whose logs are kept.
 pub(crate) const EARLIER: u32 = 4;
 
 /// The run folder, `NAME.dtask` for a script NAME, which has the logs. Only its user can read it, since outputs and
-/// logs may be confidential. It is locked against other runs while this value lives, where the file system has locks.
+/// logs may be confidential. It is locked against other runs while this value lives.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
-    /// The open lock file. The kernel releases the lock when the process ends, however it does.
-    _lock: File,
+    lock: RunLock,
 }
 
 impl RunFolder {
@@ -35,13 +35,14 @@ impl RunFolder {
     pub(crate) fn prepare(plan: &Plan) -> Result<RunFolder, String> {
         let path = RunFolder::path_of(plan);
         match prepare(&path) {
-            Ok(Some(lock)) => Ok(RunFolder { path, _lock: lock }),
-            Ok(None) => Err(format!(
-                "another run of `{}` is using the run folder `{}`: wait for its end, or give this script another `name`",
+            Ok(lock) => Ok(RunFolder { path, lock }),
+            Err(LockError::Held(holder)) => Err(format!(
+                "another run of `{}` ({holder}) is using the run folder `{}`: wait for its end, or give this script \
+                 another `name`",
                 plan.name,
                 path.display()
             )),
-            Err(error) => Err(format!(
+            Err(LockError::Io(error)) => Err(format!(
                 "the run folder `{}` cannot be used: {error}; dtask keeps its logs there: run a copy of the script in a \
                  folder that you may write, or give the script another `name`",
                 path.display()
@@ -81,19 +82,6 @@ impl RunFolder {
         file.persist(self.path.join(RECORD)).map(drop).map_err(|error| error.error)
     }
 
-    /// Whether a run uses the folder now; `None` where the file system has no locks.
-    pub(crate) fn is_used(folder: &Path) -> Option<bool> {
-        let file = match File::open(folder.join(LOCK)) {
-            Ok(file) => file,
-            Err(error) => return (error.kind() == io::ErrorKind::NotFound).then_some(false),
-        };
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Some(false),
-            Err(Errno::WOULDBLOCK) => Some(true),
-            Err(_) => None,
-        }
-    }
-
     /// The path of the run folder, which has the logs.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -101,69 +89,44 @@ impl RunFolder {
 
     /// Removes the run folder if no logs or other files are in it, since no run has begun.
     pub(crate) fn remove_if_empty(&self) {
-        // the lock stays valid although its file is unlinked; what cannot be removed stays
-        let _ = fs::remove_file(self.path.join(LOCK));
-        let _ = fs::remove_dir(&self.path);
+        self.lock.release();
+        let _ = fs::remove_dir(&self.path); // what cannot be removed stays
+    }
+
+    /// Lets the next run begin. For a process that is about to exit without dropping anything.
+    pub(crate) fn release(&self) {
+        self.lock.release();
+    }
+
+    /// Whether another run has taken the folder meanwhile, since this process did not run for long.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lock.is_lost()
     }
 }
 
-/// Opens and locks the lock file of the run folder. `None` if another process holds the lock.
-fn lock(folder: &Path) -> io::Result<Option<File>> {
-    let path = folder.join(LOCK);
-    loop {
-        // opened for writing, since NFS turns the lock into a byte-range lock
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_private(folder)?; // the run before has just removed it
-                continue;
-            }
-            opened => opened?,
-        };
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Ok(None),
-            Err(Errno::INTR) => continue,
-            Err(error) => {
-                // without locks, as on NFS whose server has none, the run goes on
-                log::warn!(
-                    "`{}` cannot be locked ({error}): start no second run in this folder",
-                    path.display()
-                );
-                return Ok(Some(file));
-            }
-        }
-        // the previous run may have unlinked the file after it was opened here: others would then lock a new file
-        let own = file.metadata()?;
-        if fs::metadata(&path).is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino())) {
-            return Ok(Some(file));
-        }
-    }
-}
-
-fn prepare(path: &Path) -> io::Result<Option<File>> {
+fn prepare(path: &Path) -> Result<RunLock, LockError> {
     make_private(path)?;
     // a symbolic link may lead to another user's folder
     let found = fs::symlink_metadata(path)?;
     if !found.is_dir() {
-        return Err(io::Error::other("it is no folder"));
+        return Err(io::Error::other("it is no folder").into());
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other("it belongs to another user"));
+        return Err(io::Error::other("it belongs to another user").into());
     }
     if found.mode() & 0o077 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
     }
-    let Some(lock) = lock(path)? else { return Ok(None) };
+    let lock = RunLock::take(path, LockTimes::default(), console::error)?;
     // a write is the most reliable test of whether the folder is writable
     tempfile::tempfile_in(path)?;
-    Ok(Some(lock))
+    Ok(lock)
 }
 
 /// Whether a file in the run folder is of a run, and is kept with its logs.
 fn is_of_a_run(name: &str) -> bool {
     let is_log = name.starts_with("rank-") && (name.ends_with(".log") || name.ends_with(".index"));
-    is_log || name == FAILURES || name == RECORD
+    is_log || [FAILURES, RECORD, LAST_WORDS].contains(&name)
 }
 
 /// Moves the files of the last run into a folder of their own, and counts the runs before it on. The oldest is removed.
@@ -195,14 +158,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_lock_at_a_time_and_the_next_one_afterwards() {
+    fn one_run_at_a_time_and_the_next_one_afterwards() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.dtask");
         let first = prepare(&path).unwrap();
-        assert!(first.is_some());
-        assert!(prepare(&path).unwrap().is_none());
+        assert!(matches!(prepare(&path), Err(LockError::Held(_))));
         drop(first);
-        assert!(prepare(&path).unwrap().is_some());
+        assert!(prepare(&path).is_ok());
     }
 
     #[test]
@@ -230,17 +192,5 @@ mod tests {
         let logs: Vec<String> = (1..=EARLIER).map(|run| log(run).unwrap()).collect();
         assert_eq!(logs, ["7", "6", "4", "3"]);
         assert!(!path.join("rank-0001.log").exists());
-    }
-
-    #[test]
-    fn a_lock_whose_file_was_removed_is_no_lock() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.dtask");
-        let folder = RunFolder { path: path.clone(), _lock: prepare(&path).unwrap().unwrap() };
-        folder.remove_if_empty();
-        assert!(!path.exists());
-        let next = prepare(&path).unwrap();
-        drop(folder);
-        assert!(next.is_some() && prepare(&path).unwrap().is_none());
     }
 }

@@ -7,6 +7,7 @@ use crate::batch::head::interrupt;
 use crate::batch::head::outcome::note;
 use crate::batch::head::stopped::{Running, StopReason, Stopped};
 use crate::error::Result;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 impl RunCollector<'_> {
@@ -37,8 +38,13 @@ impl RunCollector<'_> {
                         }
                     }
                     stopped.late = true;
-                    let failures = watch.failures().into_iter();
-                    self.outcome.failed.extend(failures.map(|(at, cause)| FailedInstance {
+                    let failures = watch.failures();
+                    let failed: HashSet<usize> = failures.iter().map(|(at, _)| *at).collect();
+                    let has_result = |at: &usize| ended[*at] && !watch.is_closed() && !failed.contains(at);
+                    for at in (0..ended.len()).filter(has_result) {
+                        self.outcome.recorder.ended(running[at].0, running[at].1);
+                    }
+                    self.outcome.failed.extend(failures.into_iter().map(|(at, cause)| FailedInstance {
                         task: running[at].0,
                         index: running[at].1,
                         cause,
@@ -48,14 +54,17 @@ impl RunCollector<'_> {
             }
         };
         for ((task, index, _), ended) in running.iter().zip(ended) {
-            if let Err(cause) = ended {
-                self.outcome.failed.push(FailedInstance { task: *task, index: *index, cause });
+            match ended {
+                Ok(()) => self.outcome.recorder.ended(*task, *index),
+                Err(cause) => {
+                    self.outcome.failed.push(FailedInstance { task: *task, index: *index, cause });
+                }
             }
         }
         Ok(running.len() as u64)
     }
 
-    /// Waits for the tasks that [`StreamedTask`](super::streamed::StreamedTask) follows, and for their outputs, until
+    /// Waits for the tasks that [`StreamedTask`](super::outputs::streamed::StreamedTask) follows, and for their outputs, until
     /// the instant `until` (`None`: until all are there).
     fn drain_streamed(&mut self, until: Option<Instant>, stopped: &mut Stopped) -> Result<()> {
         while !self.streamed.is_empty() {
@@ -74,7 +83,8 @@ impl RunCollector<'_> {
         if !self.turn_streamed()? {
             std::thread::sleep(Duration::from_millis(2));
         }
-        self.reporter.look(&mut self.outcome.failed, &self.progress);
+        self.look_at_failures();
+        self.outcome.recorder.turn();
         self.stay_if_ending(|_| "its last tasks were under way".to_owned());
         Ok(())
     }
@@ -85,7 +95,7 @@ impl RunCollector<'_> {
         if self.walltime.is_some_and(|walltime| Instant::now() >= walltime.stop()) {
             return Some(StopReason::Time);
         }
-        if interrupt::is_asked() {
+        if interrupt::is_asked() || self.folder.is_lost() {
             return Some(StopReason::Asked);
         }
         let limit = self.plan.policy.limit()?;

@@ -5,6 +5,7 @@ use crate::batch::task_def::TaskDef;
 use crate::client::Client;
 use crate::client::family::Family;
 use crate::client::future::Future;
+use crate::compact::Runs;
 
 /// The futures of the instances of a task that were submitted to the engine.
 pub(crate) enum SubmittedFutures {
@@ -15,13 +16,13 @@ pub(crate) enum SubmittedFutures {
     Lazy(Family<Artifact>),
 }
 
-/// A range of a task's instances that was submitted to the engine at once.
+/// Instances of a task that were submitted to the engine at once.
 pub(crate) struct SubmittedInstances {
     /// The number of the task in the plan.
     pub task: usize,
-    /// The index of the first submitted instance; the others follow it.
-    pub first: u64,
-    /// Whether the last submitted instance is the last one of the task.
+    /// The indices of the instances. Those that earlier runs have done are not among them.
+    pub indices: Runs,
+    /// Whether the last submitted instance is the last one of the task that runs.
     pub last: bool,
     /// The futures of the submitted instances.
     pub instances: SubmittedFutures,

@@ -14,11 +14,13 @@ use crate::batch::head::retained::RetainedResults;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
 use crate::batch::rank::{array, command, save_array};
+use crate::batch::resume::todo::Todo;
 use crate::batch::task_def::{Read, TaskDef, streams};
 use crate::client::Client;
 use crate::client::family::{FAMILY_MAX, Family};
 use crate::client::future::Future;
 use crate::client::options::Options;
+use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
@@ -36,6 +38,9 @@ const WINDOW_SLOT: u64 = 8;
 /// The largest number of instances that are submitted at once. A task without dependencies is submitted in parts of
 /// just this size, since each has a definition of its own, which every rank has to get: that pays off only for many.
 const PART: u64 = 16_384;
+/// The number of instances from which on those without inputs are submitted as a family of the engine. Gaps between
+/// what is done can be smaller.
+const FAMILY_LEAST: u64 = 16;
 
 /// Submits the instances of a plan's tasks to the engine, when their inputs are submitted and the window has room. A
 /// task that gathers an optional family (whose instances are allowed to fail) is submitted when all failures of the
@@ -59,6 +64,8 @@ pub(crate) struct Submitter<'a> {
     /// Results whose futures are held, since tasks that are not submitted yet will read them.
     pub(crate) retained: RetainedResults<'a>,
     read: Read,
+    /// By task number, whether the definition is too long for a family that the engine expands.
+    too_long: Vec<bool>,
     /// By task number, optional families (whose instances are allowed to fail), with the failures so far.
     losses: HashMap<usize, Losses>,
     /// By task number, reductions with `order = "any"` whose last merge steps are not submitted yet, since inputs are
@@ -68,11 +75,19 @@ pub(crate) struct Submitter<'a> {
     /// (`order = "any"`).
     pub(crate) merged: u64,
     window: u64,
+    /// The instances that run; all others are done.
+    pub(crate) todo: &'a Todo,
 }
 
 impl<'a> Submitter<'a> {
     /// Makes a submitter for a plan of which no instance is submitted yet.
-    pub(crate) fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        folder: &RunFolder,
+        client: &'a Client,
+        team: &'a Team,
+        todo: &'a Todo,
+    ) -> Self {
         let count = plan.tasks.len();
         let mut users = vec![Vec::new(); count];
         for number in 0..count {
@@ -89,16 +104,20 @@ impl<'a> Submitter<'a> {
             team,
             files: DatasetFiles::new(&plan.dir, computing.clone()),
             computing,
-            next: vec![0; count],
+            next: (0..count).map(|number| todo.next(number, 0)).collect(),
             begun: (0..count).map(|_| None).collect(),
-            left: (0..count).collect(),
+            left: (0..count)
+                .filter(|number| todo.next(*number, 0) < plan.tasks[*number].family.len())
+                .collect(),
             users,
-            retained: RetainedResults::new(client, count),
+            retained: RetainedResults::new(client, plan, todo),
             read: Read::new(plan),
-            losses: HashMap::new(),
+            too_long: vec![false; count],
+            losses: done_families(plan, todo),
             unordered: HashMap::new(),
             merged: 0,
             window: WINDOW.max(all.saturating_mul(WINDOW_SLOT)),
+            todo,
         }
     }
 
@@ -127,12 +146,12 @@ impl<'a> Submitter<'a> {
                 if self.users[number].iter().any(|user| self.is_ready(*user, self.next[*user])) {
                     continue;
                 }
-                let range = self.part(number, open[number])?;
-                if !range.is_empty() && self.begin_unordered(number)? {
+                let ranges = self.part(number, open[number])?;
+                if !ranges.is_empty() && self.begin_unordered(number)? {
                     began = true;
-                } else if !range.is_empty() {
-                    open[number] += range.end - range.start;
-                    entries.push(self.submit(number, range)?);
+                } else if !ranges.is_empty() {
+                    open[number] += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+                    entries.push(self.submit(number, &ranges)?);
                 }
             }
             if entries.len() == before {
@@ -155,8 +174,9 @@ impl<'a> Submitter<'a> {
         self.retained.clear();
         self.unordered.clear();
         let left = std::mem::take(&mut self.left).into_iter();
-        let never: Vec<_> =
-            left.map(|number| (number, self.next[number]..self.plan.tasks[number].family.len())).collect();
+        let never: Vec<_> = left
+            .flat_map(|number| self.todo.from(number, self.next[number]).map(move |range| (number, range)))
+            .collect();
         for (number, range) in &never {
             self.files.expect_all(&self.plan.tasks[*number], range.clone())?;
         }
@@ -178,36 +198,52 @@ impl<'a> Submitter<'a> {
         index < task.family.len() && task.references.iter().all(is_there)
     }
 
-    /// The range of instances of a task to submit now, of which `open` are submitted and have not ended. Empty if the
+    /// The ranges of instances of a task to submit now, of which `open` are submitted and have not ended. Empty if the
     /// window is full, or if inputs of the next instance are not submitted yet.
-    fn part(&mut self, number: usize, open: u64) -> Result<Range<u64>> {
+    fn part(&mut self, number: usize, open: u64) -> Result<Vec<Range<u64>>> {
         let (task, next) = (&self.plan.tasks[number], self.next[number]);
         let all = task.family.len();
         if !self.is_ready(number, next) {
-            return Ok(next..next);
+            return Ok(Vec::new());
         }
-        if is_whole(task) || self.begun[number].is_none() && self.is_lazy(number) {
-            return Ok(next..all);
+        if is_whole(task) {
+            return Ok(std::iter::once(next..all).collect());
+        }
+        if self.is_lazy(number) {
+            let end = self.todo.from(number, next).next().map_or(all, |run| run.end);
+            return Ok(std::iter::once(next..end).collect());
         }
         let room = self.window.saturating_sub(open).min(PART).min(all - next);
         if task.references.is_empty() && room < PART.min(all - next) {
-            return Ok(next..next);
+            return Ok(Vec::new());
         }
         let complete = task
             .references
             .iter()
             .all(|reference| self.next[reference.task] == self.plan.tasks[reference.task].family.len());
-        let mut end = next;
-        while end < next + room && (complete || self.is_ready(number, end)) {
-            end += 1;
+        let (mut ranges, mut left) = (Vec::new(), room);
+        for run in self.todo.from(number, next) {
+            let most = run.end.min(run.start.saturating_add(left));
+            let ready = |index: &u64| complete || self.is_ready(number, *index);
+            let end = if complete { most } else { (run.start..most).find(|at| !ready(at)).unwrap_or(most) };
+            left -= end - run.start;
+            ranges.extend((end > run.start).then_some(run.start..end));
+            if end < run.end {
+                break;
+            }
         }
-        Ok(next..end)
+        Ok(ranges)
     }
 
-    /// Whether a whole family goes to the engine as one item, which the engine expands into instances as it runs. So it
-    /// is if the task has neither dependencies nor dependants.
+    /// Whether all that is left of a family goes to the engine as one item, which the engine expands into instances as
+    /// it runs. So it is if the task has neither dependencies nor dependants, and no instance of it in between is done.
     fn is_lazy(&self, number: usize) -> bool {
         let task = &self.plan.tasks[number];
+        // of a task with files at rank 0, all instances are in one stream
+        let has_stream = self.begun[number].is_some() && !streams(task).is_empty();
+        if self.too_long[number] || has_stream || self.todo.from(number, self.next[number]).nth(1).is_some() {
+            return false;
+        }
         let saved = !task.action.is_command() && !task.saves.is_empty();
         let family = !matches!(
             task.action,
@@ -239,6 +275,9 @@ impl<'a> Submitter<'a> {
     fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| Error::internal("a task is not in its plan"))?;
+        // nothing waits for tasks that earlier runs have done
+        let is_done = |task: usize| self.todo.next(task, 0) == self.plan.tasks[task].family.len();
+        def.leave_out(|group| group.wanted.is_empty() && is_done(group.task));
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
                 group.without.clone_from(losses.lost());
@@ -247,25 +286,39 @@ impl<'a> Submitter<'a> {
         Ok(Box::new(OpenTask::new(def)))
     }
 
-    fn submit(&mut self, number: usize, range: Range<u64>) -> Result<SubmittedInstances> {
-        let lazy = self.begun[number].is_none() && self.is_lazy(number);
+    fn submit(&mut self, number: usize, ranges: &[Range<u64>]) -> Result<SubmittedInstances> {
+        let is_lazy = self.is_lazy(number);
         let mut begun = match self.begun[number].take() {
             Some(begun) => begun,
             None => self.begin(number)?,
         };
-        let Range { start: first, mut end } = range;
-        let instances = match if lazy { self.family(&begun, &range) } else { None } {
-            Some(family) => SubmittedFutures::Lazy(family),
+        let lazy = match ranges {
+            [range] if is_lazy => self.family(&begun, range),
+            _ => None,
+        };
+        let is_too_long = lazy.is_none() && is_lazy;
+        self.too_long[number] |= is_too_long;
+        let mut indices = Runs::default();
+        let instances = match lazy {
+            Some(family) => {
+                ranges.iter().for_each(|range| indices.extend(range.start, range.end - range.start));
+                SubmittedFutures::Lazy(family)
+            }
             None => {
-                if lazy {
+                let mut futures = Vec::new();
+                for range in ranges {
                     // the engine takes no family whose definition or range is so long
-                    end = end.min(first + PART);
+                    let most = range.end.min(range.start + PART);
+                    let range = if is_too_long { range.start..most } else { range.clone() };
+                    indices.extend(range.start, range.end - range.start);
+                    futures.extend(self.instances(&mut begun, range, ranges.len() > 1)?);
                 }
-                SubmittedFutures::Each(self.instances(&mut begun, first..end)?)
+                SubmittedFutures::Each(futures)
             }
         };
-        let last = end == begun.def.task.family.len();
-        self.next[number] = end;
+        let end = indices.get(indices.len().saturating_sub(1)).map_or(u64::MAX, |last| last + 1);
+        self.next[number] = self.todo.next(number, end);
+        let last = self.next[number] == begun.def.task.family.len();
         let sunk = streams(&begun.def.task);
         let extract = if begun.def.keep == sunk { Vec::new() } else { sunk };
         let mut saves = Vec::new();
@@ -273,17 +326,17 @@ impl<'a> Submitter<'a> {
         if let SubmittedFutures::Each(futures) = &instances {
             if begun.def.task.optional {
                 let losses = self.losses.entry(number).or_default();
-                losses.watch(first, self.client.watch(futures), last);
+                losses.watch(indices.clone(), self.client.watch(futures), last);
             }
-            saves = self.save(&mut begun, first, futures)?;
+            saves = self.save(&mut begun, &indices, futures)?;
             if !self.users[number].is_empty() {
-                self.retained.hold(number, first, futures, &begun.def.keep);
+                self.retained.hold(number, &indices, futures, &begun.def.keep);
             }
         }
         if !last {
             self.begun[number] = Some(begun);
         }
-        Ok(SubmittedInstances { task: number, first, last, instances, extract, saves })
+        Ok(SubmittedInstances { task: number, indices, last, instances, extract, saves })
     }
 
     /// Submits a range of instances of a task without dependencies as one engine family. `None` if the definition is
@@ -305,8 +358,17 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    fn instances(&mut self, begun: &mut OpenTask, range: Range<u64>) -> Result<Vec<Future<Artifact>>> {
-        if let Some(family) = self.family(begun, &range) {
+    /// Submits a range of instances. `is_sparse` tells that it is one of many, with gaps between them.
+    fn instances(
+        &mut self,
+        begun: &mut OpenTask,
+        range: Range<u64>,
+        is_sparse: bool,
+    ) -> Result<Vec<Future<Artifact>>> {
+        // a family has a definition of its own
+        if (!is_sparse || range.end - range.start >= FAMILY_LEAST)
+            && let Some(family) = self.family(begun, &range)
+        {
             return Ok(family.range(0..family.len()));
         }
         match begun.def.task.action {
@@ -362,7 +424,7 @@ impl<'a> Submitter<'a> {
     fn save(
         &mut self,
         begun: &mut OpenTask,
-        first: u64,
+        indices: &Runs,
         arrays: &[Future<Artifact>],
     ) -> Result<Vec<Vec<Future<Artifact>>>> {
         if begun.def.task.action.is_command() || begun.def.task.saves.is_empty() {
@@ -373,7 +435,7 @@ impl<'a> Submitter<'a> {
         let mut all = Vec::with_capacity(begun.def.task.saves.len());
         for number in 0..begun.def.task.saves.len() {
             let mut saves = Vec::with_capacity(arrays.len());
-            for (index, array) in (first..).zip(arrays) {
+            for (index, array) in indices.iter().zip(arrays) {
                 let arguments = (&sent, index, number as u32, array);
                 saves.push(match self.files.expect(&begun.def.task, number, index)? {
                     None => options.submit(save_array::save_file, arguments),
@@ -402,6 +464,13 @@ impl<'a> Submitter<'a> {
         let groups = &begun.def.groups;
         range.map(|index| Ok(submit(&options, &sent, index, self.retained.inputs(groups, index)?))).collect()
     }
+}
+
+/// The optional families of which all instances are done: none of them has failed.
+fn done_families(plan: &Plan, todo: &Todo) -> HashMap<usize, Losses> {
+    let tasks = plan.tasks.iter().enumerate();
+    let done = tasks.filter(|(number, task)| task.optional && todo.next(*number, 0) == task.family.len());
+    done.map(|(number, _)| (number, Losses::none())).collect()
 }
 
 /// Whether all instances of a task are submitted at once, after everything that the task depends on.

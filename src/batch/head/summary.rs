@@ -3,10 +3,11 @@
 use crate::batch::failure::{self, FailedInstance, Parts};
 use crate::batch::head::display::{bytes, shown};
 use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::outputs::shared_files::{LeftFile, Sinks};
 use crate::batch::head::progress::Tally;
 use crate::batch::head::run_folder::RunFolder;
-use crate::batch::head::shared_files::{LeftFile, Sinks};
 use crate::batch::head::stopped::{StopReason, Stopped};
+use crate::batch::rank::deadline;
 use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;
 use crate::console::counted;
@@ -67,8 +68,12 @@ impl Summary {
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
         // a task that prepares its command in the slot of a short one counts too, beside that one
         let used = (100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9)).min(100.0);
+        let earlier = match collected.earlier {
+            0 => String::new(),
+            earlier => format!(" ({earlier} by earlier runs)"),
+        };
         let mut text = format!(
-            "{}: {} done in {seconds:.2} s, {} moved rank to rank, {used:.0} % of {slots} slots used\n",
+            "{}: {} done{earlier} in {seconds:.2} s, {} moved rank to rank, {used:.0} % of {slots} slots used\n",
             plan.name,
             tasks(done),
             bytes(totals.bytes_moved)
@@ -96,7 +101,10 @@ impl Summary {
         }
         let without: Vec<&FailedInstance> = failed.iter().chain(&skipped).chain(&left).collect();
         text += &results(plan, &collected.sinks, &without, &stopped);
-        text += &leave(later, &collected.sinks.left, stopped.why);
+        // a notice to another rank alone is known from what that rank has not started
+        let is_noticed = left.iter().any(|left| left.cause.message == deadline::NOTICED);
+        let why = stopped.why.or(is_noticed.then_some(StopReason::Asked));
+        text += &leave(later, &collected.sinks.left, why);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
@@ -105,6 +113,12 @@ impl Summary {
             let (outputs, is) = (counted(unlogged, "output"), if unlogged == 1 { "is" } else { "are" });
             let _ =
                 writeln!(text, "log     {outputs} {is} not in it: it is full, see `log-total` in `[policy]`");
+        }
+        if let Some(failure) = &collected.unrecorded {
+            let _ = writeln!(
+                text,
+                "warning the journal could not be written ({failure}): the next run does not know of all that is done"
+            );
         }
         let mut errors =
             errors(plan, &failed, &skipped, &collected.sinks.failed, collected.failures_file.as_deref());
@@ -135,7 +149,7 @@ fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>) -> String {
         Some(StopReason::Asked) => "a signal asked to stop",
         _ => "the job's time is over",
     };
-    let mut text = format!("left    {} for the next run: {why}; the next run begins anew\n", tasks(count));
+    let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
     match files {
         [first, .., last] if files.len() as u64 > NAMED => {
             let _ = writeln!(text, "left    {} .. {} ({} files)", first.name, last.name, files.len());

@@ -29,8 +29,10 @@ use std::time::{Duration, Instant};
 
 /// The signals by which batch systems and users end jobs.
 const ENDING_SIGNALS: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
-/// Time for which the failure of a command that such a signal has killed is held back: if the rank gets one too, the
-/// instance was stopped and has not failed.
+/// The signals by which batch systems give notice that a job ends soon.
+const NOTICE_SIGNALS: [i32; 3] = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGXCPU];
+/// The time for which the failure of a command that such a signal has killed is held back. If this rank gets one
+/// meanwhile, the job is being stopped, and the instance has not failed.
 const SOON: Duration = Duration::from_millis(200);
 
 /// Runs the command of an instance that has inputs from other tasks. A task function: the engine runs it on the rank
@@ -67,12 +69,12 @@ pub(crate) fn execute_for_reading(
     attempt(def, index, inputs, StreamPlace::AsRead)
 }
 
-/// The place of the streams that a command's result has.
+/// Where a command's result has its streams (standard output and error).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamPlace {
-    /// A file for a large stream, since results together may take any amount of memory.
+    /// A large stream is put into a file, since many results together may take any amount of memory.
     Bounded,
-    /// Where the stream is: in memory if the rank's budget for output had room for it.
+    /// A stream stays where it was read to: in memory, if the rank's budget for output had room for it.
     AsRead,
 }
 
@@ -90,18 +92,21 @@ fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -
     };
     let kind = error.failure();
     (detail.command, detail.took) = (Some(kind), begin.elapsed());
-    if let commands::FailureKind::Exit(code) = kind
-        && signals::signal_of(code).is_some_and(|signal| ENDING_SIGNALS.contains(&signal))
-    {
-        // a batch system signals all processes of a job, and this rank may be the last to get it
+    let signal = if let commands::FailureKind::Exit(code) = kind { signals::signal_of(code) } else { None };
+    // a batch system signals all processes of a job, and this rank may be the last to get it
+    if signal.is_some_and(|signal| ENDING_SIGNALS.contains(&signal)) {
         rank_state::current().is_ending(SOON);
+    }
+    if signal.is_some_and(|signal| NOTICE_SIGNALS.contains(&signal)) && rank_state::current().is_noticed(SOON)
+    {
+        return Err(left(deadline::NOTICED));
     }
     if !is_tried_again(&execution.retry_on, kind) {
         return Err(Failure::new(error).or_detail(|| detail.encode()));
     }
     if attempt <= execution.retries {
         if !rank_state::current().deadline.admits(def.number, pause_after(execution.backoff, attempt)) {
-            return Err(left(deadline::TOO_LATE));
+            return Err(left(rank_state::current().deadline.why_not()));
         }
         log::info!("{}: attempt {attempt}: {error}; it is tried again", def.label(index));
     }
@@ -282,7 +287,8 @@ fn specify(
     Ok(spec)
 }
 
-/// Whether standard output and standard error of a command go nowhere, in this order, so that they are not read at all.
+/// Whether standard output and standard error of a command, in this order, are thrown away, so that the rank need not
+/// read them.
 fn unread(def: &TaskDef) -> [bool; 2] {
     let saved = def.task.saves.iter().any(|save| !matches!(save.select, Select::File(_)));
     let kept = |which| def.keep.contains(&which);
@@ -381,7 +387,7 @@ impl<'a> KeptOutput<'a> {
         kept.map_err(|error| root.full(&format!("the output `{}` cannot be kept", out.name), &error))
     }
 
-    /// A stream as an output. One that is in memory and large is moved to a file, since the memory of a rank for what
+    /// Makes an output of a stream. A large stream in memory is moved to a file, since the rank's memory for what
     /// commands print is bounded.
     fn stream(output: &'a StreamOutput, place: StreamPlace) -> Result<KeptOutput<'a>, Failure> {
         match output.content() {

@@ -48,6 +48,8 @@ pub(crate) struct JobDeadline {
 
 /// The reason, as the user reads it, why an instance was not started.
 pub(crate) const TOO_LATE: &str = "the job ends before it could";
+/// The reason, as the user reads it, why an instance was not started, or was ended by the signal itself.
+pub(crate) const NOTICED: &str = "a signal asked to stop";
 /// The reason, as the user reads it, why a running command was ended.
 pub(crate) const OVER: &str = "the job's time was over";
 
@@ -114,6 +116,11 @@ impl JobDeadline {
         !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())
     }
 
+    /// The reason, as the user reads it, why [`JobDeadline::admits`] has refused an instance.
+    pub(crate) fn why_not(&self) -> &'static str {
+        if self.closed.load(Ordering::Acquire) { NOTICED } else { TOO_LATE }
+    }
+
     /// Adds the run time of an instance to the mean of its task, from which later run times are expected.
     pub(crate) fn learn(&self, task: u32, took: Duration) {
         if self.limited.load(Ordering::Acquire)
@@ -153,13 +160,13 @@ mod tests {
         assert!(limit.admits(now, Duration::ZERO, 1) && limit.admits(now + 3 * SECOND, Duration::ZERO, 1));
         assert!(!limit.admits(now + 5 * SECOND, Duration::ZERO, 1));
         assert!(!limit.admits(now, 5 * SECOND, 1));
-        // one that nothing is known of, until others have ended
+        // a task of unknown run time is admitted until others have ended
         assert!(limit.admits(now + 9 * SECOND, Duration::ZERO, 2));
         limit.learn(2, SECOND);
         limit.learn(2, 3 * SECOND);
         assert_eq!(limit.expected(2), 2 * SECOND);
         assert!(!limit.admits(now + 9 * SECOND, Duration::ZERO, 2));
-        // what a script says counts more than what was seen
+        // a time that the script states takes precedence over measured ones
         limit.learn(1, SECOND);
         assert_eq!(limit.expected(1), 6 * SECOND);
         assert!(!limit.admits(now + 10 * SECOND, Duration::ZERO, 3));

@@ -88,7 +88,7 @@ impl<'a> Inputs<'a> {
         let mut paths = vec![Vec::new(); self.def.staged.len()];
         for (reference, paths) in paths.iter_mut().enumerate().filter(|(at, _)| self.def.staged[*at]) {
             let files = self.files(reference)?;
-            // one directory for each file, so that files of equal names keep them
+            // one directory for each file, so that files with equal names can keep them
             let named = files.into_iter().enumerate().map(|(at, (name, input))| {
                 let name = Path::new(&*name).file_name().map_or("file".into(), |name| name.to_string_lossy());
                 (format!(".in/{reference}/{at}/{name}"), input)

@@ -22,15 +22,15 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The shortest output, in bytes, that a log is filled up with.
+/// The shortest part of an output, in bytes, that is still worth writing to a log that is nearly full.
 const SHORTEST: u64 = 1 << 10;
 
 /// The bounds of the log of a rank, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogLimits {
-    /// How much is kept of one stream of an instance.
+    /// The most bytes that the log keeps of one stream of an instance.
     pub stream: u64,
-    /// How much the log of a rank may have. The last quarter is for instances that fail.
+    /// The most bytes that the log of a rank has. The last quarter is reserved for instances that fail.
     pub rank: u64,
 }
 
@@ -156,8 +156,9 @@ pub(crate) struct LoggedOutput {
     pub label: String,
 }
 
-/// A pattern of a user for labels of instances: `sim` matches all instances of the task, `sim[T=300]` those with that
-/// value. A column of a table may be written without the table: `sim[id=A1]` for `sim[case.id=A1]`.
+/// A user's pattern for labels of instances: `sim` matches all instances of the task, `sim[T=300]` those with that
+/// value of the parameter. A column of a table may be given without the table's name: `sim[id=A1]` for
+/// `sim[case.id=A1]`.
 pub(crate) struct LabelPattern<'p> {
     text: &'p str,
     parts: Option<(String, Vec<String>)>,

@@ -20,5 +20,6 @@ pub(crate) mod open_datasets;
 pub(crate) mod rank_state;
 pub(crate) mod save_array;
 pub(crate) mod save_files;
+pub(crate) mod saved_results;
 pub(crate) mod short_commands;
 pub(crate) mod stdin;

@@ -1,9 +1,9 @@
-//! HDF5 files of datasets that a rank is still writing. It is their owner: rank 0 has chosen it to write them, alone,
-//! since HDF5 allows only one writer.
+//! HDF5 files of datasets that a rank is still writing. The rank is the owner of such a file: rank 0 has chosen it as
+//! the only writer, since HDF5 allows only one.
 //!
-//! A file is written under a temporary name; when everything that goes into it is there, or has failed, it gets its
-//! own. Datasets of which a part is missing are taken out of it before. Where a file is already, its groups, attributes
-//! and other datasets are kept: the new datasets go into a copy of it, which is renamed over it.
+//! A file is written under a temporary name, and renamed when everything that belongs into it has been written or has
+//! failed. Datasets with missing parts are removed before that. If a file exists under the final name, its groups,
+//! attributes and other datasets are kept: the new datasets are added to a copy, which is renamed over it.
 
 use crate::arrays::ArrayValue;
 use crate::arrays::dataset::{ExistingFile, FileWriter, NewDataset};

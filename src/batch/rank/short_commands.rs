@@ -76,7 +76,7 @@ pub(crate) fn run(
         return commands::run(spec);
     }
     let lent = if paces.are_short(def.number) { task_context::lend() } else { None };
-    // a limit of one and a half times the slots: commands that begin or end do not use a core all the time
+    // a limit of one and a half times the slots: commands that are starting or ending do not use a core all the time
     spec.room = lent.as_ref().map(|lent| lent.slots + lent.slots.div_ceil(2));
     let begin = Instant::now();
     let mut running = RunningCommand::start(spec)?;

@@ -63,7 +63,7 @@ impl Arrived {
         }
     }
 
-    /// Stands for a message that is damaged.
+    /// Makes the value that stands for a damaged message: a message without outputs, with that reason.
     pub(super) fn damaged() -> Arrived {
         Arrived::Refused("internal error: a command's outputs have come damaged".into())
     }

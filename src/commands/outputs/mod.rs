@@ -250,7 +250,7 @@ impl CommandOutputs {
         message
     }
 
-    /// The message with the bytes of all files, if it is in memory already: for another send, or as it came from
+    /// The message with the bytes of all files, if it is in memory already: made for another send, or received from
     /// another rank.
     fn whole_already(&self) -> Option<Arc<Vec<u8>>> {
         if let Some(arrived) = &*self.0.arrived.lock() {

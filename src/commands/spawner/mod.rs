@@ -143,7 +143,7 @@ impl Spawner {
         }
         let (ours, theirs) = UnixStream::pair()?;
         let number = self.channels.fetch_add(1, Ordering::Relaxed);
-        wire::send(&self.control.lock(), &Control::Lane(number), &[OwnedFd::from(theirs).as_fd()])?;
+        wire::send(&self.control.lock(), &Control::Channel(number), &[OwnedFd::from(theirs).as_fd()])?;
         Ok(SpawnChannel { number, socket: ours, runs: 0, buffer: Vec::new() })
     }
 

@@ -97,7 +97,7 @@ impl Server {
                     *self.table.lock() =
                         files.into_iter().next().map(|file| Arc::new(PidTable::from_file(file)));
                 }
-                Control::Lane(number) => {
+                Control::Channel(number) => {
                     if let Some(socket) = files.into_iter().next() {
                         self.open_channel(number, socket)?;
                     }
@@ -256,7 +256,7 @@ impl Server {
         self.groups().iter().for_each(|channel| channel.signal_any(Signal::KILL));
     }
 
-    /// The directories that the rank has registered for removal. The list is empty afterwards.
+    /// Takes the list of directories that the rank has registered for removal, and leaves it empty.
     pub(crate) fn to_remove(&self) -> Vec<PathBuf> {
         std::mem::take(&mut *self.remove.lock())
     }

@@ -41,7 +41,7 @@ pub(crate) enum Control {
     Table,
     /// A new channel with this number, on which the rank will have commands started. Its socket is sent along with the
     /// message.
-    Lane(u32),
+    Channel(u32),
     /// A signal to be sent to the process group of a command. Has no effect if the command has ended.
     Signal {
         /// The number of the channel on which the command was started.
@@ -127,7 +127,7 @@ pub(crate) fn send<M: Serialize>(
 }
 
 /// Receives a message with the open files sent along. `None` if the other side has closed the connection or has died.
-/// `buffer` is only a place for the bytes, reused between calls.
+/// `buffer` receives the bytes; it is passed in so that calls can reuse its memory.
 pub(crate) fn receive<M: DeserializeOwned>(
     mut socket: &UnixStream,
     buffer: &mut Vec<u8>,
@@ -233,7 +233,7 @@ mod tests {
                 receiver.join().map_err(|_| io::Error::other("a panic"))?
             })?;
             let (message, files) = received.expect("a message");
-            // what the rank keeps does not travel
+            // fields that only the rank uses are not sent
             let (run, sent) = start(length);
             let kept = CommandSpec { ok_exit: vec![], scratch: "".into(), grace: Duration::ZERO, ..sent };
             assert_eq!(message, (run, kept));

@@ -82,7 +82,7 @@ static PLACE: OnceLock<String> = OnceLock::new();
 /// The handlers that were there before, in the order of [`DEADLY`]; null where none was replaced.
 static BEFORE: [AtomicPtr<libc::sigaction>; DEADLY.len()] =
     [const { AtomicPtr::new(ptr::null_mut()) }; DEADLY.len()];
-/// Set once a signal was told: a stack overflow ends in an abort, which need not be told too.
+/// Set once the handler has named a task: a stack overflow ends in an abort, which need not be reported as well.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Installs, once in a process, the handlers that name the task in which the process ends. `place` is the rank with its

@@ -1,4 +1,5 @@
-//! Seats for compute threads, and compensating threads, which take over while some threads wait inside tasks.
+//! Compensating threads, which take over while some compute threads wait inside tasks, and the seats that say how many
+//! threads of each pool may take jobs.
 //!
 //! A task that waits keeps its thread, for its stack, but not its slot. So there are several rayon pools. The first few
 //! have as many threads as the rank has slots: the second is started when a thread of the first waits, and so on.
@@ -18,9 +19,9 @@ use std::sync::Arc;
 /// threads of its pool, so tasks that are nested deeper than these pools go compute theirs on one thread.
 const WIDE_POOLS: usize = 8;
 
-/// Number of threads of the pool number `seat`, on a rank of `slots` slots.
-pub(crate) fn pool_size(seat: usize, slots: usize) -> usize {
-    if seat < WIDE_POOLS { slots } else { 1 }
+/// Number of threads of the pool number `pool`, on a rank of `slots` slots.
+pub(crate) fn pool_size(pool: usize, slots: usize) -> usize {
+    if pool < WIDE_POOLS { slots } else { 1 }
 }
 
 /// The place where the only thread of a narrow pool waits until it may take jobs again.
@@ -98,7 +99,7 @@ pub(crate) struct Taken {
     /// `None` for a wide pool, whose threads rayon lets look for work.
     pub gate: Option<Arc<Gate>>,
     /// The number of the pool, from 0.
-    pub seat: usize,
+    pub pool: usize,
 }
 
 impl BlockingSeats {
@@ -119,22 +120,21 @@ impl BlockingSeats {
         &mut self,
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<(), ThreadPoolBuildError> {
-        let seat = self.pools.len();
-        let (threads, size) = (Arc::new(build(seat)?), pool_size(seat, self.slots));
-        let gate = (seat >= WIDE_POOLS).then(Arc::default);
+        let pool = self.pools.len();
+        let (threads, size) = (Arc::new(build(pool)?), pool_size(pool, self.slots));
+        let gate = (pool >= WIDE_POOLS).then(Arc::default);
         self.pools.push(SeatPool { threads, gate, size, taken: 0 });
-        self.open.insert(seat);
+        self.open.insert(pool);
         Ok(())
     }
 
-    /// Changes the number of taken seats of the pool number `seat`.
-    fn set_taken(&mut self, seat: usize, taken: usize) {
-        let pool = &mut self.pools[seat];
-        pool.taken = taken;
-        if taken < pool.size {
-            self.open.insert(seat);
+    /// Changes the number of taken seats of the pool number `pool`.
+    fn set_taken(&mut self, pool: usize, taken: usize) {
+        self.pools[pool].taken = taken;
+        if taken < self.pools[pool].size {
+            self.open.insert(pool);
         } else {
-            self.open.remove(&seat);
+            self.open.remove(&pool);
         }
     }
 
@@ -150,11 +150,11 @@ impl BlockingSeats {
         }
         let mut open = self.open.iter().copied();
         let first = open.next()?;
-        let seat = if Some(first) == except { open.next().unwrap_or(first) } else { first };
-        self.set_taken(seat, self.pools[seat].taken + 1);
+        let pool = if Some(first) == except { open.next().unwrap_or(first) } else { first };
+        self.set_taken(pool, self.pools[pool].taken + 1);
         self.active += 1;
-        let SeatPool { threads, gate, .. } = &self.pools[seat];
-        Some(Taken { threads: threads.clone(), gate: gate.clone(), seat })
+        let SeatPool { threads, gate, .. } = &self.pools[pool];
+        Some(Taken { threads: threads.clone(), gate: gate.clone(), pool })
     }
 
     /// Whether more threads compute than there are slots.
@@ -162,13 +162,13 @@ impl BlockingSeats {
         self.missing() < 0
     }
 
-    /// Gives a seat of the pool number `seat` back: its thread takes no more jobs.
-    pub(crate) fn leave(&mut self, seat: usize) {
+    /// Gives a seat of the pool number `pool` back: its thread takes no more jobs.
+    pub(crate) fn leave(&mut self, pool: usize) {
         self.active -= 1;
-        self.set_taken(seat, self.pools[seat].taken - 1);
+        self.set_taken(pool, self.pools[pool].taken - 1);
     }
 
-    /// Notes that a thread of the pool number `seat` waits inside a task, so that another may compute.
+    /// Notes that a thread of the pool number `pool` waits inside a task, so that another may compute.
     /// `in_task` says whether the thread was counted as one that takes jobs; a thread that computes a parallel part of
     /// another's task is not. Starts a further pool if no seat is free.
     ///
@@ -176,33 +176,33 @@ impl BlockingSeats {
     /// When no threads can be started: then nothing has changed.
     pub(crate) fn pause(
         &mut self,
-        seat: usize,
+        pool: usize,
         in_task: bool,
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<(), ThreadPoolBuildError> {
         self.active -= 1;
-        self.set_taken(seat, self.pools[seat].taken + usize::from(!in_task));
+        self.set_taken(pool, self.pools[pool].taken + usize::from(!in_task));
         let missing = self.missing();
         let mut free = 0;
-        for pool in self.open.iter().map(|&seat| &self.pools[seat]) {
+        for open in self.open.iter().map(|&pool| &self.pools[pool]) {
             if free >= missing {
                 break;
             }
-            free += (pool.size - pool.taken) as isize;
+            free += (open.size - open.taken) as isize;
         }
         if free < missing
             && let Err(error) = self.grow(build)
         {
-            self.resume(seat, in_task);
+            self.resume(pool, in_task);
             return Err(error);
         }
         Ok(())
     }
 
-    /// Notes that a thread of the pool number `seat`, which has waited inside a task, goes on.
-    pub(crate) fn resume(&mut self, seat: usize, in_task: bool) {
+    /// Notes that a thread of the pool number `pool`, which has waited inside a task, goes on.
+    pub(crate) fn resume(&mut self, pool: usize, in_task: bool) {
         self.active += 1;
-        self.set_taken(seat, self.pools[seat].taken - usize::from(!in_task));
+        self.set_taken(pool, self.pools[pool].taken - usize::from(!in_task));
     }
 }
 
@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn whoever_waits_makes_room_for_another_one() {
         let mut seats = BlockingSeats::new(2, build).unwrap();
-        let pools: Vec<usize> = (0..2).filter_map(|_| seats.take(None)).map(|taken| taken.seat).collect();
+        let pools: Vec<usize> = (0..2).filter_map(|_| seats.take(None)).map(|taken| taken.pool).collect();
         assert_eq!(pools, [0, 0]);
         assert!(seats.take(None).is_none());
         seats.pause(0, true, build).unwrap();
-        assert_eq!(seats.take(None).map(|taken| taken.seat), Some(1), "the first pool has no seat left");
+        assert_eq!(seats.take(None).map(|taken| taken.pool), Some(1), "the first pool has no seat left");
         seats.resume(0, true);
         assert!(seats.is_crowded() && seats.take(None).is_none());
         seats.leave(1);
@@ -236,13 +236,13 @@ mod tests {
             let nested: Vec<usize> = (0..5)
                 .map(|_| {
                     let taken = seats.take(None).expect("a seat");
-                    seats.pause(taken.seat, true, build).unwrap();
-                    taken.seat
+                    seats.pause(taken.pool, true, build).unwrap();
+                    taken.pool
                 })
                 .collect();
-            for seat in nested.into_iter().rev() {
-                seats.resume(seat, true);
-                seats.leave(seat);
+            for pool in nested.into_iter().rev() {
+                seats.resume(pool, true);
+                seats.leave(pool);
             }
         }
         assert_eq!(seats.pools.len(), 6);
@@ -268,7 +268,7 @@ mod tests {
         let mut seats = BlockingSeats::new(4, build).unwrap();
         for _ in 0..200 {
             let taken = seats.take(None).expect("a seat");
-            seats.pause(taken.seat, true, build).unwrap();
+            seats.pause(taken.pool, true, build).unwrap();
         }
         let threads: usize = seats.pools.iter().map(|pool| pool.size).sum();
         assert!((200..=208).contains(&threads), "{threads}");
@@ -277,10 +277,10 @@ mod tests {
     #[test]
     fn a_parallel_part_that_waits_takes_a_seat_of_its_pool() {
         let mut seats = BlockingSeats::new(2, build).unwrap();
-        assert_eq!(seats.take(None).map(|taken| taken.seat), Some(0));
+        assert_eq!(seats.take(None).map(|taken| taken.pool), Some(0));
         seats.pause(0, false, build).unwrap();
-        assert_eq!(seats.take(None).map(|taken| taken.seat), Some(1));
-        assert_eq!(seats.take(Some(0)).map(|taken| taken.seat), Some(1));
+        assert_eq!(seats.take(None).map(|taken| taken.pool), Some(1));
+        assert_eq!(seats.take(Some(0)).map(|taken| taken.pool), Some(1));
         assert!(seats.take(None).is_none());
     }
 
@@ -294,7 +294,7 @@ mod tests {
                 .spawn_handler(|_| Err(std::io::Error::other("too many")))
                 .build()
         };
-        assert!(seats.pause(taken.seat, true, too_many).is_err());
+        assert!(seats.pause(taken.pool, true, too_many).is_err());
         assert!(seats.take(None).is_none() && !seats.is_crowded());
     }
 }

@@ -18,10 +18,10 @@ pub(crate) struct Loans {
 }
 
 impl Loans {
-    /// Offers the slot of `task`, which only waits for work elsewhere, so that another task can start. `seat` is the
+    /// Offers the slot of `task`, which only waits for work elsewhere, so that another task can start. `pool` is the
     /// number of its thread's pool (see `blocking`).
-    pub(crate) fn offer(&mut self, task: TaskId, seat: usize) {
-        self.offered.push_back((task, seat));
+    pub(crate) fn offer(&mut self, task: TaskId, pool: usize) {
+        self.offered.push_back((task, pool));
     }
 
     /// Takes the oldest offer of a slot, if fewer than `most` slots are lent: the task, with the number of its thread's

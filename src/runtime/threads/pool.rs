@@ -13,7 +13,7 @@ use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::DurationEstimate;
-use crate::runtime::threads::task_context::{self, Home, Seat};
+use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
 use crate::task::value::AnyValue;
 use crate::transport::BulkSource;
 use parking_lot::Mutex;
@@ -110,18 +110,18 @@ struct JobQueue {
 }
 
 impl PoolShared {
-    /// Starts the threads of the pool number `seat`, on a rank of `slots` slots; each seat number belongs to one rayon
+    /// Starts the threads of the pool number `pool`, on a rank of `slots` slots; each number belongs to one rayon
     /// pool.
-    fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
+    fn build(self: &Arc<Self>, slots: usize, pool: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
         let (shared, home) = (Arc::downgrade(self), self.home.clone());
         rayon::ThreadPoolBuilder::new()
-            .num_threads(pool_size(seat, slots))
+            .num_threads(pool_size(pool, slots))
             .stack_size(self.stack)
-            .thread_name(move |n| format!("dtask-compute-{}", seat * slots + n))
+            .thread_name(move |n| format!("dtask-compute-{}", pool * slots + n))
             .start_handler(move |_| {
                 job::quiet_thread();
-                let own = ThreadSeat { shared: shared.clone(), slots, seat };
-                task_context::take_seat(Rc::new(own), home.clone());
+                let own = PoolThreadSlot { shared: shared.clone(), slots, pool };
+                task_context::become_compute_thread(Rc::new(own), home.clone());
             })
             .panic_handler(job::abort)
             .build()
@@ -134,11 +134,11 @@ impl PoolShared {
             let mut queue = self.queue.lock();
             if queue.jobs.is_empty() { None } else { queue.seats.take(except) }
         };
-        let Some(Taken { threads, gate, seat }) = taken else { return };
+        let Some(Taken { threads, gate, pool }) = taken else { return };
         match gate {
             None => {
                 let shared = self.clone();
-                threads.spawn_fifo(move || shared.work(seat));
+                threads.spawn_fifo(move || shared.work(pool));
             }
             Some(gate) if !gate.open() => {
                 let shared = Arc::downgrade(self);
@@ -146,7 +146,7 @@ impl PoolShared {
                     while gate.pass()
                         && let Some(shared) = shared.upgrade()
                     {
-                        shared.work(seat);
+                        shared.work(pool);
                     }
                 });
             }
@@ -160,8 +160,8 @@ impl PoolShared {
         loop {
             let lent = {
                 let JobQueue { seats, loans, .. } = &mut *self.queue.lock();
-                let Some((task, seat)) = loans.next(slots) else { return };
-                let lent = seats.pause(seat, true, |seat| self.build(slots, seat)).is_ok();
+                let Some((task, pool)) = loans.next(slots) else { return };
+                let lent = seats.pause(pool, true, |pool| self.build(slots, pool)).is_ok();
                 if lent {
                     loans.lent(task);
                 }
@@ -174,15 +174,15 @@ impl PoolShared {
     }
 
     /// The loop of a thread: takes jobs and runs them until there are none, so that many tasks cost one hand-over.
-    fn work(self: &Arc<Self>, seat: usize) {
+    fn work(self: &Arc<Self>, pool: usize) {
         // rayon may run this loop on top of a task that waits for its own parallel part, and which goes on only when
         // the loop has returned: it must neither run all other jobs first nor a job that waits
         if job::current().is_some() {
-            return self.work_inside(seat);
+            return self.work_inside(pool);
         }
         let driver = self.driver.get();
         let mut unreported = 0;
-        while let Some(job) = self.next(seat, driver.as_deref()) {
+        while let Some(job) = self.next(pool, driver.as_deref()) {
             let ended = job.run(&self.place);
             unreported += ended.nanos;
             self.done.push(ComputeEvent::Ended(ended));
@@ -201,9 +201,9 @@ impl PoolShared {
         }
     }
 
-    /// The next job for a thread of the pool number `seat`, for which it looks for up to 2 ms. `None` if no job has
+    /// The next job for a thread of the pool number `pool`, for which it looks for up to 2 ms. `None` if no job has
     /// come, or if more threads compute than there are slots; the thread's seat is given back then.
-    fn next(self: &Arc<Self>, seat: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
+    fn next(self: &Arc<Self>, pool: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
         let mut queue = self.queue.lock();
         if !queue.seats.is_crowded() {
             if let Some(job) = self.pop(&mut queue) {
@@ -222,7 +222,7 @@ impl PoolShared {
                 }
             }
         }
-        queue.seats.leave(seat);
+        queue.seats.leave(pool);
         drop(queue);
         if let Some(driver) = driver {
             driver.hand_back();
@@ -254,45 +254,45 @@ impl PoolShared {
 
     /// Runs one job on a thread that is within another task, which waits for its own parallel part (rayon): only one,
     /// so that the outer task soon goes on.
-    fn work_inside(self: &Arc<Self>, seat: usize) {
+    fn work_inside(self: &Arc<Self>, pool: usize) {
         let job = {
             let mut queue = self.queue.lock();
             let job = if queue.seats.is_crowded() { None } else { self.pop(&mut queue) };
             match job {
                 Some(job) => job,
-                None => return queue.seats.leave(seat),
+                None => return queue.seats.leave(pool),
             }
         };
         match if job.nests() { Err(job) } else { job.run_here(&self.place, &mut Instant::now()) } {
             Ok(ended) => {
                 self.done.push(ComputeEvent::Ended(ended));
                 let shared = self.clone();
-                rayon::spawn_fifo(move || shared.work(seat)); // into the pool that this thread belongs to
+                rayon::spawn_fifo(move || shared.work(pool)); // into the pool that this thread belongs to
             }
             Err(job) => {
                 let mut queue = self.queue.lock();
                 queue.jobs.push_front(job);
                 self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
-                queue.seats.leave(seat);
+                queue.seats.leave(pool);
                 drop(queue);
-                self.begin(Some(seat));
+                self.begin(Some(pool));
             }
         }
     }
 }
 
-/// The seat of a pool's thread, through which the task on the thread gives up its slot while it waits.
-struct ThreadSeat {
+/// The slot of a pool's thread, which the task on the thread gives up while it waits.
+struct PoolThreadSlot {
     shared: Weak<PoolShared>,
     slots: usize,
-    seat: usize,
+    pool: usize,
 }
 
-impl Seat for ThreadSeat {
+impl ThreadSlot for PoolThreadSlot {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
         let Some(shared) = self.shared.upgrade() else { return Ok(()) };
-        let build = |seat| shared.build(self.slots, seat);
-        shared.queue.lock().seats.pause(self.seat, task.is_some(), build).map_err(|error| {
+        let build = |pool| shared.build(self.slots, pool);
+        shared.queue.lock().seats.pause(self.pool, task.is_some(), build).map_err(|error| {
             format!(
                 "rank {} can start no more threads for tasks that wait for others: {error}",
                 shared.place.rank
@@ -305,13 +305,13 @@ impl Seat for ThreadSeat {
 
     fn resume(&self, task: Option<TaskId>) {
         let Some(shared) = self.shared.upgrade() else { return };
-        shared.queue.lock().seats.resume(self.seat, task.is_some());
+        shared.queue.lock().seats.resume(self.pool, task.is_some());
         shared.done.push(ComputeEvent::Resumed(task));
     }
 
     fn lend(&self, task: TaskId) -> Option<u32> {
         let shared = self.shared.upgrade()?;
-        shared.queue.lock().loans.offer(task, self.seat);
+        shared.queue.lock().loans.offer(task, self.pool);
         shared.lend(self.slots);
         u32::try_from(self.slots).ok()
     }
@@ -322,7 +322,7 @@ impl Seat for ThreadSeat {
             let JobQueue { seats, loans, .. } = &mut *shared.queue.lock();
             let was_lent = loans.end(task);
             if was_lent {
-                seats.resume(self.seat, true);
+                seats.resume(self.pool, true);
             }
             was_lent
         };
@@ -373,7 +373,7 @@ impl Pool {
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
         let shared =
             Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver, stack });
-        let seats = BlockingSeats::new(slots, |seat| shared.build(slots, seat))?;
+        let seats = BlockingSeats::new(slots, |pool| shared.build(slots, pool))?;
         shared.queue.lock().seats = seats;
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
     }

@@ -3,7 +3,7 @@
 use super::job::{self, Ended, Job, RankLocation};
 use super::pool::{Compute, ComputeEvent, OutgoingValue};
 use crate::ids::{Rank, TaskId};
-use crate::runtime::threads::task_context::{self, Home, Seat};
+use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
 use crate::task::value::AnyValue;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// Compute threads of a simulation: tasks run on the caller's thread when it collects results, as many as it allows. A
-/// task that submits others has a thread of its own, which goes on only while the caller waits for it, so equal seeds
-/// give equal runs.
+/// Compute threads of a simulation: tasks run on the caller's thread when it collects results, at most `allowance` of
+/// them at a time. A task that submits others has a thread of its own, which goes on only while the caller waits for
+/// it, so equal seeds give equal runs.
 pub(crate) struct Inline {
     jobs: VecDeque<Job>,
     stepped: Vec<Stepped>,
@@ -131,8 +131,8 @@ impl Stepped {
         let thread = thread::spawn(move || {
             job::quiet_thread();
             if own.pass_on_start() {
-                let seat = SteppedSeat { baton: own.clone(), done: done.clone() };
-                task_context::take_seat(Rc::new(seat), Some(home));
+                let slot = SteppedSlot { baton: own.clone(), done: done.clone() };
+                task_context::become_compute_thread(Rc::new(slot), Some(home));
                 let ended = job.run(&place);
                 if *own.turn.lock() == BatonHolder::Task {
                     done.lock().push(ComputeEvent::Ended(timeless(ended)));
@@ -164,13 +164,13 @@ impl Drop for Stepped {
     }
 }
 
-/// The seat of a task's thread in a simulation, where the task runs step by step.
-struct SteppedSeat {
+/// The slot of a task's thread in a simulation, where the task runs step by step.
+struct SteppedSlot {
     baton: Arc<Baton>,
     done: Arc<Mutex<Vec<ComputeEvent>>>,
 }
 
-impl Seat for SteppedSeat {
+impl ThreadSlot for SteppedSlot {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
         self.done.lock().push(ComputeEvent::Paused(task));
         Ok(())

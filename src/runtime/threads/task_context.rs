@@ -32,16 +32,15 @@ pub(crate) struct RunningTask {
     pub makes_local: bool,
 }
 
-/// A thread's right to take a slot of its rank. A task gives up its slot through it before it waits, and gets the slot
-/// back.
-pub(crate) trait Seat {
+/// The slot of a compute thread. A task gives it up through this trait before it waits, and takes it again afterwards.
+pub(crate) trait ThreadSlot {
     /// Gives up the thread's slot, since it is going to wait for other tasks. `task` is the task that it computes;
     /// `None` for a parallel part of another thread's task.
     ///
     /// # Errors
     /// When no other thread could compute meanwhile: then the thread must not wait.
     fn pause(&self, task: Option<TaskId>) -> Result<(), String>;
-    /// Takes the thread's slot again after [`Seat::pause`]. More threads than slots may compute for a moment.
+    /// Takes the thread's slot again after [`ThreadSlot::pause`]. More threads than slots may compute for a moment.
     fn resume(&self, task: Option<TaskId>);
     /// Offers the slot of `task`, which only waits for work elsewhere (such as a command), so that another task can
     /// start. Only some offered slots are lent at a time. Returns the number of the rank's slots; `None` where slots
@@ -62,7 +61,7 @@ pub(crate) trait Seat {
 pub(crate) type Home = Arc<dyn Any + Send + Sync>;
 
 /// Facts about a task that are noted while it runs and read after it has ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Notes {
     /// Whether the task has asked for a client, by which it can submit tasks.
     pub nests: bool,
@@ -78,10 +77,21 @@ pub(crate) struct Notes {
     pub looks: u32,
 }
 
+impl Notes {
+    /// The notes of a task that has not begun.
+    const NONE: Notes = Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0 };
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Notes::NONE
+    }
+}
+
 thread_local! {
     static RUNNING: Cell<Option<RunningTask>> = const { Cell::new(None) };
-    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0 }) };
-    static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes::NONE) };
+    static SLOT: RefCell<Option<Rc<dyn ThreadSlot>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
 }
@@ -163,10 +173,10 @@ impl Drop for RunningAgain {
     }
 }
 
-/// Makes the calling thread a compute thread. `seat` is its right to a slot of the rank, which it gives up while its
+/// Makes the calling thread a compute thread. `slot` is its slot of the rank, which it gives up while its
 /// task waits. `home` is the client by which its tasks submit others; `None` where they cannot.
-pub(crate) fn take_seat(seat: Rc<dyn Seat>, home: Option<Home>) {
-    SEAT.set(Some(seat));
+pub(crate) fn become_compute_thread(slot: Rc<dyn ThreadSlot>, home: Option<Home>) {
+    SLOT.set(Some(slot));
     HOME.set(home);
 }
 
@@ -218,7 +228,7 @@ fn move_unless(may_wait: bool) {
 
 /// A guard of a slot that a waiting task has offered to others; the slot is taken back when the guard is dropped.
 pub(crate) struct LentSlot {
-    seat: Rc<dyn Seat>,
+    slot: Rc<dyn ThreadSlot>,
     task: TaskId,
     /// Number of slots of the rank, the most that are lent at a time.
     pub slots: u32,
@@ -228,20 +238,20 @@ pub(crate) struct LentSlot {
 /// `None` where slots are never lent.
 pub(crate) fn lend() -> Option<LentSlot> {
     let running = RUNNING.get().filter(|running| running.may_wait)?;
-    let seat = SEAT.with_borrow(Clone::clone)?;
-    let slots = seat.lend(running.task)?;
-    Some(LentSlot { seat, task: running.task, slots })
+    let slot = SLOT.with_borrow(Clone::clone)?;
+    let slots = slot.lend(running.task)?;
+    Some(LentSlot { slot, task: running.task, slots })
 }
 
 impl Drop for LentSlot {
     fn drop(&mut self) {
-        self.seat.take_back(self.task);
+        self.slot.take_back(self.task);
     }
 }
 
 /// A guard of a thread that waits without its slot; it takes the slot again when the guard is dropped.
 pub(crate) struct PausedThread {
-    seat: Rc<dyn Seat>,
+    slot: Rc<dyn ThreadSlot>,
     task: Option<TaskId>,
     begin: Instant,
 }
@@ -253,18 +263,18 @@ pub(crate) struct PausedThread {
 pub(crate) fn pause() -> Option<PausedThread> {
     let running = RUNNING.get();
     move_unless(running.is_none_or(|running| running.may_wait));
-    let seat = SEAT.with_borrow(Clone::clone)?;
+    let slot = SLOT.with_borrow(Clone::clone)?;
     let task = running.map(|running| running.task);
-    if let Err(why) = seat.pause(task) {
+    if let Err(why) = slot.pause(task) {
         std::panic::panic_any(why);
     }
-    Some(PausedThread { seat, task, begin: Instant::now() })
+    Some(PausedThread { slot, task, begin: Instant::now() })
 }
 
 impl PausedThread {
-    /// Lets other threads of a simulation go on; see [`Seat::step`].
+    /// Lets other threads of a simulation go on; see [`ThreadSlot::step`].
     pub(crate) fn step(&self) -> bool {
-        self.seat.step()
+        self.slot.step()
     }
 }
 
@@ -272,6 +282,6 @@ impl Drop for PausedThread {
     fn drop(&mut self) {
         let waited = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         NOTES.with_borrow_mut(|notes| notes.waited = notes.waited.saturating_add(waited));
-        self.seat.resume(self.task);
+        self.slot.resume(self.task);
     }
 }

@@ -2,22 +2,22 @@
 
 use super::*;
 
-fn place(place: u32) -> DefOptions {
-    DefOptions { place, ..DefOptions::default() }
+fn host_group(host_group: u32) -> DefOptions {
+    DefOptions { host_group, ..DefOptions::default() }
 }
 
 fn same_host_as(same_host_as: u32) -> DefOptions {
     DefOptions { same_host_as, ..DefOptions::default() }
 }
 
-/// A cluster of rank 0 alone, then `count` hosts of two ranks with a slot each; definition 1 has a place, tasks of 2
-/// run near it.
+/// A cluster of rank 0 alone, then `count` hosts of two ranks with a slot each; definition 1 has a host group, and
+/// tasks of definition 2 run on its hosts.
 fn hosts(count: u32) -> Env {
     let info = |host: u32, slots: u32| RankInfo { host, slots, ..RankInfo::default() };
     let mut infos = vec![info(0, 0)];
     (1..=count).for_each(|host| infos.extend([info(host, 1), info(host, 1)]));
     let mut env = cluster(&infos);
-    env.define(place(7)).define(same_host_as(7));
+    env.define(host_group(7)).define(same_host_as(7));
     env
 }
 
@@ -51,14 +51,14 @@ fn it_waits_for_that_host_and_is_not_given_away() {
 }
 
 #[test]
-fn only_inputs_of_that_place_count() {
+fn only_inputs_of_that_group_count() {
     let mut env = hosts(2);
-    env.define(place(8)); // 3
+    env.define(host_group(8)); // 3
     env.submit_as(1, 1, &[]).place().runs(1, &[1]).submit_as(3, 2, &[]).place().runs(2, &[2]);
     env.submit(10, &[]).place().runs(3, &[10]).submit_as(1, 3, &[]).place().runs(4, &[3]);
     env.finish(1, 1).finish(2, 2).finish(4, 3);
     env.submit_as(2, 4, &[2, 3]).place().runs(4, &[4]);
-    // without an input of that place it goes like any other task
+    // without an input of that group the task goes like any other task
     env.submit_as(2, 5, &[2]).place().runs(1, &[5]);
 }
 
@@ -82,7 +82,7 @@ fn with_needs_it_prefers_that_host_where_it_could_start_now() {
     let info = |host: u32, slots: u32| RankInfo { host, slots, ..RankInfo::default() };
     let mut env = cluster(&[info(0, 0), info(1, 2), info(2, 2)]);
     let needs = crate::protocol::ResourceRequest { slots: 2, ..Default::default() };
-    env.define(place(7)).define(DefOptions { needs, ..same_host_as(7) });
+    env.define(host_group(7)).define(DefOptions { needs, ..same_host_as(7) });
     env.submit(10, &[]).place().runs(1, &[10]).submit_as(1, 1, &[]).place().runs(2, &[1]);
     env.finish(1, 10).finish(2, 1);
     env.submit_as(2, 2, &[1]).submit_as(2, 3, &[1]).place().runs(2, &[2]).runs(1, &[3]);
@@ -92,7 +92,7 @@ fn with_needs_it_prefers_that_host_where_it_could_start_now() {
 fn where_it_ran_is_forgotten_with_the_task() {
     let mut env = hosts(1);
     env.submit_as(1, 1, &[]).place().runs(1, &[1]).finish(1, 1);
-    assert_eq!(env.scheduler.places.len(), 1);
+    assert_eq!(env.scheduler.host_groups.len(), 1);
     env.release(&[1]).records(0);
-    assert_eq!(env.scheduler.places.len(), 0);
+    assert_eq!(env.scheduler.host_groups.len(), 0);
 }

@@ -59,7 +59,7 @@ fn a_task_that_is_given_up_in_its_pause_never_starts() {
 fn another_rank_is_preferred() {
     let mut env = ranks([0, 1, 1]);
     env.define(DefOptions { priority: 1, ..retries(3) }).submit_as(1, 1, &[]).place().runs(1, &[1]);
-    // both have room, and the first is the one that would be taken
+    // ranks 1 and 2 have room, and without the failure rank 1 would be chosen
     env.fail(1, 1, "boom").place().runs(2, &[1]);
     // the other rank has room in its queue only, which does not suffice for a task that needs a rank now
     env.fail(2, 1, "boom").place().runs(1, &[1]);
@@ -81,13 +81,13 @@ fn more_memory_is_set_aside_from_the_next_attempt_on() {
     let mut env = hosts([100]);
     env.define(memory(2, 40)).submit_as(1, 1, &[]).submit_as(1, 2, &[]).place();
     env.runs(1, &[1]).fail_with(1, 1, error("oom").with_retry(Retry::WithMemory(80))).place();
-    // it has the slot again before or after the other one: in both cases the host's memory is given only once
+    // task 1 starts again before or after task 2; either way the host's memory is given to one of them at a time
     let RankOrder::Run(next) = env.take(1) else { panic!("no task runs") };
     if next.task == TaskId(2) {
         env.finish(1, 2).place().runs(1, &[1]);
     }
     assert_eq!(env.scheduler.definitions(), 3, "one without needs, one with 40, one with 80");
-    // more memory than any host has: the task's own failure is told, and not the lack of memory
+    // no host has as much memory: the user is told the task's own failure, and not the lack of memory
     env.want(1, true).fail_with(1, 1, error("oom").with_retry(Retry::WithMemory(160)));
     env.resolves_failed(1, "oom");
     env.drain(1);

@@ -209,8 +209,8 @@ impl DiagnosticCollector {
         }
     }
 
-    /// Whether there are as many errors as are printed. What is meant by a wrong name need not be searched any more,
-    /// which takes long among thousands of names.
+    /// Whether there are as many errors as are printed. Then suggestions for misspelt names, whose search takes long
+    /// among thousands of names, would not be seen.
     pub(crate) fn is_full(&self) -> bool {
         self.errors >= MAX_SHOWN
     }

@@ -1,7 +1,7 @@
 //! Text files of the user: scripts, and the files that values come from.
 //!
 //! A path can name anything: a device that never ends, a pipe that nobody writes to, a text in another encoding. Each
-//! is told, and none is waited for.
+//! of these is an error, and none makes dtask wait.
 
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -36,7 +36,7 @@ pub enum TextFileError {
 
 /// Reads a text file of at most `most` bytes. A byte order mark at its beginning is removed.
 pub(crate) fn read(path: &Path, most: u64) -> Result<String, TextFileError> {
-    // a pipe without a writer would be waited for
+    // without this flag, opening a pipe would wait for a writer
     let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let kind = file.metadata()?.file_type();
     let other = match kind {
@@ -57,7 +57,8 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<String, TextFileError> {
     decode(bytes).map_err(TextFileError::NotText)
 }
 
-/// Converts the bytes of a file to a text, without the byte order mark. The error says in which line they are none.
+/// Converts the bytes of a file to a text, without the byte order mark. The error names the first line that is not
+/// UTF-8.
 pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("it is UTF-16 text: save it as UTF-8, or `iconv -f utf16 -t utf8 OLD > NEW`".to_owned());
@@ -77,7 +78,8 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Names the byte at `at` by its line and its place in the line, both counted from 1.
+/// Describes the position of the byte at the offset `at`, by its line and its number within the line, both counted
+/// from 1.
 fn place(bytes: &[u8], at: usize) -> String {
     let before = bytes.get(..at).unwrap_or(bytes);
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -10,7 +10,7 @@ use crate::script::sweep::expand::Sweeps;
 use crate::script::syntax::script::{RawAction, RawScript};
 use std::ops::Range;
 
-/// The run-time facts and functions that make the instances of a task differ without a parameter's name.
+/// Texts that make the instances of a task differ without naming a parameter: run-time facts and functions.
 const OTHERWISE: &[&str] = &["dtask.index", "dtask.seed", "dtask.params", "DTASK_", "random"];
 
 /// Warns of every parameter with several values that neither its task nor a task beside it uses.
@@ -24,12 +24,12 @@ pub(crate) fn check(
     let ranges = ranges(script, source.text().len());
     let text =
         |at: usize| ranges.get(at).and_then(|range| source.text().get(range.clone())).unwrap_or_default();
-    // what stands before the first task belongs to all
+    // text before the first task, such as variables, may belong to any task
     let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
     let common = source.text().get(..first).unwrap_or_default();
     for (at, raw) in script.tasks.iter().enumerate() {
         let (Some(Some(task)), false) = (tasks.get(at), raw.sweep.params.is_empty()) else { continue };
-        // the partitions of a `mapreduce` are those of its keys
+        // the instances of a `mapreduce` are its partitions, which no parameter tells apart
         if matches!(raw.action, Some(RawAction::MapReduce(_))) {
             continue;
         }
@@ -70,7 +70,8 @@ fn ranges(script: &RawScript, length: usize) -> Vec<Range<usize>> {
     starts.iter().map(|start| *start..end(start)).collect()
 }
 
-/// Whether a parameter of a task pairs its instances with those of another one, or the other one names it.
+/// Whether a parameter matters to another task: it pairs the instances of the two tasks, or the other task names it.
+/// `at` and `other` are the indices of the tasks in the script.
 fn meets(
     script: &RawScript,
     sweeps: &Sweeps,

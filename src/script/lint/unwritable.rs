@@ -124,7 +124,7 @@ impl ObstacleSearch {
         let access = |path: &Path| rustix::fs::access(path, Access::WRITE_OK).map_err(io::Error::from);
         let path = match links::end(path) {
             Ok(Some(path)) => path,
-            // a link such as /dev/stdout leads to what is open, not to a path
+            // a link such as /dev/stdout leads to an open file, not to a path
             Ok(None) => return access(path).err().and_then(|error| refused(path, error.to_string())),
             Err(_) => return refused(path, "its links lead in a circle".to_owned()),
         };
@@ -133,7 +133,7 @@ impl ObstacleSearch {
             Err(_) => return self.folder_of(&path),
         };
         match found.file_type() {
-            // a command may make a folder of its target
+            // a command may make a folder at its target
             kind_of if kind_of.is_dir() => {
                 (![WriteKind::Target, WriteKind::Dir].contains(&kind)).then_some(Obstacle::Folder)
             }
@@ -155,11 +155,11 @@ impl ObstacleSearch {
         let obstacle = match fs::metadata(folder) {
             Ok(found) if !found.is_dir() => Some(Obstacle::File(folder.to_owned())),
             Ok(_) => tempfile::tempfile_in(folder).err().map(|error| {
-                // without the name that was tried
+                // the system's reason without the name of the file that was tried
                 let why = error.to_string().split(" at path").next().unwrap_or_default().to_owned();
                 Obstacle::Refused(folder.to_owned(), why)
             }),
-            // a link that leads nowhere
+            // a symbolic link that leads nowhere
             Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_symlink() => {
                 Some(Obstacle::File(folder.to_owned()))
             }
@@ -173,7 +173,8 @@ impl ObstacleSearch {
     }
 }
 
-/// Whether a file lies in a folder like `/tmp`, in which only its owner may replace it, and that is another user.
+/// Whether a path belongs to another user and lies in a folder like `/tmp` (with the sticky bit), in which only the
+/// owner of a file may replace it. Returns that obstacle.
 fn is_of_another(path: &Path, found: &fs::Metadata) -> Option<Obstacle> {
     let folder = fs::metadata(path.parent()?).ok()?;
     let own = rustix::process::geteuid().as_raw();

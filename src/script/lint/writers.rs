@@ -171,7 +171,7 @@ fn inputs<'a>(
     source: &ScriptSource,
 ) -> HashMap<String, &'a str> {
     let mut found = HashMap::new();
-    // what is wrong with a path has been told
+    // errors in these paths have been reported elsewhere, and are thrown away here
     let mut unheard = DiagnosticCollector::new(ScriptSource::new("", source.dir(), ""));
     let mut add = |path: &str, task: &'a str| {
         let slab = Slab::parse(path);

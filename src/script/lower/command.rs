@@ -5,7 +5,7 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::lower::programs;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::shell_places::VALUE;
+use crate::script::plan::shell_lexer::VALUE;
 use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::{Reference, TaskAction};
 use crate::script::plan::template::{Fill, Template, TemplatePart};

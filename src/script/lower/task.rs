@@ -30,7 +30,7 @@ pub(crate) struct Compiler<'a> {
     pub(crate) sweeps: &'a Sweeps,
     pub(crate) options: LoadOptions,
     /// The names of all tasks that other tasks name in `on = "host of NAME"`, to run on the host where that task ran.
-    pub(crate) places: HashSet<String>,
+    pub(crate) host_groups: HashSet<String>,
 }
 
 impl Compiler<'_> {
@@ -107,7 +107,7 @@ impl Compiler<'_> {
             keep: raw.keep,
             targets,
             execution,
-            needs: InstanceResources { is_place: self.places.contains(&raw.name.value), ..needs },
+            needs: InstanceResources { is_host_group: self.host_groups.contains(&raw.name.value), ..needs },
             time: raw.time.as_ref().map(|time| time.value),
         })
     }

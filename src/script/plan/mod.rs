@@ -7,7 +7,7 @@
 pub(crate) mod execution;
 pub(crate) mod fingerprint;
 pub(crate) mod runtime_vars;
-pub(crate) mod shell_places;
+pub(crate) mod shell_lexer;
 pub(crate) mod shell_quote;
 pub(crate) mod stats;
 pub(crate) mod task;
@@ -71,10 +71,11 @@ impl Plan {
         Some(Join::between(&self.tasks.get(producer)?.family, &self.tasks.get(consumer)?.family))
     }
 
-    /// Reduces the plan to the tasks of these indices and all tasks that they need, directly or by other tasks.
-    pub fn only(mut self, names: &[usize]) -> Plan {
+    /// Reduces the plan to some of its tasks, given by their indices, and all tasks that they need, directly or by
+    /// other tasks.
+    pub fn only(mut self, tasks: &[usize]) -> Plan {
         let mut wanted = vec![false; self.tasks.len()];
-        names.iter().for_each(|at| wanted[*at] = true);
+        tasks.iter().for_each(|at| wanted[*at] = true);
         // In a plan, a task comes after the tasks that it needs. So from the last task to the first, all that need a
         // task have marked it before its turn.
         for at in (0..self.tasks.len()).rev() {

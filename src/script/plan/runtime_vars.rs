@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::values::value::ScriptValue;
 
-/// A runtime variable, written `{dtask.rank}` or like it in a script: a value that is known only on the MPI rank that
-/// runs the instance.
+/// A runtime variable, written in a script as in `{dtask.rank}`: a value that is known only on the MPI rank that runs
+/// the instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RuntimeVar {
     /// The number of the MPI rank that runs the instance, counted from 0.

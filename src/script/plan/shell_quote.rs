@@ -1,11 +1,11 @@
-//! Values reach a shell as data: each is assigned to a variable in front of the script, and the script's text refers to
-//! it.
+//! Insertion of values into shell scripts, so that each value is data: it is assigned to a shell variable in front of
+//! the script, and the script refers to the variable.
 //!
-//! The assignment stands in a place of its own, between single quotes, so that no value can end it. A reference becomes
-//! an expansion of that variable, written for its place ([`Quote`], found by [`super::shell_places`]), and a shell
-//! never reads the result of an expansion as a command. A wrong guess of the place therefore changes characters, and
-//! runs nothing. A value of letters, digits and `_-./:` is written as it is where that is the same thing, for those who
-//! read the script.
+//! The assignment is written in single quotes in front of the script, where no value can end it. A reference becomes
+//! an expansion of the variable, quoted for its context ([`Quote`], found by [`super::shell_lexer`]), and a shell
+//! never runs the result of an expansion as a command. So a context that was found wrongly may change characters, but
+//! runs nothing. Where it makes no difference, a value of letters, digits and `_-./:` is inserted as it is, which is
+//! easier to read.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::plan::template::RenderError;
 
-/// The place of a reference in a script, which decides how its variable is written there.
+/// The quoting context of a reference in a script, which decides how its value is inserted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quote {
     /// No quoting, because no shell sees the value.
@@ -21,19 +21,21 @@ pub enum Quote {
     None,
     /// A part of a word, outside of quotes.
     Bare,
-    /// A part of a word that must not be written as it is: a command, or a number before `>`.
+    /// A part of a word that must never be inserted literally, since the shell could take it for a keyword, or for a
+    /// number before `>`.
     Word,
     /// Inside `'…'`.
     Single,
     /// For a reference that stands inside double quotes of the script, `"…"`: characters special there are escaped.
     Double,
-    /// Inside a here-document, or after a variable's name: never written as it is.
+    /// Inside a here-document, or directly after a variable's name in double quotes: as an expansion without quotes of
+    /// its own, never literally.
     Verbatim,
     /// Inside `$'…'`.
     Ansi,
     /// Inside an arithmetic expression, which shells evaluate again: numbers only.
     Arithmetic,
-    /// Where a shell reads it once more, as in `eval` and `sh -c`: letters, digits and `_-./:` only.
+    /// A text that a shell evaluates again, as by `eval` and `sh -c`: letters, digits and `_-./:` only.
     Reread,
     /// A part of a variable's name in `${…}`.
     Name,
@@ -41,12 +43,12 @@ pub enum Quote {
     Comment,
 }
 
-/// Whether a value may stand in a script as it is.
+/// Whether a value consists of letters, digits and `_-./:` only, so that it can be inserted literally.
 pub(crate) fn is_harmless(value: &str) -> bool {
     !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:".contains(c))
 }
 
-/// Whether a value is a number to a shell's arithmetic, with no name in it that would be evaluated.
+/// Whether a value is a number in a shell's arithmetic, without a variable's name that the shell would evaluate.
 pub(crate) fn is_number(value: &str) -> bool {
     let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
     digits.starts_with(|c: char| c.is_ascii_digit())
@@ -64,10 +66,10 @@ impl Quote {
         quoted(value)
     }
 
-    /// Checks a value that is read once more.
+    /// Checks that a value can be inserted where a shell evaluates it again.
     ///
     /// # Errors
-    /// When it could be a command there.
+    /// When the shell could take the value for more than a plain word or a number.
     pub(crate) fn read_again(self, value: &str) -> Result<(), RenderError> {
         match self {
             Quote::Arithmetic if !is_number(value) => Err(RenderError::NoNumber(value.to_string())),
@@ -81,7 +83,7 @@ fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// A script that is being filled in.
+/// A script into which values are being inserted, with the assignments that will stand in front of it.
 #[derive(Debug, Default)]
 pub(crate) struct FilledScript {
     body: String,
@@ -90,34 +92,34 @@ pub(crate) struct FilledScript {
 }
 
 impl FilledScript {
-    /// Adds text of the script's own.
+    /// Appends text of the script itself.
     pub(crate) fn text(&mut self, text: &str) {
         self.body.push_str(text);
     }
 
-    /// Adds the values of a reference, with spaces between.
+    /// Appends the values of a reference, separated by spaces, as the quoting context `quote` demands.
     ///
     /// # Errors
-    /// When a value cannot stand there.
-    pub(crate) fn values(&mut self, values: &[String], place: Quote) -> Result<(), RenderError> {
+    /// When a value cannot be inserted in this context.
+    pub(crate) fn values(&mut self, values: &[String], quote: Quote) -> Result<(), RenderError> {
         for (at, value) in values.iter().enumerate() {
             if at > 0 {
                 self.body.push(' ');
             }
-            self.value(value, place)?;
+            self.value(value, quote)?;
         }
         Ok(())
     }
 
-    fn value(&mut self, value: &str, place: Quote) -> Result<(), RenderError> {
+    fn value(&mut self, value: &str, quote: Quote) -> Result<(), RenderError> {
         if value.contains('\0') {
             return Err(RenderError::Nul);
         }
-        let is_written = match place {
+        let is_written = match quote {
             Quote::None => true,
             Quote::Bare | Quote::Single | Quote::Double | Quote::Comment => is_harmless(value),
             Quote::Word | Quote::Verbatim | Quote::Ansi => false,
-            Quote::Arithmetic | Quote::Reread => place.read_again(value).map(|()| true)?,
+            Quote::Arithmetic | Quote::Reread => quote.read_again(value).map(|()| true)?,
             Quote::Name if value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => true,
             Quote::Name => return Err(RenderError::NoName(value.to_string())),
         };
@@ -125,12 +127,12 @@ impl FilledScript {
             self.body.push_str(value);
             return Ok(());
         }
-        if place == Quote::Comment {
-            // a line end would end the comment, and nobody reads it
+        if quote == Quote::Comment {
+            // a line end in the value would end the comment; no program reads the comment, so the value is left out
             return Ok(());
         }
         let variable = self.variable(value);
-        let text = match place {
+        let text = match quote {
             Quote::Single => format!("'\"${{{variable}}}\"'"),
             Quote::Ansi => format!("'\"${{{variable}}}\"$'"),
             Quote::Double | Quote::Verbatim => format!("${{{variable}}}"),
@@ -140,7 +142,8 @@ impl FilledScript {
         Ok(())
     }
 
-    /// The variable that holds a value.
+    /// Assigns a value to a shell variable in front of the script, and returns the variable's name. Equal values share
+    /// one.
     fn variable(&mut self, value: &str) -> String {
         let next = self.variables.len() + 1;
         let number = *self.variables.entry(value.to_string()).or_insert(next);
@@ -151,8 +154,8 @@ impl FilledScript {
         name
     }
 
-    /// The whole script. Its lines keep their numbers, but for line ends in values. A script that hands functions on to
-    /// other shells hands the values on with them.
+    /// Returns the whole script, assignments included. They stand on the first line, so that line numbers stay right
+    /// unless values have line ends. They are exported if the script exports functions, which other shells then run.
     pub(crate) fn finish(self) -> String {
         if self.assignments.is_empty() {
             return self.body;
@@ -167,9 +170,9 @@ impl FilledScript {
 mod tests {
     use super::*;
 
-    fn filled(value: &str, place: Quote) -> Result<String, RenderError> {
+    fn filled(value: &str, quote: Quote) -> Result<String, RenderError> {
         let mut script = FilledScript::default();
-        script.values(&[value.to_string()], place)?;
+        script.values(&[value.to_string()], quote)?;
         Ok(script.finish())
     }
 

@@ -88,7 +88,7 @@ pub enum RenderError {
     /// A value in a shell's arithmetic that is no number; the shell would evaluate it.
     #[error("`{}` stands in an arithmetic expression of the `shell` script and is no number", .0.escape_debug())]
     NoNumber(String),
-    /// A value that a shell reads once more and that is more than a plain word.
+    /// A value that a shell evaluates again and that is more than a plain word.
     #[error(
         "`{}` stands where a shell reads it once more, and only letters, digits and `_-./:` can",
         .0.escape_debug()
@@ -137,7 +137,7 @@ impl Template {
     /// Renders a script for a shell, in which every value is data.
     ///
     /// # Errors
-    /// When a reference cannot be filled in, or its value cannot stand where it is.
+    /// When a reference has no value, or its value cannot be inserted in its quoting context.
     pub fn render_shell(&self, scope: &RenderScope<'_>) -> Result<String, RenderError> {
         let mut script = FilledScript::default();
         for part in &self.parts {
@@ -173,7 +173,7 @@ impl Template {
 }
 
 impl TemplatePart {
-    /// Returns the texts of the part, each as a word where a shell will see it.
+    /// Returns the texts that replace the part, each quoted as one shell word if a shell will read it.
     fn texts(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let values = self.values(scope)?;
         Ok(match self {
@@ -184,7 +184,11 @@ impl TemplatePart {
         })
     }
 
-    /// Returns the same texts, if they can be read once more where they are.
+    /// Returns the texts that replace the part in a command's argument.
+    ///
+    /// # Errors
+    /// When the command evaluates the argument again, as `sh -c` does, and a text could be more than a plain word
+    /// there.
     fn arguments(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let texts = self.texts(scope)?;
         if let TemplatePart::Fill { quote, .. } = self {
@@ -193,7 +197,7 @@ impl TemplatePart {
         Ok(texts)
     }
 
-    /// Returns the texts of the part as they are.
+    /// Returns the texts that replace the part, unquoted.
     fn values(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let (what, format) = match self {
             TemplatePart::Text(text) => return Ok(vec![text.clone()]),

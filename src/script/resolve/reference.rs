@@ -196,7 +196,7 @@ impl Resolver<'_> {
     }
 
     /// The values of the task's parameter number `at` that are looked at one by one before a run: the first ten
-    /// thousand of a list. The rank looks at each again.
+    /// thousand of a list. The rank that runs an instance checks the instance's own value again.
     pub(crate) fn own_values(&self, at: usize) -> Vec<ScriptValue> {
         const LOOKED_AT: usize = 10_000;
         match self.own_param(at).map(|param| &param.values) {

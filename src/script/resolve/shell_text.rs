@@ -3,8 +3,8 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
-use crate::script::plan::shell_places::inner_programs::{self, ProgramReader};
-use crate::script::plan::shell_places::{self, Ansi, Evaluated, Evaluation, ShellPart, VALUE};
+use crate::script::plan::shell_lexer::inner_programs::{self, ProgramReader};
+use crate::script::plan::shell_lexer::{self, Ansi, Evaluated, Evaluation, ShellPart, VALUE};
 use crate::script::plan::shell_quote::{Quote, is_harmless, is_number};
 use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::resolve::resolver::Resolver;
@@ -47,7 +47,7 @@ impl Resolver<'_> {
         let pieces = placeholder::parse(&text.value);
         self.warn_of_near_references(text, &pieces, cx);
         let Some(ansi) = Ansi::of(interpreter) else { return self.program(text, &pieces, interpreter, cx) };
-        let found = shell_places::find(&text.value, &pieces, ansi);
+        let found = shell_lexer::lex(&text.value, &pieces, ansi);
         for refusal in &found.refused {
             let Some(piece) = pieces.get(refusal.piece) else { continue };
             let message = format!("a value cannot be given to the shell here: {}", refusal.why);

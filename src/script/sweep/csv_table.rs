@@ -101,7 +101,7 @@ pub(super) fn alike(mut cells: Vec<ScriptValue>) -> Vec<ScriptValue> {
     cells
 }
 
-/// Tells of a cell that begins or ends with blanks.
+/// Returns a text about the first cell that begins or ends with blanks, for a warning; `None` if there is none.
 fn blanks(name: &str, columns: &[(String, ParamValues)]) -> Option<String> {
     columns.iter().find_map(|(column, values)| {
         let ParamValues::List(cells) = values else { return None };
@@ -143,9 +143,12 @@ mod tests {
             (2, vec!["T", "p", "name", "ok"])
         );
         let first: Vec<ScriptValue> = columns.iter().map(|(_, values)| values.get(0)).collect();
-        assert!(
-            matches!(&first[..], [ScriptValue::Int(250), ScriptValue::Float(_), ScriptValue::Text(text), ScriptValue::Bool(true)] if text == "a, b")
-        );
+        let [ScriptValue::Int(250), ScriptValue::Float(_), ScriptValue::Text(name), ScriptValue::Bool(true)] =
+            &first[..]
+        else {
+            panic!("{first:?}")
+        };
+        assert_eq!(name, "a, b");
         assert_eq!(parse("c.tsv", "a\tb\n1\t2,3\n").unwrap().1[1].1.get(0), ScriptValue::Text("2,3".into()));
         let warning = blanks("c.csv", &columns).unwrap();
         assert_eq!(warning, "row 2 of `c.csv` has blanks around its `p`: ` 2`");

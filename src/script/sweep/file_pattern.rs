@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The most names of files and folders that are looked at for one pattern.
 const LOOKED_AT: usize = 2_000_000;
 
-/// A name begins with a dot only where the pattern says so.
+/// The rules of matching: a wildcard matches neither a slash nor a dot at the beginning of a name.
 const OPTIONS: glob::MatchOptions = glob::MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,

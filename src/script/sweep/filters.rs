@@ -165,7 +165,7 @@ impl<'a> ProductBlock<'a> {
         let mut holds = Lane::One(true);
         for formula in &self.spec.filters {
             let value = self.formula(formula, start, len)?;
-            // a number that is none holds nothing
+            // a condition whose value is `nan` does not hold
             let truth = match value {
                 Values::Floats(lane) => lane.map(|x| x != 0.0 && !x.is_nan()),
                 other => other.truth(),

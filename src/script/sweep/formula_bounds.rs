@@ -45,7 +45,7 @@ impl Bounds {
         }
     }
 
-    /// Bounds of values that are in one or the other.
+    /// The bounds of a value that lies within these bounds or within `other`.
     pub(crate) fn or(self, other: Bounds) -> Bounds {
         match (self, other) {
             (Bounds::Ints(a, b), Bounds::Ints(c, d)) => Bounds::Ints(a.min(c), b.max(d)),
@@ -124,7 +124,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
     }
 }
 
-/// The bounds of results that lie between some of these; whether they may leave 64 bits.
+/// The bounds of integers whose least and greatest value are among `ends`, and whether they may leave 64 bits.
 fn ints<const N: usize>(ends: [i128; N]) -> Found {
     let low = ends.iter().copied().min().unwrap_or(0);
     let high = ends.iter().copied().max().unwrap_or(0);

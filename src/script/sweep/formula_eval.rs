@@ -107,8 +107,8 @@ impl<'a> FormulaEval<'_, 'a> {
         Ok(truths(compared(x, y, holds), |x| x))
     }
 
-    /// Compares two texts, or a text that reads as a number with what a name's numbers are written as. `None` where
-    /// this is a comparison of numbers, or a mistake.
+    /// Compares two texts for equality. A number that a name stands for is compared by its spelling with a text that
+    /// reads as a number. `None` where both are numbers, or the comparison is a mistake.
     fn same_texts(&self, x: &Values<'a>, a: &ExprNode, y: &Values<'a>, b: &ExprNode) -> Option<Lane<bool>> {
         let texts = |value: &Values<'a>, node: &ExprNode, other: &Values<'a>| match (value, &node.kind, other)
         {

@@ -27,7 +27,7 @@ pub(crate) fn values(
         return None;
     };
     if std::fs::metadata(cx.source.dir().join(file)).is_ok_and(|meta| !meta.is_file()) {
-        // a pipe would be waited for
+        // opening a pipe would wait for its writer
         let message = format!("`{file}` is no file");
         cx.push(Diagnostic::new(Code::NoDataset, text.span.clone(), message).label("cannot be read"));
         return None;

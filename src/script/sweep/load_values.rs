@@ -59,7 +59,7 @@ fn list(
     let mut seen: HashMap<Key<'_>, &Span> = HashMap::new();
     let mut repeated = false;
     for (value, item) in values.iter().zip(items).filter(|_| !repeats) {
-        // the first ones will do
+        // as many errors are collected as are printed
         if repeated && cx.is_full() {
             break;
         }

@@ -153,7 +153,7 @@ impl ParamValues {
                     _ => false,
                 };
                 match kind {
-                    // a large integer is nothing beside floats
+                    // an integer that no float represents has no place among floats
                     Some(FormulaType::Number) if list.iter().any(is_no_float) => FormulaType::Mixed,
                     kind => kind.unwrap_or(FormulaType::Mixed),
                 }

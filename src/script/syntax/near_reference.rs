@@ -11,13 +11,14 @@ use super::placeholder::{PieceKind, TextPiece};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NearReference {
     pub(crate) range: Range<usize>,
-    /// The reason why they are none.
+    /// The reason why the braces are no reference, for the warning.
     pub(crate) why: String,
-    /// A way to mend it.
+    /// Advice on how to correct the text, for the warning.
     pub(crate) help: String,
 }
 
-/// Finds them in a text that has been taken apart; `is_known` tells the names that a reference could have.
+/// Finds braces that look like a reference and are none, in a text with its tokens `pieces`. `is_known` tells whether
+/// a name could be that of a reference.
 pub(crate) fn find(text: &str, pieces: &[TextPiece], is_known: &dyn Fn(&str) -> bool) -> Vec<NearReference> {
     let mut found: Vec<NearReference> = Vec::new();
     let is_plain = |at: usize| {
@@ -38,7 +39,7 @@ pub(crate) fn find(text: &str, pieces: &[TextPiece], is_known: &dyn Fn(&str) -> 
     found
 }
 
-/// The place of the brace that closes, on the same line.
+/// The offset of the brace that closes an opening brace before `text`; `None` if it is not on the same line.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, c) in text.char_indices().take(400) {
@@ -60,7 +61,7 @@ fn meant(
     text: &str,
     is_known: &dyn Fn(&str) -> bool,
 ) -> Option<(String, String)> {
-    // of LaTeX, of a regular expression, of a word that ends in braces
+    // behind these characters braces belong to LaTeX, to a regular expression, or to a longer word
     let is_joined = before.ends_with(|c: char| c.is_alphanumeric() || ")]}.*+?\\^".contains(c));
     let name = "a reference is `{name}`, `{task.output}`, `{task[T = 300]}` or `{name:format}`";
     if inside.is_empty() {

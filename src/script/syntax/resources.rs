@@ -92,7 +92,7 @@ impl RawNeeds {
             counters,
             on,
             same_host_as,
-            is_place: false,
+            is_host_group: false,
         }
     }
 }

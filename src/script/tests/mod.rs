@@ -40,6 +40,7 @@ pub(crate) use crate::script::plan::Plan;
 pub(crate) use crate::script::plan::execution::{Dir, Execution};
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::fingerprint::Fingerprints;
+pub(crate) use crate::script::plan::fingerprint::key_plan::KeyPlan;
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
 #[allow(unused_imports)]

@@ -243,7 +243,7 @@ fn a_reduction_by_a_command_has_a_file_as_its_result() {
     assert_eq!(argv(&plan, "other", 0), ["echo", "1"]);
     assert_eq!(task(&plan, "use").references[0].select, Select::File(0));
     // The key of an instance depends on the command and on the files that are merged.
-    let key = |script: &str| Fingerprints::new(&super::plan(script)).of(1).to_vec();
+    let key = |script: &str| Fingerprints::new(&KeyPlan::of(&super::plan(script))).of(1).collect::<Vec<_>>();
     let base = "[task.x]\nfor = { i = [1, 2] }\nrun = 'echo {i}'\n[task.y]\nreduce = { of = 'x', shell = 'cat {a} {b} > {out}' }";
     assert_eq!(key(base), key(base));
     for (from, to) in

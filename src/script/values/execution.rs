@@ -33,29 +33,17 @@ pub struct Execution<D> {
 impl<D> Execution<D> {
     /// Replaces the working directory, and with it the type parameter.
     pub(crate) fn with_dir<E>(self, dir: E) -> Execution<E> {
-        let Execution {
-            dir: _,
-            clean_env,
-            inherit_mpi,
-            timeout,
-            memory,
-            max_output,
-            memory_step,
-            retries,
-            retry_on,
-            backoff,
-        } = self;
         Execution {
             dir,
-            clean_env,
-            inherit_mpi,
-            timeout,
-            memory,
-            max_output,
-            memory_step,
-            retries,
-            retry_on,
-            backoff,
+            clean_env: self.clean_env,
+            inherit_mpi: self.inherit_mpi,
+            timeout: self.timeout,
+            memory: self.memory,
+            max_output: self.max_output,
+            memory_step: self.memory_step,
+            retries: self.retries,
+            retry_on: self.retry_on,
+            backoff: self.backoff,
         }
     }
 }

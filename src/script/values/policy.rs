@@ -7,9 +7,9 @@ pub struct Policy {
     pub stop: bool,
     /// The number of failed instances that stops the run; `None` for no limit.
     pub max_failures: Option<u64>,
-    /// How much the log keeps of one stream of an instance, in bytes.
+    /// The most bytes that the log keeps of one stream of an instance.
     pub log_limit: u64,
-    /// How much the logs of a run may have over all ranks, in bytes.
+    /// The most bytes that the logs of a run may have, over all ranks.
     pub log_total: u64,
 }
 

@@ -27,7 +27,7 @@ pub struct InstanceResources {
     /// The name of the task on whose host the instance has to run (`on = "host of NAME"`); `None` for any.
     pub same_host_as: Option<String>,
     /// Whether instances of other tasks have to run on the host of this instance.
-    pub is_place: bool,
+    pub is_host_group: bool,
 }
 
 impl InstanceResources {

@@ -238,7 +238,7 @@ mod tests {
         assert_ne!(ScriptValue::Int(1), ScriptValue::Text("1".into()));
         assert_ne!(ScriptValue::Int(1), ScriptValue::Bool(true));
         assert_ne!(ScriptValue::Float(0.1 + 0.2), ScriptValue::Float(0.3));
-        // beyond 2^53 as well, where neighbours are neighbours
+        // beyond 2^53 as well, where several integers share a float
         assert_eq!(ScriptValue::Int(1 << 60), ScriptValue::Float(1e0 * (1u64 << 60) as f64));
         assert_eq!(ScriptValue::Int(i64::MIN), ScriptValue::Float(i64::MIN as f64));
         assert_ne!(ScriptValue::Int(i64::MAX), ScriptValue::Float(i64::MAX as f64));

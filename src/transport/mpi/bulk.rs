@@ -1,6 +1,7 @@
 //! Bulk transfers over MPI: cut into pieces, with a window of pieces under way at a time.
 
-use super::request::{Comm, Requests};
+use super::communicator::Comm;
+use super::request::Requests;
 use crate::ids::Rank;
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{Arrival, TransportError};

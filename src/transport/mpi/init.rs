@@ -1,6 +1,6 @@
 //! The start and the end of MPI.
 
-use super::{MpiTransport, PIECE_MAX, request};
+use super::{MpiTransport, PIECE_MAX, communicator};
 use crate::error::{Error, Result};
 use crate::transport::TransportError;
 use mpi::environment::{self, Universe};
@@ -46,7 +46,7 @@ impl MpiWorld {
                  MPI that was built with support for threads ({library})"
             )));
         }
-        request::return_errors().map_err(|error| Error::Startup(error.0))?;
+        communicator::return_errors().map_err(|error| Error::Startup(error.0))?;
         let host = host_name();
         Ok(MpiWorld { world: universe.world(), host, _universe: universe })
     }
@@ -135,7 +135,7 @@ pub fn check_thread() -> Result<()> {
             "MPI was initialised with MPI_THREAD_SINGLE, but dtask computes in threads: initialise it by \
              mpi::initialize_with_threading(mpi::Threading::Funneled), or MPI_Init_thread with MPI_THREAD_FUNNELED",
         ),
-        Threading::Funneled => match request::is_thread_main() {
+        Threading::Funneled => match communicator::is_thread_main() {
             Ok(true) => Ok(()),
             Ok(false) => refuse(
                 "MPI was initialised with MPI_THREAD_FUNNELED by another thread: call dtask::run_on from that thread, or \

@@ -12,10 +12,11 @@
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
 //!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
 //!   the receiver knows that its sender has begun.
-//! * Memory that is sent or received belongs to the request until MPI is done with it; see `request`.
+//! * Memory that is sent or received belongs to the request until MPI is done with it; see `request`, and `communicator` for the other calls.
 
 mod bulk;
-pub(crate) mod control_frames;
+pub(crate) mod communicator;
+mod control_frames;
 pub(crate) mod in_flight;
 mod init;
 mod presence;
@@ -30,8 +31,9 @@ use crate::transport::mpi::control_frames::FrameQueue;
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use bulk::Transfers;
+use communicator::Comm;
 pub use mpi::traits::Communicator;
-use request::{Comm, ReceiveMemory, Requests, SendMemory};
+use request::{ReceiveMemory, Requests, SendMemory};
 use std::sync::Arc;
 use std::time::Duration;
 

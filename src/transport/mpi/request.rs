@@ -1,200 +1,27 @@
-//! The calls to MPI, behind safe types.
+//! Requests of MPI (sends and receives under way) that own their memory, behind safe types.
 //!
-//! The only file of the transport with `unsafe`: rsmpi's own `Request` borrows its buffer and panics when it is dropped
-//! unfinished, which fits no event loop, so requests are made over `mpi::ffi` here. The rules that make it sound:
+//! rsmpi's own `Request` borrows its buffer and panics when it is dropped unfinished, which fits no event loop, so
+//! requests are made over `mpi::ffi` here, and in `communicator`. The rules that make it sound:
 //!
 //! * MPI reads or writes a request's memory until the request is complete. So [`Requests`] owns it ([`Pinned`]) next to
 //!   the handle and returns it when MPI has reported completion; at its drop, memory of unfinished ones is leaked.
 //! * [`SendMemory`] and [`ReceiveMemory`] ask for their slice once and keep its address: the slice borrows from a value
 //!   that is owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
 //! * Handles belong to one thread at a time: only the whole transport is `Send`, where MPI allows it (`any_thread`).
-//! * Every return code is checked. Our duplicate communicator returns errors instead of ending the job.
 #![allow(unsafe_code)]
 
+use crate::transport::mpi::communicator::{Comm, Result, SUCCESS, check, class, count, received};
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{BulkSource, BulkTarget, TransportError};
 use mpi::ffi::{self, MPI_Datatype, MPI_Status};
-use mpi::traits::Communicator;
-use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::os::raw::{c_char, c_int, c_void};
+use std::os::raw::{c_int, c_void};
 use std::rc::Rc;
 use std::sync::Arc;
-
-type Result<T> = std::result::Result<T, TransportError>;
 
 // SAFETY: handles, addresses and shared counts (`Rc`) are all inside of the transport and go with it; what is sent and
 // received into is `Send` itself. That MPI is called by a thread that it allows is what `any_thread` is for.
 unsafe impl Send for super::MpiTransport {}
-
-/// Makes an error whose text is MPI's for the error code, with the operation that was attempted.
-fn describe(code: c_int, attempt: impl FnOnce() -> String) -> TransportError {
-    // MPI_MAX_ERROR_STRING is 256 in Open MPI and 512 to 1024 in MPICH and its descendants.
-    let mut text = [0u8; 4096];
-    let mut length: c_int = 0;
-    // SAFETY: the buffer is longer than any implementation's MPI_MAX_ERROR_STRING.
-    let rc = unsafe { ffi::MPI_Error_string(code, text.as_mut_ptr().cast::<c_char>(), &mut length) };
-    let length = usize::try_from(length).unwrap_or(0).min(text.len());
-    let text = if rc == SUCCESS { String::from_utf8_lossy(&text[..length]) } else { "unknown error".into() };
-    let text = text.trim_end_matches(['\0', '\n']).replace('\n', " "); // MPICH appends a stack of lines
-    TransportError(format!("{}: MPI reported error {code}: {text}", attempt()))
-}
-
-const SUCCESS: c_int = ffi::MPI_SUCCESS as c_int;
-
-fn check(code: c_int, attempt: impl FnOnce() -> String) -> Result<()> {
-    if code == SUCCESS { Ok(()) } else { Err(describe(code, attempt)) }
-}
-
-/// The class of an MPI error code: codes of an implementation may say more than their class.
-fn class(code: c_int) -> c_int {
-    let mut class = code;
-    // SAFETY: `class` is ours; a code that MPI does not know leaves it as it is.
-    if code != SUCCESS && unsafe { ffi::MPI_Error_class(code, &mut class) } != SUCCESS { code } else { class }
-}
-
-/// A duplicate of a communicator for dtask alone: its messages cannot meet those of the user. Freed when dropped.
-pub(super) struct Comm {
-    raw: ffi::MPI_Comm,
-    byte: MPI_Datatype,
-    rank: c_int,
-    ranks: c_int,
-    tag_max: c_int,
-    /// Makes the type not `Send`: in MPICH a handle of MPI is a number, which would be `Send`.
-    one_thread: PhantomData<*mut ()>,
-}
-
-impl Comm {
-    /// Duplicates `original`; every rank of it must call this.
-    pub(super) fn duplicate(original: &impl Communicator) -> Result<Comm> {
-        let original = original.as_raw();
-        let mut inter: c_int = 0;
-        // SAFETY: `original` is a live communicator, as the caller has a reference to its owner; here and below.
-        check(unsafe { ffi::MPI_Comm_test_inter(original, &mut inter) }, || {
-            "looking at the communicator".into()
-        })?;
-        if inter != 0 {
-            return Err(TransportError("dtask cannot work on an inter-communicator".into()));
-        }
-        // Without the original's info: its hints (such as "no any-source receives") need not be true for us.
-        // SAFETY: constants of the MPI library, immutable once it is loaded.
-        let (mut raw, info, byte) =
-            unsafe { (ffi::RSMPI_COMM_NULL, ffi::RSMPI_INFO_NULL, ffi::RSMPI_UINT8_T) };
-        check(
-            // SAFETY: as above; `raw` is ours to write.
-            unsafe { ffi::MPI_Comm_dup_with_info(original, info, &mut raw) },
-            || "duplicating the communicator".into(),
-        )?;
-        let mut comm = Comm { raw, byte, rank: 0, ranks: 0, tag_max: 0, one_thread: PhantomData };
-        let attempt = || "setting up the communicator".to_string();
-        let mut value: *const c_int = std::ptr::null();
-        let mut found: c_int = 0;
-        // SAFETY: `raw` is the live communicator just made. MPI_TAG_UB is a predefined attribute: MPI writes the
-        // address of an int that lives as long as the communicator. Its key is an unsigned in some bindings.
-        unsafe {
-            check(ffi::MPI_Comm_set_errhandler(raw, ffi::RSMPI_ERRORS_RETURN), attempt)?;
-            check(ffi::MPI_Comm_rank(raw, &mut comm.rank), attempt)?;
-            check(ffi::MPI_Comm_size(raw, &mut comm.ranks), attempt)?;
-            let place = std::ptr::from_mut(&mut value).cast::<c_void>();
-            check(ffi::MPI_Comm_get_attr(raw, ffi::MPI_TAG_UB as c_int, place, &mut found), attempt)?;
-            // 32767 is what the standard guarantees.
-            comm.tag_max = if found != 0 && !value.is_null() { (*value).max(32767) } else { 32767 };
-        }
-        Ok(comm)
-    }
-
-    /// The number of this rank in the communicator.
-    pub(super) fn rank(&self) -> c_int {
-        self.rank
-    }
-
-    /// Number of ranks in the communicator.
-    pub(super) fn ranks(&self) -> c_int {
-        self.ranks
-    }
-
-    /// The highest message tag that MPI allows.
-    pub(super) fn tag_max(&self) -> c_int {
-        self.tag_max
-    }
-
-    /// The sender and the length in bytes of the next message on `tag`; `None` if none has arrived.
-    pub(super) fn probe(&self, tag: c_int) -> Result<Option<(c_int, usize)>> {
-        let mut status = MaybeUninit::<MPI_Status>::uninit();
-        let mut found: c_int = 0;
-        // SAFETY: the communicator is live; MPI writes the status if it sets the flag.
-        let rc =
-            unsafe { ffi::MPI_Iprobe(ffi::RSMPI_ANY_SOURCE, tag, self.raw, &mut found, status.as_mut_ptr()) };
-        check(rc, || "looking for messages".into())?;
-        if found == 0 {
-            return Ok(None);
-        }
-        // SAFETY: the flag is set.
-        let status = unsafe { status.assume_init() };
-        let length = received(&status, self.byte)?;
-        Ok(Some((status.MPI_SOURCE, length)))
-    }
-
-    /// Receives the message that was just probed into `buffer`, which becomes exactly as long as the message.
-    ///
-    /// Nobody else receives on this communicator, so it is there and of that length. The call returns at once if the
-    /// message is short enough to have been sent whole; else it waits for the sender's next call.
-    pub(super) fn receive(&self, from: c_int, tag: c_int, length: usize, buffer: &mut Vec<u8>) -> Result<()> {
-        buffer.clear();
-        buffer.reserve(length);
-        let attempt = || format!("receiving a frame of {length} bytes from rank {from}");
-        let count = count(length, attempt)?;
-        let mut status = MaybeUninit::<MPI_Status>::uninit();
-        // SAFETY: `buffer` has room for `length` bytes, and lives beyond this blocking call.
-        let rc = unsafe {
-            let start = buffer.as_mut_ptr().cast::<c_void>();
-            ffi::MPI_Recv(start, count, self.byte, from, tag, self.raw, status.as_mut_ptr())
-        };
-        check(rc, attempt)?;
-        // SAFETY: a receive that succeeds writes its status.
-        let length = received(unsafe { status.assume_init_ref() }, self.byte)?;
-        // SAFETY: MPI has written that many bytes, which fit, else it would have reported truncation.
-        unsafe { buffer.set_len(length) };
-        Ok(())
-    }
-
-    /// Enters a barrier; every rank has entered it when [`Barrier::passed`] is true.
-    pub(super) fn barrier(&self) -> Result<Barrier> {
-        // SAFETY: a constant of the library; the communicator is live, and MPI defers its freeing beyond the barrier.
-        let (rc, request) = unsafe {
-            let mut request = ffi::RSMPI_REQUEST_NULL;
-            (ffi::MPI_Ibarrier(self.raw, &mut request), request)
-        };
-        check(rc, || "entering a barrier".into())?;
-        Ok(Barrier { request })
-    }
-}
-
-impl Drop for Comm {
-    fn drop(&mut self) {
-        // The user's program may have finalised MPI before it drops us, after which no call is allowed.
-        if !mpi::environment::is_finalized() {
-            // SAFETY: the communicator is live and ours. An error is not reported: nobody could act on it.
-            unsafe { ffi::MPI_Comm_free(&mut self.raw) };
-        }
-    }
-}
-
-/// A barrier that this rank has entered. No memory belongs to it, so that it may be dropped unfinished.
-pub(super) struct Barrier {
-    request: ffi::MPI_Request,
-}
-
-impl Barrier {
-    /// Whether every rank has entered the barrier.
-    pub(super) fn passed(&mut self) -> Result<bool> {
-        let mut done: c_int = 0;
-        // SAFETY: the request is live, or null once it is complete, which counts as complete.
-        let rc = unsafe { ffi::MPI_Test(&mut self.request, &mut done, ffi::RSMPI_STATUS_IGNORE) };
-        check(rc, || "waiting for the other ranks".into())?;
-        Ok(done != 0)
-    }
-}
 
 /// Memory that the pieces of a bulk transfer are sent from.
 pub(super) struct SendMemory {
@@ -458,43 +285,4 @@ fn complete(route: Route, held: &mut Pinned, status: &MPI_Status, byte: MPI_Data
         unsafe { frame.set_len(*length) };
     }
     Ok(())
-}
-
-/// The length in bytes of the received message that `status` describes.
-fn received(status: &MPI_Status, byte: MPI_Datatype) -> Result<usize> {
-    let mut count: c_int = 0;
-    // SAFETY: the status was written by MPI.
-    check(unsafe { ffi::MPI_Get_count(status, byte, &mut count) }, || "reading a message's length".into())?;
-    // MPI_UNDEFINED: 2 GiB or more.
-    usize::try_from(count)
-        .map_err(|_| TransportError(format!("rank {} sent a message of over 2 GiB", status.MPI_SOURCE)))
-}
-
-/// The length as the `int` by which MPI counts; an error from 2 GiB on.
-fn count(length: usize, attempt: impl FnOnce() -> String) -> Result<c_int> {
-    c_int::try_from(length).map_err(|_| TransportError(format!("{}: more than MPI can count", attempt())))
-}
-
-/// Whether the calling thread is the one that initialised MPI.
-pub(super) fn is_thread_main() -> Result<bool> {
-    let mut flag: c_int = 0;
-    // SAFETY: `flag` is ours; callable by any thread while MPI is initialised, which the caller has checked.
-    check(unsafe { ffi::MPI_Is_thread_main(&mut flag) }, || "asking for the main thread".into())?;
-    Ok(flag != 0)
-}
-
-/// Makes MPI return the errors that belong to no communicator, instead of ending the job. In MPICH, errors of
-/// `MPI_Testsome` are of this kind. The handler that counts is that of MPI_COMM_SELF since MPI 4, of MPI_COMM_WORLD
-/// before.
-///
-/// Only for an MPI that dtask has initialised itself: in other programs, the handlers of these two belong to the
-/// program.
-pub(super) fn return_errors() -> Result<()> {
-    // SAFETY: constants of the library; both communicators live as long as MPI is initialised, which the caller has
-    // done.
-    let codes = unsafe {
-        [ffi::RSMPI_COMM_WORLD, ffi::RSMPI_COMM_SELF]
-            .map(|comm| ffi::MPI_Comm_set_errhandler(comm, ffi::RSMPI_ERRORS_RETURN))
-    };
-    codes.into_iter().try_for_each(|code| check(code, || "setting up MPI".into()))
 }

@@ -130,7 +130,8 @@ fn other_types_than_those_of_memory_are_left_to_the_library() {
     assert!(!is_direct::<i64>(&path, "u32", &[]));
     assert!(found::<u8>(&path, "bool", &[]).is_none());
     assert!(is_direct::<f64>(&path, "f64", &[]));
-    // the library does not make datasets of the other byte order from Rust's types: one bit of the type's message
+    // the library does not make datasets of the other byte order from Rust's types, so the bit for the byte order is
+    // set in the file
     let mut bytes = std::fs::read(&path).unwrap();
     let little = [0x11, 0x20, 0x3f, 0, 8, 0, 0, 0];
     let at = bytes.windows(8).position(|bytes| bytes == little).unwrap();
@@ -160,7 +161,7 @@ fn what_is_not_plain_is_left_to_the_library() {
     }
     drop(hole);
     let raw = dir.path().join("raw").display().to_string();
-    // not kept: a file with a builder is open
+    // the builder is a temporary, since it keeps the file open
     let outside = file.new_dataset::<f64>().shape([300, 400]).external(&raw, 0, 960_000).create("outside");
     outside.unwrap().write(&all).unwrap();
     file.close().unwrap();

@@ -9,13 +9,13 @@
 //! 3. *ready*: the result is small, or has the streams alone.
 //! 4. *fetched*: brought to rank 0, up to a bound of bytes at a time, and handed to the [`Sinks`].
 //!
-//! [`Sinks`]: crate::batch::head::shared_files::Sinks
+//! [`Sinks`]: crate::batch::head::outputs::shared_files::Sinks
 
 use crate::batch::artifact::{Artifact, take_outputs};
 use crate::batch::failure::is_left;
 use crate::batch::head::outcome::{RunOutcome, note};
-use crate::batch::head::shared_files::OutputEnd;
-use crate::batch::head::shared_paths::paths;
+use crate::batch::head::outputs::shared_files::OutputEnd;
+use crate::batch::head::outputs::shared_paths::paths;
 use crate::batch::head::stopped::{self, Stopped};
 use crate::batch::outputs::STDOUT;
 use crate::client::Client;
@@ -43,8 +43,14 @@ pub(crate) const FETCHED: u64 = 8 << 20;
 
 /// Where the futures of a task's instances come from.
 pub(crate) enum StreamOrigin {
-    /// A family that the engine itself expands into instances, and the number of its instances taken so far.
-    Lazy(Family<Artifact>, u64),
+    /// A family that the engine itself expands into instances.
+    Lazy {
+        family: Family<Artifact>,
+        /// The index of its first instance; the others follow it.
+        first: u64,
+        /// The number of its instances taken so far.
+        next: u64,
+    },
     /// Futures of instances, as they are submitted; and whether these are all of the task's.
     Given(bool),
 }
@@ -141,13 +147,13 @@ impl StreamedTask {
         }
     }
 
-    /// Adds newly submitted instances, of which the first has the index `first`. `last` means that no more will follow.
-    pub(crate) fn add(&mut self, client: &Client, first: u64, futures: Vec<Future<Artifact>>, last: bool) {
+    /// Adds newly submitted instances, by index. `last` means that no more will follow.
+    pub(crate) fn add(&mut self, client: &Client, futures: Vec<(u64, Future<Artifact>)>, last: bool) {
         if let StreamOrigin::Given(complete) = &mut self.source {
             *complete = last;
         }
         if !futures.is_empty() {
-            self.running.push(WatchedPart::new(client, (first..).zip(futures).collect()));
+            self.running.push(WatchedPart::new(client, futures));
         }
     }
 
@@ -173,7 +179,7 @@ impl StreamedTask {
     /// expands.
     pub(crate) fn open(&self) -> u64 {
         match self.source {
-            StreamOrigin::Lazy(..) => 0,
+            StreamOrigin::Lazy { .. } => 0,
             StreamOrigin::Given(_) => (self.running() + self.unfetched()) as u64,
         }
     }
@@ -186,7 +192,7 @@ impl StreamedTask {
     /// Whether all instances of the task have ended, and their outputs are with the files.
     pub(crate) fn is_over(&self) -> bool {
         let all = match &self.source {
-            StreamOrigin::Lazy(family, next) => *next == family.len(),
+            StreamOrigin::Lazy { family, next, .. } => *next == family.len(),
             StreamOrigin::Given(complete) => *complete,
         };
         all && self.running.is_empty() && self.unfetched() == 0
@@ -216,11 +222,11 @@ impl StreamedTask {
     /// Begins to watch the next instances of a family that the engine expands.
     fn take_more(&mut self, client: &Client) -> bool {
         let mut open = self.running() + self.unfetched();
-        let StreamOrigin::Lazy(family, next) = &mut self.source else { return false };
+        let StreamOrigin::Lazy { family, first, next } = &mut self.source else { return false };
         let before = *next;
         while *next < family.len() && open < WINDOW {
             let end = family.len().min(*next + WATCHED);
-            let futures: Vec<_> = (*next..end).zip(family.range(*next..end)).collect();
+            let futures: Vec<_> = (*first + *next..).zip(family.range(*next..end)).collect();
             open += futures.len();
             self.running.push(WatchedPart::new(client, futures));
             *next = end;
@@ -235,6 +241,9 @@ impl StreamedTask {
             for (index, future, failure) in part.take_ended()? {
                 moved = true;
                 outcome.ended += 1;
+                if failure.is_none() {
+                    outcome.recorder.ended(self.task, index);
+                }
                 match failure {
                     Some(cause) => {
                         let left = is_left(&cause);
@@ -346,8 +355,8 @@ impl StreamedTask {
             let running = running.into_iter().map(|(_, index, future)| (index, future)).collect();
             self.running.push(WatchedPart::new(client, running));
         }
-        if let StreamOrigin::Lazy(family, next) = &self.source {
-            stopped.note(self.task, *next..family.len());
+        if let StreamOrigin::Lazy { family, first, next } = &self.source {
+            stopped.note(self.task, first + next..first + family.len());
         }
         self.source = StreamOrigin::Given(true);
     }

@@ -1,14 +1,14 @@
-//! Arithmetic: `$((…))`, `((…))`, `$[…]`, subscripts and offsets.
+//! Arithmetic: `$((…))`, `((…))`, `$[…]`, subscripts of arrays, and the offsets in `${x:offset}`.
 
 use super::{Ansi, Evaluation, Reading, ShellLexer, Symbol, is_name_char};
 use crate::script::plan::shell_quote::Quote;
 
-/// How far the end of an arithmetic expression is looked for.
+/// The number of symbols within which the end of an arithmetic expression is searched.
 const LONGEST: usize = 4000;
 
 impl ShellLexer {
-    /// Whether two parentheses so many symbols ahead are those of an arithmetic expression: the two that close them
-    /// stand side by side. Shells differ where they do not, and nothing is known of what follows.
+    /// Whether the two parentheses after the next `ahead` symbols begin an arithmetic expression: the two that close
+    /// them are adjacent too. Where they are not, shells differ, and the context of all further references is unknown.
     pub(super) fn is_arithmetic(&mut self, ahead: usize) -> bool {
         if self.lost.is_some() {
             return false;
@@ -45,7 +45,7 @@ impl ShellLexer {
         false
     }
 
-    /// Reads an arithmetic expression after its two parentheses.
+    /// Reads an arithmetic expression whose `((` has been read.
     pub(super) fn arithmetic(&mut self) {
         self.evaluated(|lexer| {
             let mut depth = 2usize;
@@ -60,7 +60,7 @@ impl ShellLexer {
         });
     }
 
-    /// Reads an arithmetic expression up to `]`, after its bracket.
+    /// Reads an arithmetic expression up to `]`; its `[` has been read.
     pub(super) fn bracket(&mut self) {
         let mut depth = 1usize;
         self.numbers(true, |c| {
@@ -73,12 +73,12 @@ impl ShellLexer {
         });
     }
 
-    /// Reads `$[…]` after its bracket.
+    /// Reads `$[…]`, whose bracket has been read.
     pub(super) fn bracket_arithmetic(&mut self) {
         self.evaluated(Self::bracket);
     }
 
-    /// Reads the subscript of an array after its bracket.
+    /// Reads the subscript of an array, whose bracket has been read.
     pub(super) fn subscript(&mut self, array: &str) {
         let outer = std::mem::take(&mut self.reading);
         self.bracket();
@@ -86,12 +86,13 @@ impl ShellLexer {
         self.evaluations.subscript(&self.function, array, &inner.pieces, &inner.variables);
     }
 
-    /// Reads the offsets of `${x:offset:length}`.
+    /// Reads the offset and length of `${x:offset:length}`.
     pub(super) fn offsets(&mut self) {
         self.evaluated(|lexer| lexer.numbers(false, |c| c == '}'));
     }
 
-    /// Reads what a shell evaluates; what comes of it is a number.
+    /// Reads arithmetic by `read`, and notes that the values in it are evaluated. The result is a number, so no value
+    /// of it becomes a part of the word.
     fn evaluated(&mut self, read: impl FnOnce(&mut Self)) {
         let outer = std::mem::take(&mut self.reading);
         read(self);
@@ -99,8 +100,8 @@ impl ShellLexer {
         self.evaluations.add(&pieces, &variables, Evaluation::Number, "arithmetic");
     }
 
-    /// Reads symbols of an arithmetic expression up to the character at which `ends` holds. Between `'…'` nothing is
-    /// expanded where `quotes` says so; elsewhere shells differ.
+    /// Reads symbols of an arithmetic expression up to the character for which `ends` returns true. `quotes` tells
+    /// that single quotes are known to quote here; where they do not, shells differ.
     fn numbers(&mut self, quotes: bool, mut ends: impl FnMut(char) -> bool) {
         let mut quote = None;
         while let Some(symbol) = self.symbol(0) {
@@ -132,12 +133,12 @@ impl ShellLexer {
                     }
                 }
                 Symbol::Reference(piece) => {
-                    let place = match quote {
+                    let context = match quote {
                         Some('\'') => Quote::Single,
                         Some(_) => Quote::Double,
                         None => Quote::Arithmetic,
                     };
-                    self.reference(piece, place);
+                    self.reference(piece, context);
                 }
             }
         }

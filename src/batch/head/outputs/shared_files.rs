@@ -6,14 +6,13 @@
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::display::shown;
-use crate::batch::head::growing_file::{BytesSource, SMALL};
-use crate::batch::head::shared_file::{OutputSlot, SharedFile};
-use crate::batch::head::shared_paths::StreamRoutes;
-use crate::batch::head::spool::{Spool, WaitingOutput};
+use crate::batch::head::outputs::growing_file::{BytesSource, SMALL};
+use crate::batch::head::outputs::shared_file::{OutputSlot, SharedFile};
+use crate::batch::head::outputs::shared_paths::StreamRoutes;
+use crate::batch::head::outputs::spool::{Spool, WaitingOutput};
 use crate::batch::outputs::STDOUT;
-use crate::batch::whole_files::make_private;
+use crate::batch::resume::todo::Todo;
 use crate::commands::outputs::Content;
-use crate::console::counted;
 use crate::script::plan::Plan;
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
@@ -52,9 +51,9 @@ pub(crate) struct LeftFile {
 /// All files that rank 0 writes from the streams of instances.
 #[derive(Default)]
 pub(crate) struct Sinks {
-    files: Vec<SharedFile>,
+    pub(super) files: Vec<SharedFile>,
     routes: StreamRoutes,
-    spool: Option<Spool>,
+    pub(super) spool: Option<Spool>,
     /// Outputs that are in memory since the last flush and whose turn has not come: file, part, and position.
     recent: Vec<(u32, u32, u64)>,
     /// Bytes of outputs in memory: in slots, and in the buffers of files.
@@ -64,12 +63,14 @@ pub(crate) struct Sinks {
     /// Numbers of files whose next output is there, and is not appended yet.
     behind: VecDeque<u32>,
     /// Numbers of files that could not be written.
-    blocked: HashSet<u32>,
+    pub(super) blocked: HashSet<u32>,
     flushed: Option<Instant>,
     /// Whether the disk took not all at the last flush.
     is_stuck: bool,
     /// When the disk began to take nothing; `None` while it does.
     full_since: Option<Instant>,
+    /// Paths of the files that have become complete, with all outputs, since they were last taken.
+    complete: Vec<PathBuf>,
     /// Paths of the files that are complete.
     pub written: Vec<PathBuf>,
     /// Paths of files that lack outputs, each with the number of those that it has and of all.
@@ -84,11 +85,11 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
-    /// Prepares the files of a run: notes which outputs each will get, and in which order. `folder` is the run folder,
-    /// in which outputs wait for their turn.
-    pub(crate) fn new(plan: &Plan, folder: &Path) -> Sinks {
+    /// Prepares the files of a run: notes which outputs each will get, and in which order. `todo` has the instances that
+    /// run, and `folder` is the run folder, in which outputs wait for their turn.
+    pub(crate) fn new(plan: &Plan, todo: &Todo, folder: &Path) -> Sinks {
         let mut sinks = Sinks { spool: Some(Spool::new(folder)), ..Sinks::default() };
-        let (routes, files) = StreamRoutes::new(plan, &mut sinks.failed);
+        let (routes, files) = StreamRoutes::new(plan, todo, &mut sinks.failed);
         sinks.routes = routes;
         sinks.files = files.into_iter().map(SharedFile::new).collect();
         sinks
@@ -192,7 +193,7 @@ impl Sinks {
     }
 
     /// Appends the outputs whose turn has come, as many as `left` bytes allow. Completes the file after the last one.
-    fn advance(&mut self, number: u32, left: &mut u64) {
+    pub(super) fn advance(&mut self, number: u32, left: &mut u64) {
         let Some(shared) = self.files.get_mut(number as usize) else { return };
         let mut failed = None;
         while shared.error.is_none()
@@ -262,6 +263,9 @@ impl Sinks {
         };
         match shared.flush(last) {
             Ok(bytes) => {
+                if last && shared.missing == 0 && shared.refused.is_none() {
+                    self.complete.push(shared.path.clone());
+                }
                 self.held = self.held.saturating_sub(bytes);
                 self.dirty.remove(&number);
             }
@@ -350,7 +354,7 @@ impl Sinks {
 
     /// Tries again to write a file that could not be written; what waits for it goes on waiting until then. Returns
     /// whether it can be.
-    fn try_again(&mut self, number: u32) -> bool {
+    pub(super) fn try_again(&mut self, number: u32) -> bool {
         self.blocked.remove(&number);
         if let Some(shared) = self.files.get_mut(number as usize) {
             shared.error = None;
@@ -362,6 +366,11 @@ impl Sinks {
     /// Whether the disk has just taken nothing, so that another attempt is not due.
     fn is_waiting_for_disk(&self) -> bool {
         self.is_stuck && self.flushed.is_some_and(|flushed| flushed.elapsed() < FLUSH)
+    }
+
+    /// Takes the paths of the files that have become complete since the last call, with the outputs of all instances.
+    pub(crate) fn take_complete(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.complete)
     }
 
     /// Whether outputs wait whose turn has come.
@@ -377,113 +386,6 @@ impl Sinks {
     /// Whether the disk has taken nothing for so long that the run, which has nothing else to do, ends without.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.full_since.is_some_and(|since| since.elapsed() > 10 * AGAIN)
-    }
-
-    /// Appends what is there, whatever lacks between, at the end of the run; and says what each file lacks. `left` if
-    /// what has not come is left for the next run of the script.
-    pub(crate) fn close(&mut self, plan: &Plan, left: bool) {
-        for number in 0..self.files.len() as u32 {
-            self.close_file(number, left);
-            self.rescue(number, left);
-        }
-        if let Some(mut spool) = self.spool.take() {
-            spool.close();
-        }
-        for shared in std::mem::take(&mut self.files) {
-            self.tell(plan, &shared);
-        }
-    }
-
-    /// Puts the outputs that could not be written to their file into one in the run folder.
-    fn rescue(&mut self, number: u32, left: bool) {
-        let (Some(shared), Some(spool)) = (self.files.get_mut(number as usize), &self.spool) else { return };
-        let Some((error, _)) = shared.error.take() else { return };
-        let path = spool.folder().join(format!("rank-0000-unwritten-{number}.log"));
-        shared.refused = Some((error, None));
-        self.blocked.remove(&number);
-        let made = make_private(spool.folder());
-        if let (Ok(()), Some(growing)) = (made, &mut shared.growing) {
-            growing.redirect(&path);
-            self.close_file(number, left);
-        }
-        if let Some(SharedFile { refused: Some((_, place)), error: None, is_complete: true, .. }) =
-            self.files.get_mut(number as usize)
-        {
-            *place = Some(path);
-        }
-    }
-
-    /// Up to `most` lines on files that a run which ends now leaves incomplete.
-    pub(crate) fn incomplete(&self, most: usize) -> Vec<String> {
-        let files = self.files.iter().filter(|shared| !shared.is_complete).take(most);
-        let line = |shared: &SharedFile| {
-            let (name, has, total) = (shown(&shared.path), shared.has(), counted(shared.total(), "output"));
-            if has > 0 { format!("left    {name} has {has} of {total}") } else { format!("left    {name}") }
-        };
-        files.map(line).collect()
-    }
-
-    /// Up to `most` lines on files that lack outputs, after [`Sinks::close`].
-    pub(crate) fn lacking(&self, most: usize) -> Vec<String> {
-        let left = self.left.iter().map(|file| format!("left    {}{}", file.name, file.lacks));
-        left.chain(self.failed.iter().cloned()).take(most).collect()
-    }
-
-    fn close_file(&mut self, number: u32, left: bool) {
-        let blocked = self.blocked.contains(&number);
-        if self.files.get(number as usize).is_none_or(|shared| shared.is_complete)
-            || blocked && !self.try_again(number)
-        {
-            return;
-        }
-        loop {
-            let mut all = u64::MAX;
-            self.advance(number, &mut all);
-            let Some(shared) = self.files.get_mut(number as usize) else { return };
-            let Some(part) = shared.parts.get(shared.at).filter(|_| shared.error.is_none()) else { break };
-            let open = part.slots.iter().take_while(|slot| matches!(slot, OutputSlot::Open)).count() as u64;
-            // after the last that is known, none has come
-            let count = if open == part.slots.len() as u64 { part.order.len() - part.next } else { open };
-            shared.left |= left && count > 0;
-            shared.pass_over(count);
-        }
-    }
-
-    /// Sorts a file into those that are complete, left, or lack outputs.
-    fn tell(&mut self, plan: &Plan, shared: &SharedFile) {
-        let (name, total, is_made) = (shown(&shared.path), shared.total(), shared.is_made());
-        if let Some((error, place)) = &shared.refused {
-            let mut text = format!("{name} could not be written: {error}");
-            if shared.written > 0 {
-                text += &format!("; {} of {} are in it", shared.written, counted(total, "output"));
-            }
-            if shared.missing > 0 {
-                text += &format!("; it lacks {}", shared.lacks(plan));
-            }
-            if let Some(place) = place {
-                let what = if shared.written > 0 { "the others" } else { "its outputs" };
-                text += &format!("; {what} are in {}", shown(place));
-            }
-            return self.failed.push(text);
-        }
-        if shared.missing == 0 {
-            return self.written.push(shared.path.clone());
-        }
-        let lacks = shared.lacks(plan);
-        if is_made {
-            self.partial.push((shared.path.clone(), shared.written, total));
-        }
-        match (shared.left, is_made) {
-            (true, _) => {
-                let lacks = if is_made { format!(" lacks {lacks}") } else { String::new() };
-                self.left.push(LeftFile { name, lacks });
-            }
-            (false, true) => self.failed.push(format!("{name} lacks {lacks}")),
-            (false, false) => {
-                let rest = if shared.missing < total { "; the others are empty" } else { "" };
-                self.failed.push(format!("{name} was not written: it lacks {lacks}{rest}"));
-            }
-        }
     }
 }
 

@@ -20,7 +20,7 @@ impl Run {
         let dir = tempfile::tempdir().unwrap();
         let source = ScriptSource::new("flow.toml", dir.path(), format!("dtask = 1\n{script}"));
         let plan = parse(source, &[], LoadOptions::default()).expect("a script");
-        let sinks = Sinks::new(&plan, &dir.path().join("flow.dtask"));
+        let sinks = Sinks::new(&plan, &Todo::all(&plan), &dir.path().join("flow.dtask"));
         Run { dir, plan, sinks }
     }
 

@@ -1,11 +1,11 @@
-//! Quotes and expansions.
+//! Quotes (`'…'`, `"…"`, `$'…'`) and expansions (`$x`, `${…}`, `$(…)`, backquotes).
 
 use super::code::CodeEnd;
-use super::{Ansi, DEEPEST, Evaluation, Made, ShellLexer, Symbol, is_name_char};
+use super::{Ansi, DEEPEST, Evaluation, OutputPiece, ShellLexer, Symbol, is_name_char};
 use crate::script::plan::shell_quote::Quote;
 
 impl ShellLexer {
-    /// Reads `'…'`.
+    /// Reads single quotes, `'…'`.
     pub(super) fn single(&mut self) {
         self.take(1);
         while let Some(symbol) = self.symbol(0) {
@@ -17,7 +17,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads `$'…'`.
+    /// Reads `$'…'`, quotes with escapes as in C, as far as the dialect has them.
     pub(super) fn ansi(&mut self) {
         self.take(1);
         if self.ansi == Ansi::Unknown {
@@ -46,7 +46,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads `"…"`.
+    /// Reads double quotes, `"…"`.
     pub(super) fn double(&mut self) {
         self.take(1);
         while let Some(symbol) = self.symbol(0) {
@@ -57,18 +57,18 @@ impl ShellLexer {
         }
     }
 
-    /// Reads a symbol of a text in which expansions are expanded and quotes mean nothing.
-    pub(super) fn expanded(&mut self, symbol: Symbol, place: Quote) {
+    /// Reads a symbol where expansions take place and quotes have no meaning, as in double quotes and here-documents.
+    pub(super) fn expanded(&mut self, symbol: Symbol, context: Quote) {
         match symbol {
-            Symbol::Char('\\') => self.backslash(place),
-            Symbol::Char('$' | '`') => self.expansion(place),
+            Symbol::Char('\\') => self.backslash(context),
+            Symbol::Char('$' | '`') => self.expansion(context),
             Symbol::Char(_) => self.take(1),
-            Symbol::Reference(piece) => self.reference(piece, place),
+            Symbol::Reference(piece) => self.reference(piece, context),
         }
     }
 
-    /// Reads what begins with `$` or a backquote; `place` is that of the text around it.
-    pub(super) fn expansion(&mut self, place: Quote) {
+    /// Reads an expansion, which begins with `$` or a backquote. `context` is the quoting context around it.
+    pub(super) fn expansion(&mut self, context: Quote) {
         if self.depth > DEEPEST {
             self.lose(
                 "expansions nested too deeply before it",
@@ -88,7 +88,7 @@ impl ShellLexer {
         } else if self.is_next("${") {
             self.take(2);
             self.depth += 1;
-            self.parameter(place);
+            self.parameter(context);
             self.depth -= 1;
         } else if self.is_next("$[") && self.ansi != Ansi::Unknown {
             self.take(2);
@@ -101,7 +101,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads the name after a dollar.
+    /// Reads the name of a variable after its `$`.
     fn plain_parameter(&mut self) {
         match self.peek(0) {
             Some(c @ ('@' | '*' | '0'..='9')) => {
@@ -121,7 +121,8 @@ impl ShellLexer {
         super::builtins::positional(&self.function, number)
     }
 
-    /// Reads commands between backquotes. Backslashes are read twice there, once before the commands are.
+    /// Reads a command substitution in backquotes. Shells process the backslashes in it once before they read the
+    /// commands.
     fn backquotes(&mut self) {
         self.take(1);
         let mut end = self.at;
@@ -154,7 +155,7 @@ impl ShellLexer {
         self.take(1);
     }
 
-    /// Copies the text up to the limit, and refuses the references in it.
+    /// Copies the text up to the limit to the output, and refuses all references in it for the reason `why`.
     fn copy(&mut self, why: &'static str, instead: &'static str) {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
@@ -167,26 +168,26 @@ impl ShellLexer {
         }
     }
 
-    /// Reads `${…}` after its brace.
-    fn parameter(&mut self, place: Quote) {
+    /// Reads `${…}`, whose brace has been read.
+    fn parameter(&mut self, context: Quote) {
         let is_length = self.peek(0) == Some('#') && self.peek(1) != Some('}');
         let is_indirect = self.peek(0) == Some('!') && self.peek(1) != Some('}');
         if is_length || is_indirect {
             self.take(1);
         }
-        let begin = self.made.len();
+        let begin = self.output.len();
         loop {
             match self.symbol(0) {
                 Some(Symbol::Reference(piece)) => self.reference(piece, Quote::Name),
                 Some(Symbol::Char(c)) if is_name_char(c) => self.take(1),
-                Some(Symbol::Char(c)) if self.made.len() == begin && "@*?-$!#".contains(c) => {
+                Some(Symbol::Char(c)) if self.output.len() == begin && "@*?-$!#".contains(c) => {
                     self.take(1);
                     break;
                 }
                 _ => break,
             }
         }
-        let mut name = self.made_since(begin);
+        let mut name = self.output_since(begin);
         if name.starts_with(|c: char| c.is_ascii_digit() || c == '@' || c == '*') {
             name = self.positional(&name);
         }
@@ -214,16 +215,16 @@ impl ShellLexer {
             (Some('%' | '#' | '/' | '^' | ','), _) => true,
             _ => false,
         };
-        let place = match place {
+        let context = match context {
             Quote::Bare => Quote::Bare,
             Quote::Arithmetic => Quote::Arithmetic,
-            // what a pattern has in it is meant as it is
+            // characters of a value must not act as wildcards of a pattern
             Quote::Double if is_pattern => Quote::Word,
-            place => place,
+            context => context,
         };
         let is_assigned = self.is_next("=") || self.is_next(":=");
         let known = (self.reading.pieces.len(), self.reading.variables.len());
-        self.word_of_parameter(place, is_pattern);
+        self.word_of_parameter(context, is_pattern);
         if is_assigned {
             let pieces = self.reading.pieces.get(known.0..).unwrap_or_default();
             let variables = self.reading.variables.get(known.1..).unwrap_or_default();
@@ -231,25 +232,25 @@ impl ShellLexer {
         }
     }
 
-    /// Reads the rest of `${…}`, after the operator.
-    fn word_of_parameter(&mut self, place: Quote, is_pattern: bool) {
-        let quotes = is_pattern || place == Quote::Bare;
+    /// Reads the word behind the operator of a `${…}`, such as a default value or a pattern, up to the closing brace.
+    fn word_of_parameter(&mut self, context: Quote, is_pattern: bool) {
+        let quotes = is_pattern || context == Quote::Bare;
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char('}') => return self.take(1),
                 Symbol::Char('\'') if quotes => self.single(),
-                Symbol::Char('"') if place != Quote::Verbatim => self.double(),
+                Symbol::Char('"') if context != Quote::Verbatim => self.double(),
                 Symbol::Char('$') if quotes && self.is_next("$'") => self.ansi(),
-                symbol => self.expanded(symbol, place),
+                symbol => self.expanded(symbol, context),
             }
         }
     }
 
-    /// Replaces what was made between two places.
+    /// Replaces the characters in a range of the output by `text`.
     pub(super) fn replace(&mut self, range: std::ops::Range<usize>, text: &str) {
         let mut text = Some(text.to_string());
-        for made in self.made.get_mut(range).into_iter().flatten() {
-            *made = Made::Text(text.take().unwrap_or_default());
+        for piece in self.output.get_mut(range).into_iter().flatten() {
+            *piece = OutputPiece::Text(text.take().unwrap_or_default());
         }
     }
 }

@@ -1,17 +1,18 @@
-//! Commands of the shell itself that read their arguments once more.
+//! Built-in commands of shells that evaluate their arguments again.
 //!
-//! bash expands subscripts wherever it takes the name of a variable, so that `a[$(…)]` is run by `read`, `printf -v`,
-//! `test -v` and `declare`; it reads what `declare -a` gets as a list, and what stands beside `-eq` in `[[` as
-//! arithmetic.
+//! bash expands subscripts wherever it takes the name of a variable: `read`, `printf -v`, `test -v` and `declare` run
+//! the command in `a[$(…)]`. It parses a value that `declare -a` gets as a list, and evaluates the operands of `-eq`
+//! in `[[` as arithmetic.
 
 use super::commands::ShellWord;
 use super::evaluation::Evaluations;
 use super::{Evaluation, inner_programs};
 
-/// Variables whose values a shell expands by itself.
+/// Variables whose values a shell expands without being told to.
 pub(super) const PROMPTS: &[&str] = &["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "ENV", "BASH_ENV"];
 
-/// Notes the arguments of a command that are read once more, and the variables that it sets.
+/// Notes which arguments of a command are evaluated again, and the variables that the command sets. `function` is the
+/// shell function around the command; `is_certain` tells that the command certainly runs.
 pub(super) fn note(
     words: &[ShellWord],
     stdin: &ShellWord,
@@ -33,7 +34,7 @@ pub(super) fn note(
             found.add(&word.pieces, &word.variables, how, &format!("`{name}`"));
         }
     };
-    // what hands its arguments on, a function or `coproc`, hands on `eval` too
+    // a function or `coproc` that runs its arguments as a command runs an `eval` among them too
     if let Some(at) = texts.iter().position(|text| text == "eval") {
         all(words.get(at + 1..).unwrap_or_default(), Evaluation::Shell);
     }
@@ -91,7 +92,8 @@ pub(super) fn note(
     }
 }
 
-/// The name of an argument of a function, or of the script, as that of a variable.
+/// The name under which an argument of a function (`$1`, `$@`) is noted, as if it were a variable. `function` is empty
+/// for the script's own arguments.
 pub(super) fn positional(function: &str, number: &str) -> String {
     format!("{function}/{number}")
 }
@@ -147,7 +149,8 @@ fn declare(name: &str, args: &[ShellWord], (function, is_certain): (&str, bool),
     }
 }
 
-/// Notes what a condition compares as numbers, and the variables that it looks for.
+/// Notes the operands of a condition (`test`, `[`, `[[`) that are evaluated: numbers that are compared, and names of
+/// variables behind `-v`.
 fn condition(args: &[ShellWord], name: &str, found: &mut Evaluations) {
     let reader = format!("`{name}`");
     for (at, word) in args.iter().enumerate() {
@@ -168,7 +171,7 @@ fn condition(args: &[ShellWord], name: &str, found: &mut Evaluations) {
     }
 }
 
-/// Notes a word that is evaluated as a number. Names in it are variables, whose values are evaluated as well.
+/// Notes that a word is evaluated as a number. Names in it are variables, whose values are then evaluated as well.
 fn number(word: &ShellWord, reader: &str, found: &mut Evaluations) {
     let names = word.text.split(|c: char| !super::is_name_char(c)).filter(|name| super::is_name(name));
     let variables: Vec<String> = word.variables.iter().cloned().chain(names.map(str::to_owned)).collect();

@@ -1,18 +1,20 @@
-//! Programs inside of arguments: `sh -c '…'`, `ssh host '…'`, `python3 -c '…'`, `awk '…'`, and those that come by
-//! standard input. Works on the words of a command without their quotes, with [`VALUE`] in the place of values.
+//! Commands that run one of their arguments or their standard input as a program: `sh -c '…'`, `ssh host '…'`,
+//! `python3 -c '…'`, `awk '…'`.
+//!
+//! Works on the words of a command without their quotes, with [`VALUE`] in the place of values.
 
 use std::fmt;
 
 use super::{Evaluation, VALUE};
 
-/// A command that reads an argument or its standard input as a program.
+/// The program that runs an argument, a standard input or a file as a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProgramReader {
-    /// A shell, or what hands its words to one.
+    /// A shell, or a command that hands its words to one; its name for messages.
     Shell(String),
-    /// A program with a language of its own.
+    /// A program that runs a language of its own, such as awk; its name for messages.
     Language(String),
-    /// Whatever runs the file that a here-document makes.
+    /// An unknown program that will run the file into which a here-document is written: the text begins with `#!`.
     Later,
 }
 
@@ -26,7 +28,7 @@ impl ProgramReader {
 }
 
 impl ProgramReader {
-    /// Whether a program in another language seems to call a shell.
+    /// Whether the text of a program in another language seems to start a shell, as by `system(…)`.
     pub(crate) fn calls_shell(&self, program: &str) -> bool {
         let calls = ["system", "popen", "subprocess", "getline", "exec", "spawn", "qx", "`", "|&"];
         matches!(self, ProgramReader::Language(_)) && calls.iter().any(|call| program.contains(call))
@@ -46,7 +48,7 @@ const SHELLS: &[&str] = &[
     "sh", "bash", "dash", "ash", "ksh", "mksh", "oksh", "zsh", "yash", "posh", "rbash", "fish", "csh", "tcsh",
 ];
 
-/// Programs that put their words together and hand them to a shell.
+/// Programs that join their arguments with spaces and have a shell run the result.
 const JOINERS: &[&str] = &[
     "ssh",
     "slogin",
@@ -67,13 +69,13 @@ const JOINERS: &[&str] = &[
     "eval",
 ];
 
-/// Programs with a command for a shell after `-c` or `--command`.
+/// Programs whose option `-c` or `--command` has a command for a shell.
 const COMMANDERS: &[&str] = &["su", "sg", "runuser", "script", "flock", "newgrp", "nix-shell", "vim", "nvim"];
 
-/// Programs that read a script from standard input, for a shell.
+/// Programs that read a shell script from standard input.
 const SUBMITTERS: &[&str] = &["at", "batch", "sbatch", "qsub", "bsub", "msub", "crontab"];
 
-/// Programs that read another language, with the letters of their options that take a program.
+/// Programs that run another language, each with the letters of those of its options that take a program.
 const LANGUAGES: &[(&str, &str)] = &[
     ("python", "c"),
     ("pypy", "c"),
@@ -102,33 +104,35 @@ const LANGUAGES: &[(&str, &str)] = &[
     ("idl", "e"),
 ];
 
-/// Options that take a program in any of these.
+/// Long options that take a program, of any of the programs in [`LANGUAGES`].
 const LONG_OPTIONS: &[&str] = &["--eval", "--command", "--execute", "--print", "-ex", "-batch", "-r"];
 
-/// Programs whose first argument is a program, unless an option brings one.
+/// Programs whose first operand is a program, unless an option gives one.
 const FILTERS: &[&str] = &["awk", "gawk", "mawk", "nawk", "sed", "gsed", "jq", "yq"];
 
-/// How many programs with a language of their own are looked at in one command.
+/// The most names of [`LANGUAGES`] that are followed up in one command, to bound the time for it.
 const MOST_LANGUAGES: usize = 8;
 
-/// The name of a program, without its folder and version.
+/// The name of a program, without its folder and version: `python` for `/usr/bin/python3.12`.
 pub(crate) fn program_name(word: &str) -> &str {
     let name = word.rsplit('/').next().unwrap_or_default();
     let short = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
     if short.is_empty() { name } else { short }
 }
 
-/// The name of a program of the system; a program beside the script may have any name.
+/// The name of a program that is found on PATH or by an absolute path; empty for a relative path, since a program of
+/// the user's own may have any name.
 fn system_name(word: &str) -> &str {
     if word.contains('/') && !word.starts_with('/') { "" } else { program_name(word) }
 }
 
-/// Whether a program hands its words to a shell, so that they are read twice.
+/// Whether a program has a shell run its words, so that the shell parses them a second time.
 pub(crate) fn joins_its_words(name: &str) -> bool {
     JOINERS.contains(&name) || COMMANDERS.contains(&name)
 }
 
-/// The index of the word that names the program of a command, after `env`, `timeout 5`, `srun -n 2` and the like.
+/// The index of the word that names the program of a command, behind prefixes such as `env`, `timeout 5` and `srun -n
+/// 2`.
 pub(crate) fn start(words: &[String]) -> usize {
     let wrappers = [
         "command",
@@ -177,7 +181,7 @@ pub(crate) fn start(words: &[String]) -> usize {
     at
 }
 
-/// The words of a command that are programs for something else, with what reads them.
+/// Finds the words of a command that are programs, each with the program that runs it.
 pub(crate) fn programs(words: &[String]) -> Vec<(usize, ProgramReader)> {
     let mut found = Vec::new();
     let mut languages = 0;
@@ -225,13 +229,13 @@ pub(crate) fn programs(words: &[String]) -> Vec<(usize, ProgramReader)> {
     found
 }
 
-/// The words of a command that name the files that shells run.
+/// The indices of the words of a command that name script files for shells to run.
 pub(super) fn script_files(words: &[String]) -> impl Iterator<Item = usize> {
     let shells = words.iter().enumerate().filter(|(_, word)| SHELLS.contains(&program_name(word)));
     shells.map(|(at, _)| after_options(words, at + 1))
 }
 
-/// The reader of the standard input of a command, if it reads it as a program.
+/// The program that runs the standard input of a command as a program; `None` if the input is data.
 pub(crate) fn stdin_reader(words: &[String]) -> Option<ProgramReader> {
     let first = start(words);
     let name = system_name(words.get(first)?);
@@ -266,7 +270,7 @@ pub(crate) fn stdin_reader(words: &[String]) -> Option<ProgramReader> {
         "parallel" | "sem" => operands(words, first).count() == 0,
         _ => false,
     };
-    // `xargs -I` writes what it reads into its words
+    // with `-I`, `xargs` inserts its standard input into its arguments
     let replaces =
         |word: &String| word.starts_with("-I") || word.starts_with("-i") || word.starts_with("--repl");
     let inserts = words.iter().any(|word| program_name(word) == "xargs")
@@ -285,13 +289,13 @@ fn is_stdin(words: &[String]) -> bool {
     })
 }
 
-/// Whether a word is a group of options of one letter that has one of these.
+/// Whether a word is a group of one-letter options (`-xc`) that has one of these letters.
 fn is_short(word: &str, letters: &str) -> bool {
     word.strip_prefix('-')
         .is_some_and(|rest| !rest.starts_with('-') && rest.contains(|c| letters.contains(c)))
 }
 
-/// The index of the first word that is no option of a shell.
+/// The index of the first word from `from` on that is no option of a shell.
 fn after_options(words: &[String], from: usize) -> usize {
     let mut at = from;
     while let Some(word) = words.get(at).filter(|word| word.starts_with(['-', '+']) && word.len() > 1) {
@@ -301,7 +305,8 @@ fn after_options(words: &[String], from: usize) -> usize {
     at.min(words.len())
 }
 
-/// The indices of the words that are no options and no operands of those, as far as that can be known.
+/// The indices of the operands of a program: words that are neither options nor, as far as known, arguments of
+/// options.
 fn operands(words: &[String], program: usize) -> impl Iterator<Item = usize> {
     let mut is_operand_of_option = false;
     words.iter().enumerate().skip(program + 1).filter_map(move |(at, word)| {
@@ -317,7 +322,8 @@ fn operands(words: &[String], program: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The programs that options of a command bring: the next word, or the rest of this one.
+/// Finds the programs that options of a command give: in the word behind the option, or in the rest of the option
+/// itself.
 fn option_programs(
     words: &[String],
     program: usize,
@@ -339,7 +345,7 @@ fn option_programs(
     found
 }
 
-/// The programs of `awk`, `sed` and the like.
+/// Finds the programs in the arguments of `awk`, `sed` and the like.
 fn filter_programs(words: &[String], program: usize, name: &str) -> Vec<(usize, ProgramReader)> {
     let reader = ProgramReader::Language(name.to_owned());
     let mut found = Vec::new();

@@ -1,25 +1,24 @@
-//! Commands: words, quotes, `case`, comments.
+//! The main loop of the lexer: commands, words, redirections, `case`, comments.
 
 use super::commands::{CommandState, NextWord, OpenGroup};
 use super::{Ansi, DEEPEST, ShellLexer, Symbol, VALUE, is_name, is_name_char};
 use crate::script::plan::shell_quote::Quote;
 
-/// How far the end of a variable's name is looked for.
+/// The number of symbols within which the end of a variable's name is searched.
 const LONGEST_NAME: usize = 200;
 
-/// The characters that end commands.
+/// The symbol that ends a list of commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodeEnd {
-    /// The end of the text.
+    /// The end of the text, or the closing backquote.
     Text,
-    /// `)`.
+    /// The `)` of a substitution.
     Paren,
 }
 
 impl ShellLexer {
-    /// Reads commands of the shell up to and including `end`, such as the end of the script or the `)` of a command
-    /// substitution. Of a substitution, what its commands print is a part of the word in which it stands, as far as that
-    /// follows from the text.
+    /// Reads commands up to and including `end`, such as the end of the script or the `)` of a command substitution.
+    /// Values that the commands of a substitution print become a part of the word around it.
     pub(super) fn code(&mut self, end: CodeEnd) {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -27,7 +26,7 @@ impl ShellLexer {
                 "expansions nested too deeply before it",
                 "put the inner ones into variables of the shell",
             );
-            // what is left is copied
+            // the rest is copied; its references are refused
             while let Some(symbol) = self.symbol(0) {
                 match symbol {
                     Symbol::Char(_) => self.take(1),
@@ -44,9 +43,9 @@ impl ShellLexer {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Reference(piece) => {
-                    let place = self.place_in_word(&state);
+                    let context = self.context_in_word(&state);
                     state.grow(&VALUE.to_string(), false);
-                    self.reference(piece, place);
+                    self.reference(piece, context);
                 }
                 Symbol::Char(')') if end == CodeEnd::Paren && state.open.is_empty() => {
                     self.end_command(&mut state, false);
@@ -111,19 +110,19 @@ impl ShellLexer {
         }
     }
 
-    /// Reads a quotation as a part of a word.
+    /// Reads a quoted part of a word, by the function for its kind of quotes.
     fn quoted(&mut self, state: &mut CommandState, read: fn(&mut Self)) {
-        let begin = self.made.len();
+        let begin = self.output.len();
         read(self);
-        let text = self.made_since(begin);
+        let text = self.output_since(begin);
         let inside = text.trim_start_matches('$');
         let inside = inside.get(1..inside.len().saturating_sub(1)).unwrap_or_default();
-        // of an expansion nothing is known
+        // the result of an expansion is unknown
         let inside: String = inside.split('$').collect::<Vec<_>>().join(&VALUE.to_string());
         state.grow(&inside, false);
     }
 
-    /// Whether the bracket that comes next is that of an array's subscript.
+    /// Whether the `[` that comes next begins an array's subscript.
     fn begins_subscript(&self, state: &CommandState) -> bool {
         let text = state.text();
         match state.open.last() {
@@ -197,14 +196,15 @@ impl ShellLexer {
         }
     }
 
-    /// Reads the operator of a redirection, of that many characters.
+    /// Reads the operator of a redirection, which has `length` characters.
     fn redirection(&mut self, state: &mut CommandState, length: usize) {
         self.end_number(state);
         self.take(length);
         state.next = NextWord::Redirection;
     }
 
-    /// Ends a word before a redirection, of which a number is a part.
+    /// Ends the word before a redirection. A number directly before it, as in `2>`, is a part of the redirection and
+    /// no word.
     fn end_number(&mut self, state: &mut CommandState) {
         let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
         if state.word.as_ref().is_some_and(|word| word.is_plain && is_number(&word.text)) {
@@ -213,7 +213,7 @@ impl ShellLexer {
         self.end_word(state);
     }
 
-    /// Reads `<(…)`, a part of a word.
+    /// Reads a process substitution, `<(…)` or `>(…)`, as a part of a word.
     fn process_substitution(&mut self, state: &mut CommandState) {
         let is_target = self.is_next(">");
         let in_target = std::mem::replace(&mut self.in_target, is_target);
@@ -259,7 +259,7 @@ impl ShellLexer {
             return self.take(1);
         }
         let is_pipe = c == '|' && !self.is_next("||");
-        // in the background it is a process of its own
+        // a command in the background runs in a process of its own
         state.is_conditional |= c == '&' && !self.is_next("&&");
         self.end_command(state, is_pipe);
         if self.is_next(";;") || self.is_next(";&") {
@@ -310,7 +310,7 @@ impl ShellLexer {
         }
         let is_case = state.open.last() == Some(&OpenGroup::Pattern);
         if is_case {
-            // it stands before a pattern, and is no group
+            // the optional parenthesis before a pattern of `case` begins no group
             self.end_word(state);
             return self.take(1);
         }
@@ -327,14 +327,14 @@ impl ShellLexer {
         self.take(1);
     }
 
-    /// Whether the parenthesis that comes next is that of an extended pattern, `@(a|b)`.
+    /// Whether the `(` that comes next belongs to an extended pattern, `@(a|b)`.
     fn begins_pattern(&self, state: &CommandState) -> bool {
         let text = state.text();
         let is_negation = text == "!" && (state.is_command || state.in_test);
         text.ends_with(['?', '*', '+', '@', '!']) && !is_negation && !self.is_next("()")
     }
 
-    /// Reads the parentheses of an extended pattern, a part of the word.
+    /// Reads the parentheses of an extended pattern as a part of the word.
     fn extended_pattern(&mut self, state: &mut CommandState) {
         state.grow("(", false);
         let mut depth = 0usize;
@@ -356,8 +356,8 @@ impl ShellLexer {
         state.grow(&VALUE.to_string(), false);
     }
 
-    /// The place of the reference that comes next, a part of a word.
-    fn place_in_word(&self, state: &CommandState) -> Quote {
+    /// The quoting context of the reference that comes next, outside of quotes.
+    fn context_in_word(&self, state: &CommandState) -> Quote {
         let word = state.text();
         let mut ahead = 1;
         let is_part = |symbol: Option<Symbol>| match symbol {
@@ -379,7 +379,7 @@ impl ShellLexer {
                 || [('+', '='), ('(', ')')]
                     .iter()
                     .any(|(one, two)| next == Some(*one) && self.peek(ahead + 1) == Some(*two)));
-        // words that a value could be mistaken for: `esac`, `in`, `-n`
+        // at these places a value could be mistaken for a keyword or an operator: `esac`, `in`, `-n`
         let is_special =
             state.in_test || matches!(state.open.last(), Some(OpenGroup::Pattern | OpenGroup::Case));
         if is_special || (state.is_command && !is_named && !word.contains('=')) {

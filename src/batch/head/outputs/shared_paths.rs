@@ -1,7 +1,8 @@
 //! The files to which the streams of each instance go, by number.
 
-use crate::batch::head::piece_order::PieceOrder;
+use crate::batch::head::outputs::piece_order::PieceOrder;
 use crate::batch::outputs::{STDERR, STDOUT};
+use crate::batch::resume::todo::Todo;
 use crate::batch::task_def::facts;
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, StreamTarget};
@@ -77,11 +78,15 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 impl StreamRoutes {
-    /// Finds the files of a plan. Paths that cannot be rendered are told in `failed`.
-    pub(crate) fn new(plan: &Plan, failed: &mut Vec<String>) -> (StreamRoutes, Vec<StreamFile>) {
+    /// Finds the files of the instances of a plan that run, which are in `todo`. Paths that cannot be rendered are told in
+    /// `failed`.
+    pub(crate) fn new(plan: &Plan, todo: &Todo, failed: &mut Vec<String>) -> (StreamRoutes, Vec<StreamFile>) {
         let mut routes = StreamRoutes { fixed: vec![[None; 2]; plan.tasks.len()], numbers: HashMap::new() };
         let mut files = Files::default();
         for (number, task) in plan.tasks.iter().enumerate() {
+            if todo.from(number, 0).next().is_none() {
+                continue;
+            }
             let mut varied: SmallVec<[(u32, &Template); 2]> = SmallVec::new();
             let mut fixed = [None; 2];
             for (which, stream) in paths(task) {
@@ -94,21 +99,27 @@ impl StreamRoutes {
                     Err(error) => failed.push(error),
                 }
             }
-            let count = task.family.len();
             match fixed {
                 _ if !varied.is_empty() => {}
                 [Some(file), Some(other)] if file == other => {
-                    files.list[file as usize].of(number).push_run(0, 1, 2 * count);
+                    let order = files.list[file as usize].of(number);
+                    let runs = todo.from(number, 0);
+                    runs.for_each(|run| order.push_run(2 * run.start, 1, 2 * (run.end - run.start)));
                 }
                 _ => {
                     for (which, file) in (0..).zip(fixed) {
                         if let Some(file) = file {
-                            files.list[file as usize].of(number).push_run(which, 2, count);
+                            let order = files.list[file as usize].of(number);
+                            let runs = todo.from(number, 0);
+                            runs.for_each(|run| {
+                                order.push_run(2 * run.start + which, 2, run.end - run.start);
+                            });
                         }
                     }
                 }
             }
-            for index in 0..if varied.is_empty() { 0 } else { count } {
+            let instances = todo.from(number, 0).flatten();
+            for index in instances.take(if varied.is_empty() { 0 } else { usize::MAX }) {
                 let mut both = fixed;
                 for (which, stream) in &varied {
                     match path_of(plan, task, stream, index) {
@@ -179,7 +190,7 @@ mod tests {
         let source = ScriptSource::new("flow.toml", dir, format!("dtask = 1\n{script}"));
         let plan = parse(source, &[], LoadOptions::default()).expect("a script");
         let mut failed = Vec::new();
-        let (routes, files) = StreamRoutes::new(&plan, &mut failed);
+        let (routes, files) = StreamRoutes::new(&plan, &Todo::all(&plan), &mut failed);
         assert!(failed.is_empty());
         for (number, file) in (0..).zip(&files) {
             for (task, order) in &file.tasks {

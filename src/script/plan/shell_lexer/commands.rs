@@ -1,4 +1,5 @@
-//! Words of commands, and what is known when a command ends.
+//! The state of the command that is being read: its words, the groups around it, and what the end of a command tells
+//! about the values in it.
 
 use super::here_document::HereDocument;
 use super::inner_programs::{self, ProgramReader};
@@ -7,9 +8,9 @@ use super::{Evaluation, Reading, ShellLexer, builtins};
 /// A word of a command.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ShellWord {
-    /// Its text without quotes, with a mark for each value and expansion.
+    /// The text of the word without quotes, with [`VALUE`](super::VALUE) for each reference and expansion.
     pub(super) text: String,
-    /// Whether the shell may take it for a keyword: all of it is written without quotes.
+    /// Whether the whole word is written without quotes, so that the shell may take it for a keyword.
     pub(super) is_plain: bool,
     pub(super) pieces: Vec<usize>,
     pub(super) variables: Vec<String>,
@@ -20,71 +21,73 @@ pub(super) struct ShellWord {
     is_split: bool,
 }
 
-/// The constructs that are open at a point of a script: a command and its words, groups, pipes.
+/// A construct of the shell that is open at some point of a script, and decides how the next words are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OpenGroup {
     Paren,
-    /// The elements of an array.
+    /// The elements of an array, `name=(…)`; the name of the array.
     Array(String),
-    /// `case`, before its first `in`.
+    /// A `case` before its `in`.
     Case,
-    /// Before the `)` of a pattern.
+    /// A `case` in one of its patterns, before the `)`.
     Pattern,
-    /// The commands of a pattern.
+    /// A `case` in the commands behind a pattern.
     Branch,
 }
 
-/// The purpose of the next word.
+/// The purpose of the word that comes next in a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextWord {
-    /// A part of the command.
+    /// The word is a part of the command.
     Command,
-    /// The file of a redirection.
+    /// The word names the file of a redirection.
     Redirection,
-    /// The text of `<<<`.
+    /// The word is the text behind `<<<` (here-string).
     HereString,
-    /// The name after `function`.
+    /// The word is the name behind `function`.
     Function,
 }
 
-/// Where in a command the lexer is.
+/// The state of the lexer within a list of commands: the command that is being read, and the constructs that are open
+/// around it.
 pub(super) struct CommandState {
     pub(super) open: Vec<OpenGroup>,
     pub(super) documents: Vec<HereDocument>,
     /// The word that is being read; `None` between words.
     pub(super) word: Option<ShellWord>,
-    /// Whether the word stands where a command would.
+    /// Whether the word stands where the name of a command would.
     pub(super) is_command: bool,
-    /// Between `[[` and `]]`.
+    /// Whether the word stands between `[[` and `]]`.
     pub(super) in_test: bool,
     pub(super) next: NextWord,
-    /// The words of the command so far.
+    /// The finished words of the command.
     words: Vec<ShellWord>,
-    /// The words that the command reads by `<<<` and `< <(…)`.
+    /// The sources of the command's standard input, from `<<<` and `< <(…)`.
     stdin: ShellWord,
-    /// The number of here-documents that belong to earlier commands.
+    /// The number of items in `documents` that belong to earlier commands of the line.
     earlier: usize,
-    /// Whether the command reads what the one before it writes.
+    /// Whether the command reads the output of the one before it by a pipe.
     is_piped: bool,
-    /// Whether the command depends on the one before it.
+    /// Whether the command runs only under a condition (`&&`, `||`) or in a process of its own (a pipe, `&`), so that
+    /// what it sets may not be set afterwards.
     pub(super) is_conditional: bool,
-    /// The number of `if` and loops that are open.
+    /// The number of open `if`s and loops.
     nesting: usize,
-    /// Whether the command before was a group.
+    /// Whether the command before was a group, so that a pipe reads the output of all commands in it.
     follows_group: bool,
-    /// The programs that read what the command writes into `>(…)`, as a program.
+    /// The program that runs what the command writes into `>(…)`; `None` if no program does.
     pub(super) swallows: Option<ProgramReader>,
-    /// The functions whose bodies are open, and those around them.
+    /// For each open `{`, the function around it, to be restored at the `}`; empty outside of functions.
     bodies: Vec<String>,
-    /// The function whose body comes next.
+    /// The name of a function whose body comes next; `None` if none does.
     pub(super) named: Option<String>,
-    /// The variables that `read` sets.
+    /// The variables that a `read` so far sets. They may get the input of a group around it.
     read: Vec<String>,
-    /// The references and variables that come to groups by pipes, as far as they are known.
+    /// The references and variables whose values come to groups by pipes, as far as they are known.
     group_input: Reading,
-    /// The references and variables that earlier commands of the pipeline were given and print.
+    /// The references and variables whose values earlier commands of the pipeline print.
     piped: Reading,
-    /// The references and variables that commands of the script print, all together.
+    /// The references and variables whose values the commands of this list print, all together.
     pub(super) printed: Reading,
 }
 
@@ -114,7 +117,8 @@ impl CommandState {
         }
     }
 
-    /// Adds text to the word.
+    /// Appends text to the word that is being read, or begins a word. `is_plain` tells that the text is written
+    /// without quotes.
     pub(super) fn grow(&mut self, text: &str, is_plain: bool) {
         let word = self.word.get_or_insert_with(|| ShellWord { is_plain: true, ..ShellWord::default() });
         word.text.push_str(text);
@@ -132,12 +136,12 @@ impl CommandState {
         self.word.as_ref().map_or("", |word| &word.text)
     }
 
-    /// Tells whether the command before was a group, whose output a pipe may read.
+    /// Sets whether the command before was a group, so that a pipe reads the output of all commands in it.
     pub(super) fn follow_group(&mut self, is_group: bool) {
         self.follows_group = is_group;
     }
 
-    /// Notes what a group reads that comes after a pipe.
+    /// Notes the input of a group that begins behind a pipe, for `read` commands in the group.
     pub(super) fn open_group(&mut self) {
         if self.is_piped && self.words.is_empty() {
             let source = self.piped_in().clone();
@@ -146,7 +150,7 @@ impl CommandState {
         }
     }
 
-    /// The references and variables that the command before a pipe prints, as far as they are known.
+    /// The references and variables whose values the command before a pipe prints, as far as they are known.
     fn piped_in(&self) -> &Reading {
         if self.follows_group { &self.printed } else { &self.piped }
     }
@@ -172,7 +176,7 @@ const KEYWORDS: &[&str] =
     &["if", "then", "else", "elif", "do", "while", "until", "!", "time", "fi", "done", "coproc"];
 
 impl ShellLexer {
-    /// Ends the word, which may be a keyword.
+    /// Ends the word that is being read, and acts on it if it is a keyword.
     pub(super) fn end_word(&mut self, state: &mut CommandState) {
         let Some(mut word) = state.word.take() else { return };
         let Reading { pieces, variables, files, printed } = std::mem::take(&mut self.reading);
@@ -257,7 +261,7 @@ impl ShellLexer {
         }
     }
 
-    /// Takes a word that stands where a command would and is no keyword: an assignment, or the command.
+    /// Handles a word at the place of a command's name that is no keyword: an assignment, or the name of the command.
     fn first_word(&mut self, word: ShellWord, state: &mut CommandState) {
         let left = word.text.split_once('=').map(|(left, _)| left.trim_end_matches('+'));
         let name = left.map(|left| left.split('[').next().unwrap_or_default());
@@ -280,7 +284,8 @@ impl ShellLexer {
         }
     }
 
-    /// Ends a command. `is_pipe` tells whether the next one reads what it writes.
+    /// Ends a command, and notes which of its words are evaluated again. `is_pipe` tells whether the next command
+    /// reads its output.
     pub(super) fn end_command(&mut self, state: &mut CommandState, is_pipe: bool) {
         self.end_word(state);
         let words = std::mem::take(&mut state.words);
@@ -288,8 +293,8 @@ impl ShellLexer {
         let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
         let is_certain = state.nesting == 0 && state.open.is_empty() && !state.is_conditional && !is_pipe;
         let body = state.bodies.len() == usize::from(!self.function.is_empty());
-        let place = (self.function.as_str(), is_certain && body && self.depth == 1);
-        builtins::note(&words, &stdin, place, &mut self.evaluations);
+        let within = (self.function.as_str(), is_certain && body && self.depth == 1);
+        builtins::note(&words, &stdin, within, &mut self.evaluations);
         self.evaluations.end_command();
         if let Some(reader) = state.swallows.take() {
             let pieces: Vec<usize> = words.iter().flat_map(|word| word.pieces.iter().copied()).collect();
@@ -330,7 +335,7 @@ impl ShellLexer {
             }
             state.read.extend(names);
         }
-        // a group, or a function, with `read` in it
+        // the `read` may be inside a group or a function whose standard input this is
         state.read.iter().for_each(|name| self.evaluations.assign(name, &stdin.pieces, &stdin.variables));
         if matches!(name, "echo" | "printf" | "print" | "cat" | "tee") {
             for word in
@@ -348,7 +353,8 @@ impl ShellLexer {
         (state.is_command, state.in_test, state.next) = (true, false, NextWord::Command);
     }
 
-    /// Notes what comes to a command by its standard input, which it reads as a program.
+    /// Notes that a command runs its standard input as a program: every reference that may come to it that way is
+    /// evaluated.
     fn stdin_is_program(
         &mut self,
         reader: &ProgramReader,
@@ -373,12 +379,12 @@ impl ShellLexer {
         }
     }
 
-    /// Whether a command is still to come after a pipe.
+    /// Whether a pipe has been read and the command behind it has not begun.
     pub(super) fn is_after_pipe(state: &CommandState) -> bool {
         state.is_piped && state.words.is_empty() && state.word.is_none()
     }
 
-    /// Reads the texts of the here-documents that have begun on this line.
+    /// Reads the texts of all here-documents that have begun on the line that ends here.
     pub(super) fn here_documents(&mut self, state: &mut CommandState) {
         let documents = std::mem::take(&mut state.documents);
         self.pending -= documents.len().min(self.pending);

@@ -1,26 +1,26 @@
-//! Here-documents.
+//! Here-documents: `<<END`, the text in the lines below, and the line that ends it.
 
 use super::inner_programs::ProgramReader;
-use super::{Made, ShellLexer, Symbol};
+use super::{OutputPiece, ShellLexer, Symbol};
 use crate::script::plan::shell_quote::Quote;
 use std::ops::Range;
 
-/// A here-document whose text is still to come.
+/// A here-document whose `<<` has been read and whose text has not.
 #[derive(Clone, Debug)]
 pub(super) struct HereDocument {
-    /// The line that ends it.
+    /// The line that ends the text, without quotes.
     delimiter: String,
-    /// Whether tabs before a line mean nothing, as after `<<-`.
+    /// Whether leading tabs of each line are ignored, as with `<<-`.
     strips: bool,
     is_quoted: bool,
-    /// The delimiter in what was made.
-    made: Range<usize>,
-    /// The program that reads the text as a program of its own language.
+    /// The range of the delimiter in the lexer's output, for removing its quotes later.
+    delimiter_range: Range<usize>,
+    /// The program that runs the text, or `None` if it is data.
     pub(super) reader: Option<ProgramReader>,
 }
 
 impl ShellLexer {
-    /// Reads `<<` and the delimiter.
+    /// Reads `<<` and the delimiter. `None` if the delimiter has a reference, which is refused.
     pub(super) fn here_delimiter(&mut self) -> Option<HereDocument> {
         self.take(2);
         let strips = self.is_next("-");
@@ -30,7 +30,7 @@ impl ShellLexer {
         while matches!(self.peek(0), Some(' ' | '\t')) {
             self.take(1);
         }
-        let begin = self.made.len();
+        let begin = self.output.len();
         let (mut delimiter, mut is_quoted, mut open) = (String::new(), false, None);
         while let Some(symbol) = self.symbol(0) {
             let c = match symbol {
@@ -59,11 +59,11 @@ impl ShellLexer {
         if delimiter.contains(['$', '`', '\n', '\\']) {
             self.lose("a here-document whose end is not certain before it", "give it a delimiter of letters");
         }
-        let made = begin..self.made.len();
-        Some(HereDocument { delimiter, strips, is_quoted, made, reader: None })
+        let delimiter_range = begin..self.output.len();
+        Some(HereDocument { delimiter, strips, is_quoted, delimiter_range, reader: None })
     }
 
-    /// Reads the text of a here-document, and the line that ends it. Returns the references in it.
+    /// Reads the text of a here-document and the line that ends it. Returns the indices of the references in the text.
     pub(super) fn here_document(&mut self, document: &HereDocument) -> Vec<usize> {
         let limit = self.limit;
         self.limit = self.here_end(document);
@@ -81,7 +81,7 @@ impl ShellLexer {
             self.evaluations.add(&inner.pieces, &inner.variables, reader.evaluation(), &reader.to_string());
         }
         self.limit = limit;
-        // the delimiter
+        // the line with the delimiter
         while let Some(c) = self.peek(0) {
             self.take(1);
             if c == '\n' {
@@ -91,7 +91,8 @@ impl ShellLexer {
         inner.pieces
     }
 
-    /// The place of the line that ends a here-document. A line that is continued ends none, unless the text is quoted.
+    /// The index of the symbol at which the line that ends a here-document begins. A line behind a line continuation
+    /// does not end the text, unless the delimiter is quoted.
     fn here_end(&self, document: &HereDocument) -> usize {
         let mut begin = self.at;
         let mut is_continued = false;
@@ -109,7 +110,8 @@ impl ShellLexer {
         self.limit
     }
 
-    /// Reads a text in which nothing is expanded. With references in it, it becomes one in which only they are.
+    /// Reads the text of a here-document with a quoted delimiter, in which the shell expands nothing. If the text has
+    /// references, the delimiter loses its quotes, and all else that would be expanded is escaped.
     fn quoted_document(&mut self, document: &HereDocument) {
         let has_references =
             (self.at..self.limit).any(|at| matches!(self.symbols.get(at), Some(Symbol::Reference(_))));
@@ -119,13 +121,13 @@ impl ShellLexer {
         let is_plain = !document.delimiter.is_empty()
             && document.delimiter.chars().all(|c| c.is_ascii_alphanumeric() || "_-.!%+,:".contains(c));
         if is_plain {
-            self.replace(document.made.clone(), &document.delimiter);
+            self.replace(document.delimiter_range.clone(), &document.delimiter);
         }
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char(c) => {
                     if is_plain && "\\$`".contains(c) {
-                        self.made.push(Made::Char('\\'));
+                        self.output.push(OutputPiece::Char('\\'));
                     }
                     self.take(1);
                 }

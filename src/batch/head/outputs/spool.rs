@@ -4,7 +4,7 @@
 //! killed rank 0 has left in them, and the next run keeps them with the logs of the run before. A file whose outputs
 //! have all had their turn is removed.
 
-use crate::batch::head::growing_file::BytesSource;
+use crate::batch::head::outputs::growing_file::BytesSource;
 use crate::batch::rank::logs::{index_line, one_line};
 use crate::batch::whole_files::make_private;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! One file that several instances share: what it has, what waits for its turn, and what it lacks.
 
-use crate::batch::head::growing_file::{BytesSource, GrowingFile};
-use crate::batch::head::piece_order::PieceOrder;
-use crate::batch::head::shared_paths::StreamFile;
-use crate::batch::head::spool::{SpoolPlace, WaitingOutput};
+use crate::batch::head::outputs::growing_file::{BytesSource, GrowingFile};
+use crate::batch::head::outputs::piece_order::PieceOrder;
+use crate::batch::head::outputs::shared_paths::StreamFile;
+use crate::batch::head::outputs::spool::{SpoolPlace, WaitingOutput};
 use crate::commands::StoredFile;
 use crate::console::counted;
 use crate::script::plan::Plan;

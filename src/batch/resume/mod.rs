@@ -1,0 +1,15 @@
+//! Resume: which instances of a plan a run skips, by what the journal says, and why the others run.
+//!
+//! [`known`] finds the instances of the plan in the journal, [`shared`] the files that several of them write, [`todo`]
+//! decides what runs, [`why`] says it to the user, and [`run_journal`] begins the records of a run. Keys are in
+//! [`crate::script::plan::fingerprint`], records in [`crate::journal`], whose `README.md` has the reasons.
+
+pub(crate) mod known;
+pub(crate) mod run_journal;
+pub(crate) mod saved_paths;
+pub(crate) mod shared;
+pub(crate) mod todo;
+pub(crate) mod why;
+
+#[cfg(test)]
+mod tests;

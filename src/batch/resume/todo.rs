@@ -1,0 +1,286 @@
+//! The decision which instances of a plan run, and which are skipped since an earlier run has done them.
+//!
+//! Two passes over the plan. Forwards: an instance runs if it is not done, or if it reads one that was not done.
+//! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
+
+use crate::batch::head::reduce::is_unordered;
+use crate::batch::resume::known::{KnownInstances, KnownTask};
+use crate::batch::resume::saved_paths;
+use crate::batch::resume::shared::SharedOutput;
+use crate::compact::Ranges;
+use crate::journal::record::FileStamp;
+use crate::script::plan::Plan;
+use crate::script::plan::task::{PlanTask, Select, TaskAction};
+use std::ops::Range;
+
+/// The reason why an instance runs, for `dtask plan --why`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RunReason {
+    /// The journal has no record of the instance as done.
+    NotDone,
+    /// The user has named the task with `--force`.
+    Forced,
+    /// A file that the instance saved is missing or was changed; the path.
+    Lost(String),
+    /// The instance reads one that was not done; the number of that instance's task.
+    InputNotDone(usize),
+    /// An instance that runs reads the result, which was not saved; its task number and index.
+    NeededBy(usize, u64),
+    /// The instance writes into a file with others, and the file is incomplete or another of them runs; the path.
+    SharedFile(String),
+    /// The instances of the task can only run all together, and another one runs.
+    Together,
+}
+
+/// The instances of one task that run, with the reasons.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TaskTodo {
+    /// The indices of the instances that run.
+    pub run: Ranges,
+    /// The number of all instances of the task.
+    pub all: u64,
+    /// The reason for each range of indices that run; the ranges do not overlap.
+    pub why: Vec<(Range<u64>, RunReason)>,
+}
+
+/// The instances of a plan that run. All others were done by an earlier run, and are skipped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Todo {
+    /// The instances that run, by task number.
+    pub tasks: Vec<TaskTodo>,
+}
+
+impl TaskTodo {
+    fn new(all: u64) -> TaskTodo {
+        TaskTodo { run: Ranges::default(), all, why: Vec::new() }
+    }
+
+    /// Whether all instances of the task run.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.run.first() == Some(0..self.all)
+    }
+
+    /// The number of instances of the task that are skipped.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.all - self.run.count()
+    }
+
+    fn add(&mut self, index: u64, reason: impl FnOnce() -> RunReason) -> bool {
+        let new = self.run.insert(index);
+        if new {
+            self.explain(index..index + 1, reason());
+        }
+        new
+    }
+
+    /// Adds a range of instances that run, for this reason; some of them may be in the list already. Returns whether
+    /// the list has changed.
+    fn add_range(&mut self, range: Range<u64>, reason: &RunReason) -> bool {
+        let mut gaps = Vec::new();
+        let mut next = range.start;
+        for run in self.run.iter_from(range.start).take_while(|run| run.start < range.end) {
+            gaps.push(next..run.start);
+            next = run.end;
+        }
+        gaps.push(next..range.end);
+        gaps.retain(|gap| !gap.is_empty());
+        for gap in &gaps {
+            self.run.insert_range(gap.clone());
+            self.explain(gap.clone(), reason.clone());
+        }
+        !gaps.is_empty()
+    }
+
+    fn explain(&mut self, range: Range<u64>, reason: RunReason) {
+        let is_same = |known: &RunReason| match (known, &reason) {
+            (RunReason::NeededBy(one, _), RunReason::NeededBy(other, _)) => one == other,
+            (RunReason::Lost(_), RunReason::Lost(_)) => true,
+            (known, reason) => known == reason,
+        };
+        match self.why.last_mut() {
+            Some((last, known)) if last.end == range.start && is_same(known) => last.end = range.end,
+            _ => self.why.push((range, reason)),
+        }
+    }
+}
+
+impl Todo {
+    /// Makes the decision that all instances of a plan run.
+    pub(crate) fn all(plan: &Plan) -> Todo {
+        let whole = |task: &PlanTask| {
+            let mut todo = TaskTodo::new(task.family.len());
+            todo.add_range(0..task.family.len(), &RunReason::NotDone);
+            todo
+        };
+        Todo { tasks: plan.tasks.iter().map(whole).collect() }
+    }
+
+    /// Decides which instances of a plan run. `forced` has the numbers of tasks whose instances all run, even if they
+    /// are done.
+    pub(crate) fn decide(
+        plan: &Plan,
+        known: &KnownInstances,
+        shared: &[SharedOutput],
+        forced: &[usize],
+    ) -> Todo {
+        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()) };
+        // by task, the instances that were not done: a reader of one is not done either, even if it is recorded as done
+        let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
+        for (number, task) in plan.tasks.iter().enumerate() {
+            let (own, without) = forward(plan, number, known.tasks.get(number), &undone, forced);
+            todo.tasks.push(own);
+            undone.push(without);
+            debug_assert_eq!(todo.tasks[number].all, task.family.len());
+        }
+        while todo.backward(plan, shared) {}
+        todo.tasks.iter_mut().for_each(|task| task.why.sort_by_key(|(range, _)| range.start));
+        todo
+    }
+
+    /// Makes one backward pass: adds instances whose results are needed by others that run, and those that share a file
+    /// with one that runs. Returns whether any was added.
+    fn backward(&mut self, plan: &Plan, shared: &[SharedOutput]) -> bool {
+        let mut grown = false;
+        for (number, task) in plan.tasks.iter().enumerate().rev() {
+            let own = &mut self.tasks[number];
+            if is_together(task) && !own.run.is_empty() {
+                grown |= own.add_range(0..own.all, &RunReason::Together);
+            }
+            grown |= self.need(plan, number, task);
+        }
+        for output in shared {
+            let is_whole = |(task, range): &(usize, Range<u64>)| {
+                self.tasks[*task]
+                    .run
+                    .iter_from(range.start)
+                    .next()
+                    .is_some_and(|run| run.end >= range.end && run.start == range.start)
+            };
+            let runs = |(task, range): &(usize, Range<u64>)| {
+                self.tasks[*task].run.iter_from(range.start).next().is_some_and(|run| run.start < range.end)
+            };
+            let must = !output.is_there || output.writers.iter().any(runs);
+            if !must || output.writers.iter().all(is_whole) {
+                continue;
+            }
+            for (task, range) in &output.writers {
+                let reason = RunReason::SharedFile(output.name.clone());
+                grown |= self.tasks[*task].add_range(range.clone(), &reason);
+            }
+        }
+        grown
+    }
+
+    /// Adds the instances whose results are read by those instances of a task that run. Returns whether any was added.
+    fn need(&mut self, plan: &Plan, number: usize, task: &PlanTask) -> bool {
+        let mut grown = false;
+        for reference in task.references.iter().filter(|reference| reference.select != Select::Order) {
+            let Some(other) = plan.tasks.get(reference.task) else { continue };
+            let (read, rest) = if reference.task < number {
+                let (before, from) = self.tasks.split_at_mut(number);
+                (&mut before[reference.task], &from[0])
+            } else {
+                continue; // in a plan a task comes after those that it reads
+            };
+            // a result that was saved is read from its file
+            if saved_paths::save_of(other, reference.select).is_some() {
+                continue;
+            }
+            'all: for index in rest.run.iter().flatten() {
+                if read.is_whole() {
+                    break 'all;
+                }
+                let inputs = reference.instances(index);
+                if let Some(range) = inputs.as_range() {
+                    grown |= read.add_range(range, &RunReason::NeededBy(number, index));
+                    continue;
+                }
+                for input in inputs {
+                    grown |= read.add(input, || RunReason::NeededBy(number, index));
+                }
+            }
+        }
+        grown
+    }
+
+    /// Whether an instance runs.
+    pub(crate) fn runs(&self, task: usize, index: u64) -> bool {
+        self.tasks.get(task).is_none_or(|task| task.run.contains(index))
+    }
+
+    /// The index of the first instance of a task that runs, from `index` on; the number of all instances if none does.
+    pub(crate) fn next(&self, task: usize, index: u64) -> u64 {
+        let Some(task) = self.tasks.get(task) else { return index };
+        task.run.iter_from(index).next().map_or(task.all, |run| run.start)
+    }
+
+    /// The ranges of instances of a task that run, from `index` on.
+    pub(crate) fn from(&self, task: usize, index: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.tasks.get(task).into_iter().flat_map(move |task| task.run.iter_from(index))
+    }
+
+    /// The number of instances that are skipped, over all tasks.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.tasks.iter().map(TaskTodo::skipped).sum()
+    }
+}
+
+/// Whether all instances of a task are submitted at once, so that one of them cannot run without the others.
+fn is_together(task: &PlanTask) -> bool {
+    matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
+}
+
+/// Makes the forward pass for one task: decides which instances run without regard to those that read them. Also
+/// returns those of them that were not done.
+fn forward(
+    plan: &Plan,
+    number: usize,
+    known: Option<&KnownTask>,
+    undone: &[Ranges],
+    forced: &[usize],
+) -> (TaskTodo, Ranges) {
+    let task = &plan.tasks[number];
+    let all = task.family.len();
+    let mut todo = TaskTodo::new(all);
+    if forced.contains(&number) {
+        todo.add_range(0..all, &RunReason::Forced);
+    }
+    let nothing = KnownTask::default();
+    let known = known.unwrap_or(&nothing);
+    for gap in known.done.complement(all).iter() {
+        todo.add_range(gap, &RunReason::NotDone);
+    }
+    for reference in &task.references {
+        let Some(undone) = undone.get(reference.task).filter(|undone| !undone.is_empty()) else { continue };
+        let is_undone = |index: u64| {
+            let mut inputs = reference.instances(index);
+            match inputs.as_range() {
+                Some(range) => undone.iter_from(range.start).next().is_some_and(|run| run.start < range.end),
+                None => inputs.any(|input| undone.contains(input)),
+            }
+        };
+        for index in todo.run.complement(all).iter().flatten().filter(|index| is_undone(*index)) {
+            todo.add(index, || RunReason::InputNotDone(reference.task));
+        }
+    }
+    let without = todo.run.clone();
+    if saved_paths::writes_own(task) {
+        for index in without.complement(all).iter().flatten() {
+            if let Some(path) = lost(plan, task, known, index) {
+                todo.add(index, || RunReason::Lost(path));
+            }
+        }
+    }
+    (todo, without)
+}
+
+/// The first file of a done instance that is missing or was changed; `None` if there is none.
+fn lost(plan: &Plan, task: &PlanTask, known: &KnownTask, index: u64) -> Option<String> {
+    let recorded = known.saved.get(&index).map(Vec::as_slice).unwrap_or_default();
+    saved_paths::own(plan, task, index).into_iter().find_map(|path| {
+        let path = path?;
+        let stamp = recorded.iter().find(|stamp| stamp.path == path);
+        let is_there = stamp.is_some_and(|stamp| FileStamp::of(&plan.dir, &path).as_ref() == Some(stamp));
+        (!is_there).then_some(path)
+    })
+}
