@@ -220,6 +220,7 @@ fn cases() -> Vec<Case> {
             gpus: Vec::new(),
             same_files: (0..64).map(Rank).collect(),
             silence: 60_000,
+            memory_limit: 1 << 30,
             awaits: true,
         }),
     ]

@@ -48,7 +48,7 @@ pub(crate) mod value;
 pub use crate::arrays::kernels::random::RandomContext;
 pub use crate::arrays::shapes::inference::Sketch;
 pub(crate) use crate::arrays::syntax::ast::Span;
-pub(crate) use crate::arrays::syntax::function::{Function, Map};
+pub(crate) use crate::arrays::syntax::function::{Function, Map, TextFunction};
 pub(crate) use error::ExprError;
 pub(crate) use types::ElementType;
 pub(crate) use value::{ArrayBinding, ArrayValue};

@@ -46,6 +46,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     let config = Config {
         head_slots: args.head_slots,
         slots: args.slots,
+        memory_limit: args.memory_limit,
         profile: args.profile,
         silence: args.silence,
         ..Config::default()

@@ -424,6 +424,13 @@ pub enum RankReport {
         /// Whether something has come again.
         is_back: bool,
     },
+    /// Reports how much of the sender's stored results is on disk, since its memory was short.
+    OnDisk {
+        /// Bytes of stored results that are on disk and not in memory at this moment.
+        bytes: u64,
+        /// Bytes that were moved to disk since the start of the run.
+        moved: u64,
+    },
 }
 
 /// A message from any rank to any other, about the transfer of a result.

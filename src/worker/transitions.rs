@@ -64,7 +64,7 @@ impl Worker {
     }
 
     fn admit(&mut self, mut run: RunTask, out: &mut Vec<WorkerAction>) -> Result<(), ProtocolError> {
-        if !self.look_for_soon(&mut run) {
+        if !self.update_upcoming(&mut run) {
             self.drop_old_copy(run.task, run.attempt, out);
             self.report_given_back(&run, out);
             return Ok(());

@@ -95,15 +95,20 @@ mod bytes {
             gpus,
             same_files,
             silence: 60_000,
+            memory_limit: 1 << 30,
             awaits: true,
         };
         let same_files = vec![Rank(2)];
         golden(
             start(false, vec![3, 4], vec!["7".into()], same_files),
-            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea 01",
+            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea fc 00 00 00 40 01",
             Frame::Welcome,
         );
-        golden(start(true, vec![], vec![], vec![]), "02 00 40 01 00 00 00 fb 60 ea 01", Frame::Welcome);
+        golden(
+            start(true, vec![], vec![], vec![]),
+            "02 00 40 01 00 00 00 fb 60 ea fc 00 00 00 40 01",
+            Frame::Welcome,
+        );
         golden(Welcome::Refused, "02 01", Frame::Welcome);
     }
 
@@ -182,6 +187,7 @@ mod bytes {
 
     #[test]
     fn failed() {
+        report(RankReport::OnDisk { bytes: 5, moved: 300 }, "13 05 fb 2c 01");
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError::of_attempt(message, task, Rank(3), host, 1);
         let error = error.with_retry(Retry::WithMemory(250));

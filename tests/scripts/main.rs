@@ -34,6 +34,7 @@ mod scratch;
 mod signals;
 mod six;
 mod spawner;
+mod spill;
 mod sweeps;
 mod usage;
 mod values;

@@ -108,6 +108,8 @@ impl<'s> Evaluator<'s> {
                 Ok(csv::memory(&bytes, element).map_err(Fault::new).at(span)?.into_typed())
             }
             Function::Load => self.load(call, span),
+            Function::Number => self.read_number(self.required(call, 0, span)?),
+            Function::Text(_) => Err(of_texts(call).at(&call.name_span)),
             _ => Err(Fault::new("internal error: this function takes no array").at(span)),
         }
     }
@@ -273,6 +275,40 @@ impl<'s> Evaluator<'s> {
         }
     }
 
+    /// Reads the number that a text or the output of a command is, blanks around it left out.
+    fn read_number(&self, node: &ExprNode) -> Result<TypedNumbers<'s>, ExprError> {
+        let text = match self.eval(node)? {
+            Intermediate::Text(text) => text,
+            Intermediate::Bytes(bytes) => match String::from_utf8(bytes.into_owned()) {
+                Ok(text) => text.into(),
+                Err(_) => return Err(Fault::new("this is no text, and so no number").at(&node.span)),
+            },
+            item => {
+                let typed = item.into_typed().at(&node.span)?;
+                if let Numbers::Integers(Numeric::Scalar(whole)) = typed.numbers {
+                    return Ok(TypedNumbers::whole(whole));
+                }
+                let number = typed.into_floats().and_then(|typed| typed.into_number("the argument of `number`"));
+                let numbers = Numeric::Scalar(number.at(&node.span)?).into();
+                return Ok(TypedNumbers { numbers, kind: ExprType::Number });
+            }
+        };
+        let plain = text.trim();
+        if let Ok(whole) = plain.parse::<i64>() {
+            return Ok(TypedNumbers::whole(whole));
+        }
+        match plain.parse::<f64>() {
+            Ok(number) => {
+                Ok(TypedNumbers { numbers: Numeric::Scalar(number).into(), kind: ExprType::Number })
+            }
+            Err(_) => {
+                let shown: String = plain.chars().take(40).collect();
+                let help = "`number` reads one number; a table of numbers needs no function, or `from_csv`";
+                Err(Fault::new(format!("`{}` is no number", shown.escape_debug())).help(help).at(&node.span))
+            }
+        }
+    }
+
     fn load(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         let node = self.required(call, 0, span)?;
         let name = match call.arg("dataset") {
@@ -293,4 +329,11 @@ impl<'s> Evaluator<'s> {
         };
         Ok(value.map_err(Fault::new).at(span)?.into_typed())
     }
+}
+
+/// The fault of a function of texts among arrays.
+pub(crate) fn of_texts(call: &Call) -> Fault {
+    let name = call.signature().name;
+    Fault::new(format!("`{name}` makes a text, and this is about arrays"))
+        .help(format!("compute the text in `let = {{ s = \"{name}(..)\" }}`, and write `s` here"))
 }

@@ -3,6 +3,7 @@
 
 use super::shape;
 use crate::arrays::error::{ExprError, Fault, PutPosition};
+use crate::arrays::eval::builtins::of_texts;
 use crate::arrays::eval::index::{self, EvaluatedSubscript};
 use crate::arrays::eval::operand::Intermediate;
 use crate::arrays::kernels::{construct, elementwise};
@@ -256,6 +257,8 @@ impl<'n> Sketcher<'n> {
                 _ => Ok(Sketch::Unknown),
             },
             Function::FromCsv | Function::FromBytes => Ok(Sketch::Unknown),
+            Function::Number => Ok(Sketch::Shape(Vec::new())),
+            Function::Text(_) => Err(of_texts(call).at(&call.name_span)),
         }
     }
 

@@ -31,6 +31,23 @@ pub enum Aggregate {
     Argmax,
 }
 
+/// A function of texts. It is for single values, as in `let`: there are no arrays of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are the functions'")]
+pub enum TextFunction {
+    Stem,
+    Name,
+    Dir,
+    Ext,
+    Replace,
+    Upper,
+    Lower,
+    Split,
+    Join,
+    Pad,
+    Text,
+}
+
 /// A built-in function of the array language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the functions'")]
@@ -57,6 +74,10 @@ pub enum Function {
     FromCsv,
     FromBytes,
     Load,
+    /// The number that a text is.
+    Number,
+    /// A function of texts, for single values only.
+    Text(TextFunction),
 }
 
 /// The parameters of a built-in function of the array language.
@@ -92,6 +113,15 @@ const fn map(name: &'static str, function: Map) -> Signature {
 
 const fn aggregate(name: &'static str, function: Aggregate) -> Signature {
     plain(name, Function::Aggregate(function), &["x", "axis"], 1)
+}
+
+const fn text(
+    name: &'static str,
+    function: TextFunction,
+    positional: &'static [&'static str],
+    required: usize,
+) -> Signature {
+    plain(name, Function::Text(function), positional, required)
 }
 
 const fn sized(
@@ -160,6 +190,25 @@ pub(crate) static FUNCTIONS: &[Signature] = &[
     plain("dot", Function::Dot, &["a", "b"], 2),
     plain("matmul", Function::Matmul, &["a", "b"], 2),
     plain("cast", Function::Cast, &["x", "type"], 2),
+    plain("number", Function::Number, &["text"], 1),
+    text("stem", TextFunction::Stem, &["path"], 1),
+    text("name", TextFunction::Name, &["path"], 1),
+    text("dir", TextFunction::Dir, &["path"], 1),
+    text("ext", TextFunction::Ext, &["path"], 1),
+    text("replace", TextFunction::Replace, &["text", "old", "new"], 3),
+    text("upper", TextFunction::Upper, &["text"], 1),
+    text("lower", TextFunction::Lower, &["text"], 1),
+    text("split", TextFunction::Split, &["text", "separator"], 1),
+    Signature {
+        name: "join",
+        function: Function::Text(TextFunction::Join),
+        positional: &["separator"],
+        required: 1,
+        rest: Some(("part", 1)),
+        keyword: &[],
+    },
+    text("pad", TextFunction::Pad, &["text", "width", "fill"], 2),
+    text("text", TextFunction::Text, &["x", "format"], 1),
 ];
 
 impl Function {

@@ -104,6 +104,11 @@ impl Parser<'_> {
 
     fn postfix(&mut self) -> Result<ExprNode, ExprError> {
         let mut node = self.primary()?;
+        if let Some((name, end)) = self.column_of(&node) {
+            let span = node.span.start..end;
+            self.position += 3;
+            node = self.node(NodeKind::Name { name, span: span.clone() }, span)?;
+        }
         while self.symbol() == Some("[") {
             let open = self.here();
             self.position += 1;
@@ -128,6 +133,18 @@ impl Parser<'_> {
             return Err(self.error("only a function's name can be called", None));
         }
         Ok(node)
+    }
+
+    /// The name of a column that is written in brackets, `case["Sample ID"]`: `case.Sample ID`, and where it ends.
+    fn column_of(&self, node: &ExprNode) -> Option<(String, usize)> {
+        let NodeKind::Name { name: table, .. } = &node.kind else { return None };
+        let token = |at: usize| self.tokens.get(self.position + at);
+        match (token(0)?, token(1)?, token(2)?) {
+            ((Token::Symbol("["), _), (Token::Text(column), _), (Token::Symbol("]"), span)) => {
+                Some((format!("{table}.{column}"), span.end))
+            }
+            _ => None,
+        }
     }
 
     fn subscript(&mut self) -> Result<Subscript, ExprError> {

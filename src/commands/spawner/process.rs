@@ -149,7 +149,7 @@ fn ends(has_ended: impl Fn() -> bool) -> bool {
 }
 
 /// Tells the watchdog the path of a directory of the rank, which it removes if spawner and rank die.
-pub(crate) fn tell_guard(path: &OsStr) {
+pub(crate) fn tell_watchdog(path: &OsStr) {
     let mut line = path.as_bytes().to_vec();
     line.push(0);
     // a watchdog that has died needs no message

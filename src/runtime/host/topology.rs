@@ -1,4 +1,4 @@
-//! The topology of hosts: cores, memory and files of a host, and the number of slots of each rank.
+//! The topology of hosts: cores and files of a host, and the number of slots of each rank.
 
 use crate::ids::Rank;
 use crate::protocol::Hello;
@@ -39,14 +39,6 @@ pub(crate) fn granted() -> u32 {
 fn granted_by_slurm(list: &str) -> Option<u32> {
     let cores = |part: &str| part.split('(').next().and_then(|cores| cores.parse::<u32>().ok());
     list.trim().split(',').map(cores).collect::<Option<Vec<u32>>>()?.into_iter().max()
-}
-
-/// Memory of the host, in bytes.
-pub(crate) fn memory() -> u64 {
-    let info = rustix::system::sysinfo();
-    // the fields have another width on other machines
-    #[allow(clippy::useless_conversion)]
-    u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))
 }
 
 /// Formats core numbers in the notation of `taskset`: `0-3,8`.
@@ -106,10 +98,13 @@ pub(crate) fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
     threads < cores.len()
 }
 
-/// The limit of each rank for the memory of its results, in bytes: 60 % of its share of the host's memory. Beyond it,
-/// the rank gets no more tasks without inputs.
-pub(crate) fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
+/// The limit of each rank for the memory of its results, in bytes: `chosen`, or 60 % of its share of the host's memory.
+/// Beyond it, results are moved to disk, and the rank gets no more tasks without inputs.
+pub(crate) fn memory_limits(hellos: &[Hello], chosen: Option<u64>) -> Vec<u64> {
     let share = |hello: &Hello| {
+        if let Some(limit) = chosen {
+            return limit;
+        }
         let ranks = hellos.iter().filter(|other| other.host == hello.host).count() as u64;
         hello.memory / ranks.max(1) / 10 * 6
     };

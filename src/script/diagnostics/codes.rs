@@ -155,8 +155,8 @@ codes! {
     /// A path that cannot be written because of what lies there: a folder at the path itself, or a file where it needs
     /// a folder.
     InTheWay = "E74",
-    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in what a
-    /// shell reads once more, unless it is a plain word, or where the place depends on the shell.
+    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number; in a text
+    /// that a shell evaluates again, unless it is a plain word; or where the quoting depends on the shell.
     ValueInShell = "E80",
     /// A value in a script whose `interpreter` is no shell, or hands the script on to another one.
     ValueInProgram = "E81",
@@ -165,6 +165,12 @@ codes! {
     /// More than dtask reads or compares before a run: a file of values, a script, files that a pattern looks at, or
     /// instances that another one reads.
     TooMuch = "E83",
+    /// A variable that is a list or a table where a single value is wanted, or a list of rows that have not the same
+    /// columns.
+    ListVariable = "E98",
+    /// A pattern of `match` that names no parameter, or a row of `include` beside one: the parameters come from the names
+    /// of files.
+    BadMatch = "E99",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -183,6 +189,8 @@ codes! {
     SwitchedOff = "W11",
     /// Cells of a csv file that begin or end with blanks, which belong to them.
     Blanks = "W12",
+    /// The first line of a csv file that looks like no header: a number in it, or all columns in one.
+    HeaderOfNumbers = "W19",
     /// A row of `exclude` that leaves out no instance.
     IdleRow = "W23",
     /// A parameter that nothing uses: its instances all do the same.

@@ -42,6 +42,7 @@ pub(crate) fn check(
             let values = task.family.params().iter().find(|known| known.name == name).map(|p| p.values.len());
             let is_used = || {
                 words(own, name) > 1
+                    || param.holes.iter().any(|hole| words(own, &hole.value) > 1)
                     || common.contains(&format!("{{{name}"))
                     || (0..script.tasks.len())
                         .any(|other| meets(script, sweeps, tasks, (at, other), name, text(other)))

@@ -184,7 +184,7 @@ fn inputs<'a>(
     for (raw, task) in script.tasks.iter().zip(tasks) {
         let name = raw.name.value.as_str();
         for param in &raw.sweep.params {
-            let Some(RawValues::Csv(text) | RawValues::Lines(text)) = &param.values else { continue };
+            let Some(RawValues::Csv(text, _) | RawValues::Lines(text)) = &param.values else { continue };
             if let Some(path) = names.fill(text, &mut unheard) {
                 add(&path, name);
             }

@@ -46,8 +46,12 @@ impl Compiler<'_> {
                 continue;
             }
             resolver.quiet = cx.is_full();
-            let raw =
-                RawReference { path: name.split('.').map(String::from).collect(), index: None, format: None };
+            // the name of a column may have dots in it
+            let path = match name.split_once('.').filter(|_| self.is_parameter(&name, resolver)) {
+                Some((table, column)) => vec![table.to_owned(), column.to_owned()],
+                None => name.split('.').map(String::from).collect(),
+            };
+            let raw = RawReference { path, index: None, format: None };
             let written = Written { raw: &raw, span };
             match resolver
                 .meaning(&written, TextContext::Array)
@@ -58,6 +62,10 @@ impl Compiler<'_> {
             }
         }
         Some(TaskAction::Array { text: text.value.clone(), expr, names })
+    }
+
+    fn is_parameter(&self, name: &str, resolver: &Resolver<'_>) -> bool {
+        self.sweeps.params.get(resolver.task).is_some_and(|params| params.iter().any(|param| param == name))
     }
 }
 

@@ -42,6 +42,18 @@ impl Resolver<'_> {
                 Some(part) => Err(no_part(reference, &format!("`{name}`"), part)),
             };
         }
+        if let ([table], Some(column)) = (&raw.path[..], raw.index.as_deref().and_then(quoted))
+            && params.iter().any(|param| param == table)
+        {
+            return match params.iter().position(|param| is_column(param, table, column)) {
+                Some(at) => Ok(ReferenceTarget::Param(at, None)),
+                None => {
+                    let at = params.iter().position(|param| param == table).unwrap_or_default();
+                    let no_part = || no_part(reference, &format!("the parameter `{table}`"), column);
+                    Err(self.no_column(at, column, reference).unwrap_or_else(no_part))
+                }
+            };
+        }
         if let [table, column] = &raw.path[..]
             && let Some(at) = params.iter().position(|param| is_column(param, table, column))
         {
@@ -50,6 +62,14 @@ impl Resolver<'_> {
         }
         if let Some(at) = params.iter().position(|param| param == name) {
             return self.param(at, reference);
+        }
+        let full = raw.path.join(".");
+        if let Some(value) = self.names.var(&full).filter(|_| raw.path.len() > 1) {
+            not_indexed(reference, "variable")?;
+            return Ok(ReferenceTarget::Var(value.clone()));
+        }
+        if let Some(diagnostic) = self.names.no_single_value(&full, &reference.span) {
+            return Err(Box::new(diagnostic));
         }
         if let Some(value) = self.names.var(name) {
             not_indexed(reference, "variable")?;
@@ -290,6 +310,13 @@ impl Resolver<'_> {
         self.known.insert(key, at);
         at
     }
+}
+
+/// The text between quotes that brackets have, as in `{case["Sample ID"]}`.
+fn quoted(index: &str) -> Option<&str> {
+    let index = index.trim();
+    let inner = ['"', '\''].into_iter().find_map(|quote| index.strip_prefix(quote)?.strip_suffix(quote))?;
+    (!inner.contains(['"', '\''])).then_some(inner)
 }
 
 fn is_column(param: &str, table: &str, column: &str) -> bool {

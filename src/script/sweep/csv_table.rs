@@ -10,15 +10,35 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::sweep::param_values::{LoadedValues, ParamValues};
 use crate::script::sweep::user_files;
-use crate::script::syntax::toml::is_identifier;
 use crate::script::values::value::{Scalar, ScriptValue};
 
 /// Reads a table of parameter values from the file `name` of the user, one case in each row. Columns are separated by
-/// commas, in `.tsv` files by tabs. Mistakes are reported at the place of `text` in the script.
-pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
+/// `separator`; without one by commas, in `.tsv` files by tabs. Mistakes are reported at the place of `text` in the
+/// script.
+pub(crate) fn read(
+    name: &str,
+    separator: Option<u8>,
+    text: &Text,
+    cx: &mut DiagnosticCollector,
+) -> Option<LoadedValues> {
     let content = user_files::read(name, text, cx)?;
-    match parse(name, &content) {
+    let separator = separator.unwrap_or(if name.ends_with(".tsv") { b'\t' } else { b',' });
+    match parse(name, separator, &content) {
         Ok((rows, columns)) => {
+            if let Some((column, _)) = columns.iter().find(|(column, _)| ScriptValue::read(column).is_some())
+            {
+                let message = format!("the first line of `{name}` names the columns, and one is `{column}`");
+                let diagnostic = Diagnostic::new(Code::HeaderOfNumbers, text.span.clone(), message);
+                cx.push(diagnostic.label("this table").help("if that line is a row, put a header above it"));
+            }
+            if let [(column, _)] = &columns[..]
+                && let Some(other) = [';', '\t', '|'].into_iter().find(|c| column.contains(*c))
+            {
+                let message = format!("`{name}` has one column, `{column}`");
+                let diagnostic = Diagnostic::new(Code::HeaderOfNumbers, text.span.clone(), message);
+                let help = format!("add `sep = {:?}` beside `csv`", other.to_string());
+                cx.push(diagnostic.label("this table").help(help));
+            }
             if let Some(warning) = blanks(name, &columns) {
                 let diagnostic = Diagnostic::new(Code::Blanks, text.span.clone(), warning);
                 let help =
@@ -36,24 +56,21 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Opt
 
 type Wrong = (Code, String, String);
 
-fn parse(name: &str, content: &str) -> Result<(u64, Vec<(String, ParamValues)>), Wrong> {
-    let separator = if name.ends_with(".tsv") { b'\t' } else { b',' };
+fn parse(name: &str, separator: u8, content: &str) -> Result<(u64, Vec<(String, ParamValues)>), Wrong> {
     let mut reader =
         ReaderBuilder::new().delimiter(separator).trim(Trim::Headers).from_reader(content.as_bytes());
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => return Err(wrong(name, &error)),
     };
-    let help = "the first line names the columns: letters, digits and `_`, and no digit first".to_string();
+    if let Some(first) = header.get(0).filter(|_| header.iter().all(|name| ScriptValue::read(name).is_some()))
+    {
+        let help = "the first line names the columns".to_string();
+        let message = format!("`{name}` has no header: `{first}` is no name of a column");
+        return Err((Code::CsvHeader, message, help));
+    }
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (at, column) in header.iter().enumerate() {
-        if !is_identifier(column) {
-            return Err((
-                Code::CsvHeader,
-                format!("`{name}` has no header: `{column}` is no name of a column"),
-                help,
-            ));
-        }
         if seen.insert(column, at).is_some() {
             return Err((
                 Code::CsvHeader,
@@ -137,7 +154,7 @@ mod tests {
     #[test]
     fn columns_have_types() {
         let (rows, columns) =
-            parse("c.csv", "T, p,name ,ok\n250,1.5,\"a, b\",true\n300, 2,c,False\n").unwrap();
+            parse("c.csv", b',', "T, p,name ,ok\n250,1.5,\"a, b\",true\n300, 2,c,False\n").unwrap();
         assert_eq!(
             (rows, columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()),
             (2, vec!["T", "p", "name", "ok"])
@@ -149,14 +166,17 @@ mod tests {
             panic!("{first:?}")
         };
         assert_eq!(name, "a, b");
-        assert_eq!(parse("c.tsv", "a\tb\n1\t2,3\n").unwrap().1[1].1.get(0), ScriptValue::Text("2,3".into()));
+        assert_eq!(
+            parse("c.tsv", b'\t', "a\tb\n1\t2,3\n").unwrap().1[1].1.get(0),
+            ScriptValue::Text("2,3".into())
+        );
         let warning = blanks("c.csv", &columns).unwrap();
         assert_eq!(warning, "row 2 of `c.csv` has blanks around its `p`: ` 2`");
     }
 
     #[test]
     fn a_cell_is_its_text_and_a_number_in_expressions() {
-        let columns = |content: &str| parse("c.csv", content).unwrap().1;
+        let columns = |content: &str| parse("c.csv", b',', content).unwrap().1;
         let shown = |content: &str| -> Vec<String> {
             let values = columns(content).remove(0).1;
             (0..values.len()).map(|at| format!("{} {}", values.get(at).kind(), values.get(at))).collect()
@@ -181,7 +201,7 @@ mod tests {
                 writer.write_record(["a", "b", "c"]).unwrap();
                 rows.iter().for_each(|(a, b, c)| writer.write_record([a, b, c]).unwrap());
                 let content = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-                let (count, columns) = parse("c.csv", &content).unwrap();
+                let (count, columns) = parse("c.csv", b',', &content).unwrap();
                 assert_eq!(count, rows.len() as u64);
                 for (at, (a, b, c)) in rows.iter().enumerate() {
                     let found: Vec<String> =
@@ -194,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_is_no_table() {
-        let error = |content: &str| parse("c.csv", content).unwrap_err().1;
+        let error = |content: &str| parse("c.csv", b',', content).unwrap_err().1;
         assert_eq!(error("1,2\n3,4\n"), "`c.csv` has no header: `1` is no name of a column");
         assert_eq!(error("a,a\n3,4\n"), "`c.csv` has two columns `a`");
         assert_eq!(error("a,b\n3,4\n5\n"), "line 3 of `c.csv` has 1 values, and the header has 2");

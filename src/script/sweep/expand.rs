@@ -37,7 +37,7 @@ pub(crate) struct Sweeps {
 /// The parameters of a task, and the family that they make, as far as they are known. `spec` (the parts from which the
 /// family is built) and `family` are `None` where a mistake in the script was reported.
 #[derive(Clone, Default)]
-struct Known {
+struct TaskParams {
     names: Vec<String>,
     spec: Option<FamilyBuilder>,
     family: Option<Sweep>,
@@ -47,7 +47,7 @@ struct Known {
 
 impl Sweeps {
     pub(crate) fn collect(script: &RawScript, names: &Symbols, cx: &mut DiagnosticCollector) -> Self {
-        let mut done: Vec<Option<Known>> = vec![None; script.tasks.len()];
+        let mut done: Vec<Option<TaskParams>> = vec![None; script.tasks.len()];
         for start in 0..script.tasks.len() {
             let (path, mut base) = follow(start, script, names, &done, cx);
             for at in path.into_iter().rev() {
@@ -56,7 +56,7 @@ impl Sweeps {
                 done[at] = Some(base.clone());
             }
         }
-        let all: Vec<Known> = done.into_iter().map(Option::unwrap_or_default).collect();
+        let all: Vec<TaskParams> = done.into_iter().map(Option::unwrap_or_default).collect();
         let off = all.iter().map(|known| known.off).collect();
         let (families, params) = all.into_iter().map(|known| (known.family, known.names)).unzip();
         Self { families, params, off }
@@ -70,11 +70,14 @@ fn follow(
     start: usize,
     script: &RawScript,
     names: &Symbols,
-    done: &[Option<Known>],
+    done: &[Option<TaskParams>],
     cx: &mut DiagnosticCollector,
-) -> (Vec<usize>, Known) {
-    let root =
-        || Known { spec: Some(FamilyBuilder::default()), family: Some(Sweep::single()), ..Known::default() };
+) -> (Vec<usize>, TaskParams) {
+    let root = || TaskParams {
+        spec: Some(FamilyBuilder::default()),
+        family: Some(Sweep::single()),
+        ..TaskParams::default()
+    };
     let (mut path, mut places) = (Vec::new(), HashMap::new());
     let mut at = start;
     loop {
@@ -83,14 +86,14 @@ fn follow(
         }
         if let Some(begin) = places.insert(at, path.len()) {
             circle(&path[begin..], script, cx);
-            return (path, Known::default());
+            return (path, TaskParams::default());
         }
         path.push(at);
         match script.tasks.get(at).and_then(|task| task.sweep.each.as_ref()) {
             None => return (path, root()),
             Some(each) => match names.want_task(each, "each", cx) {
                 Some(next) => at = next,
-                None => return (path, Known::default()),
+                None => return (path, TaskParams::default()),
             },
         }
     }
@@ -109,7 +112,7 @@ fn circle(path: &[usize], script: &RawScript, cx: &mut DiagnosticCollector) {
 }
 
 /// Adds a task's own parameters to `base`, the parameters of the other task that it takes over by the key `each`.
-fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticCollector) -> Known {
+fn extend(mut base: TaskParams, task: &RawTask, names: &Symbols, cx: &mut DiagnosticCollector) -> TaskParams {
     if task.sweep.is_bare() {
         return base;
     }
@@ -129,7 +132,7 @@ fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticC
     let spec = base.spec.and_then(|spec| Builder { spec, task: &task.sweep, names }.build(cx));
     base.names.extend(fresh);
     let Some(spec) = spec.filter(|_| cx.errors() == before) else {
-        return Known { spec: None, family: None, ..base };
+        return TaskParams { spec: None, family: None, ..base };
     };
     let all =
         spec.params.iter().map(|param| &param.name).chain(spec.derived.iter().map(|derived| &derived.name));
@@ -138,12 +141,12 @@ fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticC
     match built {
         Ok(family) => {
             idle_rows::check(&spec, &family, task, cx);
-            Known { names, spec: Some(spec), family: Some(family), off: false }
+            TaskParams { names, spec: Some(spec), family: Some(family), off: false }
         }
         Err(problem) => {
             let diagnostic = told(&problem, task, cx);
             cx.push(diagnostic);
-            Known { names, spec: None, family: None, off: problem == Problem::Off }
+            TaskParams { names, spec: None, family: None, off: problem == Problem::Off }
         }
     }
 }
@@ -179,18 +182,19 @@ fn told(problem: &Problem, task: &RawTask, cx: &DiagnosticCollector) -> Diagnost
             let text = lets.map(|(_, text)| text).or(sweep.filter.as_ref());
             let span = text.map_or(culprit, |text| cx.source.inside(text, error.range.clone()));
             let message = format!("{}, in `{name}{label}`", error.message);
+            let help = "integers have 64 bits; with a point, as in `2.0 * i`, numbers are floats".to_owned();
             Diagnostic::new(Code::BadExpression, span, message)
                 .label("has no value")
-                .help("integers have 64 bits; with a point, as in `2.0 * i`, numbers are floats")
+                .help(error.help.clone().unwrap_or(help))
         }
         Problem::Unchecked { derived, count } => {
             let lets = sweep.lets.iter().find(|(name, _)| name.value == *derived);
             let span = lets.map_or(culprit, |(_, text)| text.span.clone());
             let message = format!(
-                "`{derived}` may leave 64 bits in some of {count} instances, and at most {CHECKED} are looked at"
+                "`{derived}` may have no value in some of {count} instances, and at most {CHECKED} are looked at"
             );
             Diagnostic::new(Code::TooMuch, span, message)
-                .label("may be too large")
+                .label("may leave 64 bits, or take a part of a text that is not there")
                 .help("compute with floats, as in `2.0 * i`, or with shorter ranges")
         }
         Problem::Empty => {
@@ -271,6 +275,7 @@ impl Builder<'_> {
             let len = match &loaded {
                 LoadedValues::One(values) => values.len(),
                 LoadedValues::Table(rows, _) => *rows,
+                LoadedValues::Matched(paths, _) => paths.len(),
             };
             let axis = match zip {
                 Some((axis, _)) if param.zipped => axis,
@@ -306,6 +311,12 @@ impl Builder<'_> {
         let param = |name: String, values, column, shown| Param { name, values, axis, column, shown };
         match loaded {
             LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false, true)),
+            LoadedValues::Matched(paths, named) => {
+                // the path follows from the parameters, and has no part in joins, as columns have none
+                let named = named.into_iter().map(|(name, values)| param(name, values, false, true));
+                self.spec.params.extend(named);
+                self.spec.params.push(param(name.to_string(), paths, true, false));
+            }
             LoadedValues::Table(rows, columns) => {
                 // A row of a table is told apart by its number, since its cells may be equal to those of another row.
                 let numbers = ParamValues::Range(NumRange::counting(rows));
@@ -380,7 +391,15 @@ impl Builder<'_> {
                 cx.push(diagnostic.help(did_you_mean(&name.value, all).unwrap_or(listed)));
                 return None;
             };
-            let table = self.spec.params.iter().any(|column| column.column && column.axis == param.axis);
+            let beside = self.spec.params.iter().find(|column| column.column && column.axis == param.axis);
+            let table = beside.is_some();
+            if key == "include" && beside.is_some_and(|beside| beside.name == "match") {
+                let message =
+                    format!("`{}` comes from the names of files, and a row cannot add one", param.name);
+                let diagnostic = Diagnostic::new(Code::BadMatch, name.span.clone(), message);
+                cx.push(diagnostic.label("of `match`").help("make the file, or take the pattern wider"));
+                return None;
+            }
             let value_at = self.names.fill_value(value, cx)?;
             if key == "include" && table && param.values.position(&value_at).is_none() {
                 let message =
@@ -390,7 +409,8 @@ impl Builder<'_> {
             }
             row.push((at, value_at));
         }
-        let own = self.task.params.iter().map(|param| param.name.value.as_str());
+        let own = self.task.params.iter().filter(|param| param.holes.is_empty());
+        let own = own.map(|param| param.name.value.as_str());
         let mut missing = own.filter(|name| raw.cells.iter().all(|(known, _)| known.value != *name));
         if let (Some(missing), "include") = (missing.next(), key) {
             let message =

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::arrays::exact::{float_of, no_float};
 use crate::arrays::syntax::ast::{Literal, NodeKind};
-use crate::arrays::{self, Expr};
+use crate::arrays::{self, Expr, Function};
 use crate::script::sweep::formula_bounds::{Bounds, bounds};
-use crate::script::sweep::formula_check::{scalar, whole};
+use crate::script::sweep::formula_check::{kind, scalar};
 use crate::script::sweep::formula_eval::FormulaEval;
 use crate::script::sweep::lane::{Lane, Values};
 use crate::script::values::value::{Scalar, ScriptValue};
@@ -65,16 +65,18 @@ impl FormulaType {
 
 /// A name that a formula can use: the source of its value, its type, and a sample value, with which the formula is
 /// tried.
-pub(crate) type Known = (NameInput, FormulaType, ScriptValue);
+pub(crate) type KnownName = (NameInput, FormulaType, ScriptValue);
 
 /// An expression of single values, no arrays, as in `let` and `where`: parsed and type-checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Formula {
     expr: Expr,
     names: Vec<(String, NameInput)>,
-    /// Whether the value is an integer for every instance: all operands are integers, and no operation makes a
-    /// fraction.
-    whole: bool,
+    /// The type of the value: whole where it is an integer for every instance, since all operands are integers and no
+    /// operation makes a fraction.
+    kind: FormulaType,
+    /// Whether the formula is `number(..)` alone, whose value is the number in the spelling that the text has.
+    reads: bool,
     alone: Option<Alone>,
 }
 
@@ -132,7 +134,7 @@ impl<'a> From<&'a ScriptValue> for Values<'a> {
 impl Formula {
     /// Creates a formula of its text, which is parsed and type-checked. `lookup` gives the source of a name's value,
     /// its type, and a sample value; `None` for an unknown name.
-    pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
+    pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<KnownName>) -> Result<Self, FormulaError> {
         let expr = Expr::parse(text)?;
         let (mut names, mut samples): (Vec<(String, NameInput)>, Vec<ScriptValue>) = Default::default();
         let mut types: HashMap<String, FormulaType> = HashMap::new();
@@ -156,14 +158,15 @@ impl Formula {
             samples.push(sample);
         }
         scalar(expr.root())?;
-        let whole = whole(expr.root(), &types);
+        let kind = kind(expr.root(), &types);
+        let reads = matches!(&expr.root().kind, NodeKind::Call(call) if call.function == Function::Number);
         let alone = match &expr.root().kind {
             NodeKind::Text(text) => Some(Alone::Text(text.clone())),
             NodeKind::Number(Literal::Bool(truth)) => Some(Alone::Bool(*truth)),
             NodeKind::Name { name, .. } => types.get(name).map(|kind| Alone::Name(*kind)),
             _ => None,
         };
-        let formula = Formula { expr, names, whole, alone };
+        let formula = Formula { expr, names, kind, reads, alone };
         if formula.alone.is_none() {
             // Only types can go wrong here, so one instance stands for all.
             let sample = |at: usize| samples.get(at);
@@ -185,8 +188,7 @@ impl Formula {
             Some(Alone::Text(_)) => FormulaType::Text,
             Some(Alone::Name(kind)) => kind,
             Some(Alone::Bool(_)) => FormulaType::Whole,
-            None if self.whole => FormulaType::Whole,
-            None => FormulaType::Number,
+            None => self.kind,
         }
     }
 
@@ -199,8 +201,17 @@ impl Formula {
         value: &dyn Fn(usize) -> Option<&'a ScriptValue>,
         strict: bool,
     ) -> Result<Values<'a>, FormulaError> {
+        self.with_evaluator(value, strict, &|eval| eval.value(self.expr.root()))
+    }
+
+    fn with_evaluator<'a, T>(
+        &'a self,
+        value: &dyn Fn(usize) -> Option<&'a ScriptValue>,
+        strict: bool,
+        evaluate: &dyn Fn(&FormulaEval<'_, 'a>) -> Result<T, FormulaError>,
+    ) -> Result<T, FormulaError> {
         let found = |name: &str| self.place(name).and_then(value);
-        let eval = FormulaEval {
+        evaluate(&FormulaEval {
             named: &|name| {
                 found(name).map(Values::from).ok_or_else(|| {
                     FormulaError::of_type(0..0, format!("internal error: no value of `{name}`"))
@@ -208,8 +219,22 @@ impl Formula {
             },
             spelled: &|name| found(name).map(|value| Lane::One(value.to_string().into())),
             strict,
+        })
+    }
+
+    /// Evaluates `number(..)` to the number in its spelling.
+    fn read_number<'a>(
+        &'a self,
+        value: &dyn Fn(usize) -> Option<&'a ScriptValue>,
+    ) -> Result<ScriptValue, FormulaError> {
+        let argument = match &self.expr.root().kind {
+            NodeKind::Call(call) => call.named.first().and_then(Option::as_ref),
+            _ => None,
         };
-        eval.value(self.expr.root())
+        let lost = || FormulaError::of_type(0..0, "an argument is missing".to_owned());
+        let argument = argument.ok_or_else(lost)?;
+        let read = self.with_evaluator(value, false, &|eval| eval.read_number(argument))?;
+        read.first().cloned().ok_or_else(lost)
     }
 
     /// Evaluates the formula for one instance. `values` are the values of its parameters: the first `count` are given,
@@ -229,10 +254,13 @@ impl Formula {
             Some(Alone::Name(_)) => return Ok(value(0).cloned().unwrap_or(ScriptValue::Int(0))),
             None => {}
         }
+        if self.reads {
+            return self.read_number(&value);
+        }
         Ok(match self.evaluate(&value, false)? {
             Values::Ints(lane) => {
                 let number = lane.first().copied().unwrap_or(0);
-                if self.whole {
+                if self.kind == FormulaType::Whole {
                     return Ok(ScriptValue::Int(number));
                 }
                 let root = || self.expr.root().span.clone();
@@ -240,7 +268,9 @@ impl Formula {
                 ScriptValue::Float(float.ok_or_else(|| FormulaError::of_value(root(), no_float(number)))?)
             }
             Values::Floats(lane) => ScriptValue::Float(lane.first().copied().unwrap_or(f64::NAN)),
-            Values::Texts(_) => ScriptValue::Float(f64::NAN),
+            Values::Texts(lane) => {
+                ScriptValue::Text(lane.first().map_or_else(String::new, |text| text.to_string()))
+            }
         })
     }
 
@@ -273,9 +303,9 @@ impl Formula {
     /// the formula may have no value for some instance.
     pub(crate) fn bounds(&self, named: &dyn Fn(&NameInput) -> Bounds) -> (Bounds, bool) {
         let input = |name: &str| self.place(name).and_then(|at| self.names.get(at));
-        let named = |name: &str| input(name).map_or(Bounds::Texts, |(_, input)| named(input));
+        let named = |name: &str| input(name).map_or(Bounds::Texts(0), |(_, input)| named(input));
         let (found, mut fails) = bounds(self.expr.root(), &named);
-        if self.alone.is_none() && !self.whole {
+        if self.alone.is_none() && self.kind == FormulaType::Number {
             fails |= found.to_floats().1;
         }
         (found, fails)

@@ -1,7 +1,7 @@
 //! Builds a family of its parts: parameters, conditions, and rows that are left out and added.
 //!
-//! Conditions are evaluated only on the axes between the first and the last that they mention ([`ProductBlock`]). Start
-//! at [`FamilyBuilder::build`].
+//! Conditions are evaluated only on the axes between the first and the last that they mention (a block, see `filters`).
+//! Start at [`FamilyBuilder::build`].
 
 use super::family::{self, Bindings, Derived, Param, Sweep, SweepInner};
 use super::positions::{Positions, ValuePlaces, each_cell};
@@ -111,8 +111,8 @@ impl FamilyBuilder {
         let mut doubtful = None;
         for one in &self.derived {
             let (bounds, fails) = one.formula.bounds(&|input| match input {
-                NameInput::Param(at) => params.get(*at).copied().unwrap_or(Bounds::Texts),
-                NameInput::Derived(at) => derived.get(*at).copied().unwrap_or(Bounds::Texts),
+                NameInput::Param(at) => params.get(*at).copied().unwrap_or(Bounds::Texts(0)),
+                NameInput::Derived(at) => derived.get(*at).copied().unwrap_or(Bounds::Texts(0)),
                 NameInput::Var(value) => Bounds::of(value),
             });
             derived.push(bounds);

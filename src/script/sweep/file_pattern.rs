@@ -4,6 +4,7 @@
 //! matched here name by name, and the folders are walked here. A name that no pattern asks for may be any bytes.
 
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +37,70 @@ enum PatternPart {
     Deep,
 }
 
+/// The most patterns that the alternatives in braces of one make.
+const ALTERNATIVES: usize = 1000;
+
+/// Writes a pattern out as one for each of its alternatives: `a.{csv,tsv}` as `a.csv` and `a.tsv`. Braces without a comma
+/// are themselves. `None` where there would be more than [`ALTERNATIVES`].
+pub(crate) fn alternatives(pattern: &str) -> Option<Vec<String>> {
+    let mut done = Vec::new();
+    let mut open = vec![pattern.to_owned()];
+    while let Some(pattern) = open.pop() {
+        match first_alternatives(&pattern) {
+            None => done.push(pattern),
+            Some((range, all)) => {
+                let (before, after) = (&pattern[..range.start], &pattern[range.end..]);
+                open.extend(all.iter().rev().map(|one| format!("{before}{one}{after}")));
+            }
+        }
+        if done.len() + open.len() > ALTERNATIVES {
+            return None;
+        }
+    }
+    Some(done)
+}
+
+/// The first braces with a comma between them, and what stands between their commas.
+fn first_alternatives(pattern: &str) -> Option<(Range<usize>, Vec<&str>)> {
+    for (begin, _) in pattern.match_indices('{') {
+        let (mut depth, mut start, mut all) = (0, begin + 1, Vec::new());
+        for (at, c) in pattern[begin..].char_indices().map(|(at, c)| (begin + at, c)) {
+            match c {
+                '{' => depth += 1,
+                ',' if depth == 1 => {
+                    all.push(&pattern[start..at]);
+                    start = at + 1;
+                }
+                '}' if depth == 1 => {
+                    if all.is_empty() {
+                        break;
+                    }
+                    all.push(&pattern[start..at]);
+                    return Some((begin..at + 1, all));
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
 /// Finds the paths that a pattern matches, sorted. They begin as the pattern does: a relative one starts from `dir`.
 pub(crate) fn matches(dir: &Path, pattern: &str) -> Result<Vec<String>, FilePatternError> {
+    let many =
+        || FilePatternError::NoPattern(format!("its braces have more than {ALTERNATIVES} alternatives"));
+    let mut found = Vec::new();
+    for one in alternatives(pattern).ok_or_else(many)? {
+        found.extend(matches_of_one(dir, &one)?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Finds the paths that a pattern without alternatives matches.
+fn matches_of_one(dir: &Path, pattern: &str) -> Result<Vec<String>, FilePatternError> {
     let no_pattern = |error: glob::PatternError| FilePatternError::NoPattern(error.msg.to_owned());
     glob::Pattern::new(pattern).map_err(no_pattern)?;
     let mut parts = Vec::new();
@@ -54,9 +117,7 @@ pub(crate) fn matches(dir: &Path, pattern: &str) -> Result<Vec<String>, FilePatt
     let mut search = PatternSearch { dir, folders: pattern.ends_with('/'), looked: 0, found: Vec::new() };
     let root = if pattern.starts_with('/') { "/" } else { "" };
     search.below(Path::new(root), &parts)?;
-    let mut found = search.found;
-    found.sort_unstable();
-    found.dedup();
+    let found = search.found;
     let text = |path: PathBuf| match path.to_str() {
         Some(text) => Ok(text.to_owned()),
         None => Err(FilePatternError::Unreadable(format!(
@@ -141,6 +202,17 @@ fn is_hidden(name: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alternatives_are_written_out() {
+        let all = |pattern| alternatives(pattern).unwrap().join(" ");
+        assert_eq!(all("d/*.{csv,tsv}"), "d/*.csv d/*.tsv");
+        assert_eq!(all("{a,b{1,2}}/{,x}"), "a/ a/x b1/ b1/x b2/ b2/x");
+        assert_eq!(all("{s}_{x,y}"), "{s}_x {s}_y");
+        assert_eq!(all("a{b"), "a{b");
+        assert_eq!(all("}{"), "}{");
+        assert_eq!(alternatives(&"{a,b}".repeat(12)), None);
+    }
 
     fn folder() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();

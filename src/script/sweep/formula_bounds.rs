@@ -4,9 +4,10 @@
 //! Start at [`bounds`].
 
 use crate::arrays::exact::{MAX_EXACT_INTEGER, integer_of};
-use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp};
-use crate::arrays::{Function, Map};
+use crate::arrays::syntax::ast::{BinaryOp, Call, ExprNode, Literal, NodeKind, Subscript, UnaryOp};
+use crate::arrays::{Function, Map, TextFunction};
 use crate::script::sweep::param_values::ParamValues;
+use crate::script::sweep::text_functions::LONGEST;
 use crate::script::values::value::{Scalar, ScriptValue};
 
 /// The least and the largest value of a subexpression over all instances.
@@ -15,11 +16,15 @@ pub(crate) enum Bounds {
     Ints(i64, i64),
     /// Floats, which may also be `nan`.
     Floats(f64, f64),
-    Texts,
+    /// Texts of at most so many bytes.
+    Texts(u64),
 }
 
 /// Bounds, and whether the subexpression may have no value for some instance.
-type Found = (Bounds, bool);
+type BoundsAndFailure = (Bounds, bool);
+
+/// The length of a number, as it is written by dtask, and as most people write it.
+const NUMBER: u64 = 64;
 
 const ANY_INT: Bounds = Bounds::Ints(i64::MIN, i64::MAX);
 const ANY_FLOAT: Bounds = Bounds::Floats(f64::NEG_INFINITY, f64::INFINITY);
@@ -31,7 +36,7 @@ impl Bounds {
             Scalar::Int(number) => Bounds::Ints(number, number),
             Scalar::Bool(truth) => Bounds::Ints(i64::from(truth), i64::from(truth)),
             Scalar::Float(number) => Bounds::Floats(number, number),
-            Scalar::Text(_) => Bounds::Texts,
+            Scalar::Text(text) => Bounds::Texts(text.len() as u64),
         }
     }
 
@@ -39,7 +44,7 @@ impl Bounds {
     pub(crate) fn of_all(values: &ParamValues) -> Bounds {
         match values {
             ParamValues::List(list) => {
-                list.iter().map(Bounds::of).reduce(Bounds::or).unwrap_or(Bounds::Texts)
+                list.iter().map(Bounds::of).reduce(Bounds::or).unwrap_or(Bounds::Texts(0))
             }
             computed => Bounds::of(&computed.get(0)).or(Bounds::of(&computed.get(computed.len() - 1))),
         }
@@ -49,7 +54,9 @@ impl Bounds {
     pub(crate) fn or(self, other: Bounds) -> Bounds {
         match (self, other) {
             (Bounds::Ints(a, b), Bounds::Ints(c, d)) => Bounds::Ints(a.min(c), b.max(d)),
-            (Bounds::Texts, _) | (_, Bounds::Texts) => Bounds::Texts,
+            (a @ Bounds::Texts(_), b) | (a, b @ Bounds::Texts(_)) => {
+                Bounds::Texts(a.length().max(b.length()))
+            }
             (a, b) => {
                 let ((a, b), (c, d)) = (a.ends(), b.ends());
                 // `nan` is in all bounds of floats
@@ -62,12 +69,20 @@ impl Bounds {
         match self {
             Bounds::Ints(low, high) => (low as f64, high as f64),
             Bounds::Floats(low, high) if low <= high => (low, high),
-            Bounds::Floats(..) | Bounds::Texts => (f64::NEG_INFINITY, f64::INFINITY),
+            Bounds::Floats(..) | Bounds::Texts(_) => (f64::NEG_INFINITY, f64::INFINITY),
+        }
+    }
+
+    /// The length of the longest text that a value is written as.
+    fn length(self) -> u64 {
+        match self {
+            Bounds::Texts(length) => length,
+            _ => NUMBER,
         }
     }
 
     /// The bounds as floats, and whether some integer may be no float.
-    pub(crate) fn to_floats(self) -> Found {
+    pub(crate) fn to_floats(self) -> BoundsAndFailure {
         let (low, high) = self.ends();
         let large = match self {
             Bounds::Ints(low, high) => low.unsigned_abs().max(high.unsigned_abs()) > MAX_EXACT_INTEGER as u64,
@@ -78,7 +93,7 @@ impl Bounds {
 }
 
 /// Returns the bounds of a subexpression, given those of names.
-pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
+pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> BoundsAndFailure {
     let of = |node: &ExprNode| bounds(node, named);
     match &node.kind {
         NodeKind::Number(Literal::Float(number)) => (Bounds::Floats(*number, *number), false),
@@ -86,7 +101,15 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
             let number = literal.as_integer().unwrap_or_default();
             (Bounds::Ints(number, number), false)
         }
-        NodeKind::Text(_) | NodeKind::Index(..) | NodeKind::List(_) => (Bounds::Texts, false),
+        NodeKind::Text(text) => (Bounds::Texts(text.len() as u64), false),
+        NodeKind::List(items) => {
+            let all = items.iter().map(|item| of(item).0.length() + 1).sum();
+            (Bounds::Texts(all), items.iter().any(|item| of(item).1))
+        }
+        // a part of a text that may have fewer, or some of its parts in `join`
+        NodeKind::Index(inner, subscripts) => {
+            (of(inner).0, matches!(subscripts[..], [Subscript::Index(_)]) || of(inner).1)
+        }
         NodeKind::Name { name, .. } => (named(name), false),
         NodeKind::Unary(UnaryOp::Not, a) => (Bounds::Ints(0, 1), of(a).1),
         NodeKind::Unary(UnaryOp::Neg, a) => match of(a) {
@@ -105,9 +128,9 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
             (found, fails || x_fails || y_fails)
         }
         NodeKind::Call(call) => {
-            let all: Vec<Found> = call.named.iter().flatten().map(of).collect();
+            let all: Vec<BoundsAndFailure> = call.named.iter().flatten().map(of).collect();
             let fails = all.iter().any(|(_, fails)| *fails);
-            let first = all.first().map_or(Bounds::Texts, |(found, _)| *found);
+            let first = all.first().map_or(Bounds::Texts(0), |(found, _)| *found);
             let (found, beyond) = match call.function {
                 Function::Map(function) => map(function, first),
                 Function::Where | Function::Clip => {
@@ -115,9 +138,11 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
                     let all: Vec<Bounds> = all.iter().skip(skipped).map(|(found, _)| *found).collect();
                     let mixed = !all.iter().all(|found| matches!(found, Bounds::Ints(..)));
                     let large = mixed && all.iter().any(|found| found.to_floats().1);
-                    (all.into_iter().reduce(Bounds::or).unwrap_or(Bounds::Texts), large)
+                    (all.into_iter().reduce(Bounds::or).unwrap_or(Bounds::Texts(0)), large)
                 }
-                _ => (Bounds::Texts, true),
+                Function::Number => (ANY_FLOAT, true),
+                Function::Text(function) => text(function, call, &all, named),
+                _ => (Bounds::Texts(0), true),
             };
             (found, fails || beyond)
         }
@@ -125,7 +150,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
 }
 
 /// The bounds of integers whose least and greatest value are among `ends`, and whether they may leave 64 bits.
-fn ints<const N: usize>(ends: [i128; N]) -> Found {
+fn ints<const N: usize>(ends: [i128; N]) -> BoundsAndFailure {
     let low = ends.iter().copied().min().unwrap_or(0);
     let high = ends.iter().copied().max().unwrap_or(0);
     match (i64::try_from(low), i64::try_from(high)) {
@@ -134,13 +159,16 @@ fn ints<const N: usize>(ends: [i128; N]) -> Found {
     }
 }
 
-fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> Found {
+fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> BoundsAndFailure {
     let arithmetic = matches!(
         op,
         BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow
     );
     if !arithmetic {
         return (Bounds::Ints(0, 1), false);
+    }
+    if let (Bounds::Texts(a), Bounds::Texts(b)) = (x, y) {
+        return texts(a + b);
     }
     if let (Bounds::Ints(a, b), Bounds::Ints(c, d)) = (x, y) {
         let [low, high, least, most] = [a, b, c, d].map(i128::from);
@@ -181,7 +209,66 @@ fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> Found {
     (found, large || too)
 }
 
-fn map(function: Map, x: Bounds) -> Found {
+/// Texts of at most so many bytes; whether that may be more than is made. Half is left for numbers in odd spellings.
+fn texts(length: u64) -> BoundsAndFailure {
+    let most = LONGEST as u64;
+    (Bounds::Texts(length.min(most)), length > most / 2)
+}
+
+/// The bounds of a function of texts, given those of its named arguments.
+fn text(
+    function: TextFunction,
+    call: &Call,
+    all: &[BoundsAndFailure],
+    named: &dyn Fn(&str) -> Bounds,
+) -> BoundsAndFailure {
+    let length = |at: usize| all.get(at).map_or(0, |(found, _)| found.length());
+    let literal = |at: usize| match &call.named.get(at)?.as_ref()?.kind {
+        NodeKind::Number(literal) => literal.as_integer().and_then(|width| u64::try_from(width).ok()),
+        NodeKind::Text(text) => Some(text.chars().count() as u64),
+        _ => None,
+    };
+    match function {
+        TextFunction::Stem | TextFunction::Name | TextFunction::Ext => texts(length(0)),
+        TextFunction::Dir => texts(length(0) + 1),
+        // a separator may be empty, but for a literal
+        TextFunction::Split => {
+            let (found, fails) = texts(length(0));
+            (
+                found,
+                fails
+                    || (call.named.get(1).is_some_and(Option::is_some) && literal(1).is_none_or(|n| n == 0)),
+            )
+        }
+        // some letters are longer as capitals
+        TextFunction::Upper | TextFunction::Lower => texts(length(0) * 3),
+        TextFunction::Replace => {
+            let (found, fails) = texts(length(0).saturating_mul(length(2).max(1)));
+            (found, fails || literal(1).is_none_or(|count| count == 0))
+        }
+        TextFunction::Pad => match (literal(1), call.named.get(2).and_then(Option::as_ref)) {
+            (Some(width), fill) => {
+                let (found, fails) = texts(length(0).max(width.saturating_mul(4)));
+                (found, fails || (fill.is_some() && literal(2) != Some(1)))
+            }
+            (None, _) => (Bounds::Texts(LONGEST as u64), true),
+        },
+        TextFunction::Text => {
+            let format = call.named.get(1).and_then(Option::as_ref);
+            let is_float = matches!(all.first(), Some((Bounds::Floats(..), _)));
+            (Bounds::Texts(length(0).max(1024)), format.is_some() && (is_float || literal(1).is_none()))
+        }
+        TextFunction::Join => {
+            let parts: Vec<BoundsAndFailure> = call.rest.iter().map(|node| bounds(node, named)).collect();
+            // a split text has at most as many parts as letters, and one
+            let each = |(found, _): &BoundsAndFailure| found.length() + (found.length() + 1) * length(0);
+            let (found, fails) = texts(parts.iter().map(each).sum());
+            (found, fails || parts.iter().any(|(_, fails)| *fails))
+        }
+    }
+}
+
+fn map(function: Map, x: Bounds) -> BoundsAndFailure {
     match (function, x) {
         (Map::Floor, Bounds::Ints(..)) => (x, false),
         (Map::Floor, _) => {
@@ -208,7 +295,7 @@ mod tests {
     use super::*;
     use crate::arrays::Expr;
 
-    fn of(text: &str, i: (i64, i64)) -> Found {
+    fn of(text: &str, i: (i64, i64)) -> BoundsAndFailure {
         bounds(Expr::parse(text).unwrap().root(), &|name| match name {
             "i" => Bounds::Ints(i.0, i.1),
             _ => Bounds::Floats(0.5, 2.0),

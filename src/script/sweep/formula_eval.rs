@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::arrays::exact::{compare, float_of, integer_of, no_float, sign, whole_result};
-use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp};
+use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, Subscript, UnaryOp};
 use crate::arrays::{Function, Map};
 use crate::script::sweep::expression::FormulaError;
+use crate::script::sweep::formula_check::split_call;
 use crate::script::sweep::lane::{Lane, Values};
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Scalar, ScriptValue};
 
 /// The evaluator of one formula for some cells.
 pub(super) struct FormulaEval<'e, 'a> {
@@ -30,6 +31,10 @@ impl<'a> FormulaEval<'_, 'a> {
     /// one by one, where `&&` and `||` guard what stands behind them.
     pub(super) fn value(&self, node: &ExprNode) -> Evaluated<'a> {
         match &node.kind {
+            NodeKind::Index(inner, subscripts) => match (split_call(inner), &subscripts[..]) {
+                (Some(split), [Subscript::Index(at)]) => self.part(split, at, node),
+                _ => Err(FormulaError::of_type(node.span.clone(), "arrays have no place here".to_owned())),
+            },
             NodeKind::Number(Literal::Float(number)) => Ok(Values::Floats(Lane::One(*number))),
             NodeKind::Number(literal) => {
                 Ok(Values::Ints(Lane::One(literal.as_integer().unwrap_or_default())))
@@ -77,10 +82,19 @@ impl<'a> FormulaEval<'_, 'a> {
                         Ok(extreme(raised, high, Ordering::Greater))
                     }
                     Function::Where => self.choice(argument(0)?, argument(1)?, argument(2)?, node),
+                    Function::Text(function) => self.text_call(function, node, call),
+                    Function::Number => {
+                        let float = |value: ScriptValue| match value.scalar() {
+                            Scalar::Int(number) => number as f64,
+                            Scalar::Float(number) => number,
+                            _ => f64::NAN,
+                        };
+                        Ok(Values::Floats(self.read_number(argument(0)?)?.map(float)))
+                    }
                     _ => Err(FormulaError::of_type(node.span.clone(), "this is for arrays".to_owned())),
                 }
             }
-            NodeKind::Index(..) | NodeKind::List(_) => {
+            NodeKind::List(_) => {
                 Err(FormulaError::of_type(node.span.clone(), "arrays have no place here".to_owned()))
             }
         }
@@ -93,7 +107,11 @@ impl<'a> FormulaEval<'_, 'a> {
         {
             return Ok(truths(same, |same| same == (op == BinaryOp::Equal)));
         }
-        let (x, y) = (number(x, a)?, number(y, b)?);
+        let (x, y) = match (op, x, y) {
+            (BinaryOp::Add, Values::Texts(x), Values::Texts(y)) => return Self::glued(x, y, node),
+            (BinaryOp::Add, x, y) => (number(x, a).map_err(glue_help)?, number(y, b).map_err(glue_help)?),
+            (_, x, y) => (number(x, a)?, number(y, b)?),
+        };
         let holds: fn(Ordering) -> bool = match op {
             BinaryOp::Less => Ordering::is_lt,
             BinaryOp::LessEqual => Ordering::is_le,
@@ -124,8 +142,12 @@ impl<'a> FormulaEval<'_, 'a> {
 
     fn choice(&self, condition: &ExprNode, a: &ExprNode, b: &ExprNode, node: &ExprNode) -> Evaluated<'a> {
         let holds = number(self.value(condition)?, condition)?.truth();
-        let value = |node| self.value(node).and_then(|value| number(value, node));
-        let (x, y) = (value(a), value(b));
+        let (x, y) = (self.value(a), self.value(b));
+        if let (Ok(Values::Texts(x)), Ok(Values::Texts(y))) = (&x, &y) {
+            return Ok(Values::Texts(chosen(holds, x.clone(), y.clone())));
+        }
+        let value = |value: Evaluated<'a>, node| value.and_then(|value| number(value, node));
+        let (x, y) = (value(x, a), value(y, b));
         if let (Some(holds), false) = (holds.one(), self.strict) {
             let (chosen, other) = if *holds { (x, y) } else { (y, x) };
             return match (chosen?, other) {
@@ -142,6 +164,13 @@ impl<'a> FormulaEval<'_, 'a> {
             (x, _) => x,
         })
     }
+}
+
+/// Says what the two sides of a `+` can be.
+fn glue_help(error: FormulaError) -> FormulaError {
+    let help =
+        "a text is added to a text: `text(x)` makes one of a number, and `number(x)` a number of a text";
+    FormulaError { help: Some(help.to_owned()), ..error }
 }
 
 /// Refuses texts where a number is needed.

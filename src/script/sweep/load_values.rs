@@ -8,7 +8,9 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::sweep::param_values::{LoadedValues, ParamValues, Spaced};
+use crate::script::sweep::sources::{date_range, file_match, list_variable, range_arithmetic};
 use crate::script::sweep::{csv_table, hdf5_blocks, user_files};
+use crate::script::syntax::script::ListItems;
 use crate::script::syntax::sweep::{RawParam, RawValues};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::{Key, Scalar, ScriptValue};
@@ -20,7 +22,13 @@ pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollect
     let one = |values: Option<ParamValues>| values.map(LoadedValues::One);
     match param.values.as_ref()? {
         RawValues::List(items, span) => one(list(name, items, span, param.zipped, names, cx)),
-        RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, names, cx).map(ParamValues::Range)),
+        RawValues::Range(text) => match list_variable::named(text, names) {
+            Some(ListItems::Values(items)) => one(list(name, items, &text.span, param.zipped, names, cx)),
+            Some(ListItems::Rows(rows)) => list_variable::table(rows, text, names, cx),
+            Some(ListItems::Wrong) => None,
+            None => one(range(&names.fill(text, cx)?, text, names, cx)),
+        },
+        RawValues::Match(text) => file_match::load(text, &param.holes, names, cx),
         RawValues::Glob(text) => {
             one(user_files::paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(ParamValues::from))
         }
@@ -31,7 +39,7 @@ pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollect
             let filled = names.fill(dataset, cx)?;
             one(hdf5_blocks::values(&filled, dataset, size, cx).map(ParamValues::from))
         }
-        RawValues::Csv(text) => csv_table::read(&names.fill(text, cx)?, text, cx),
+        RawValues::Csv(text, separator) => csv_table::read(&names.fill(text, cx)?, *separator, text, cx),
         RawValues::Spaced(items, span, log) => {
             one(spaced(items, span, *log, names, cx).map(ParamValues::Spaced))
         }
@@ -95,9 +103,20 @@ fn with_braces(range: &str, names: &Symbols) -> Option<String> {
     found.then_some(made)
 }
 
-fn range(filled: &str, text: &Text, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<NumRange> {
-    let error = match NumRange::parse(filled) {
-        Ok(range) => return Some(range),
+fn range(filled: &str, text: &Text, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<ParamValues> {
+    let dates = date_range::parse(filled);
+    let is_of_dates = dates.is_some();
+    let parsed = match dates {
+        Some(dates) => dates.map(ParamValues::from),
+        None => NumRange::parse(filled)
+            .or_else(|error| match range_arithmetic::computed(text, names) {
+                Some(computed) => NumRange::parse(&computed),
+                None => Err(error),
+            })
+            .map(ParamValues::Range),
+    };
+    let error = match parsed {
+        Ok(values) => return Some(values),
         Err(error) => error,
     };
     if let Some(meant) = with_braces(filled, names) {
@@ -111,6 +130,9 @@ fn range(filled: &str, text: &Text, names: &Symbols, cx: &mut DiagnosticCollecto
         RangeError::NoRange => bad(Code::BadRange, format!("`{filled}` is no range"))
             .label("expected `a..b`")
             .help(format!("write `[\"{filled}\"]` for a list of one string")),
+        RangeError::Bad(why) if is_of_dates => bad(Code::BadRange, format!("`{filled}` is no range: {why}"))
+            .label("expected dates")
+            .help("a range of dates is `\"2020-01-01..=2020-12-31 by 1 month\"`; without a step it has every day"),
         RangeError::Bad(why) => bad(Code::BadRange, format!("`{filled}` is no range: {why}"))
             .label("expected `a..b`, `a..=b`, either with `by s`")
             .help("ranges are `\"0..10\"` (without 10), `\"1..=10\"`, `\"0..1 by 0.1\"`"),

@@ -292,9 +292,14 @@ pub(crate) static PARAMETER: KnownKeys = KnownKeys {
         name: "values",
         rows: &[
             key("glob", "a string")
-                .means("the files that a pattern matches, sorted; `{f.stem}`, `{f.name}`, `{f.dir}`, `{f.ext}` are parts"),
+                .means("the files that a pattern matches, sorted; `*.{csv,tsv}` are both; `{f.stem}`, `{f.name}`, `{f.dir}`, `{f.ext}` \
+                 are parts"),
             key("lines", "a string").means("the lines of a file that are not empty"),
-            key("csv", "a string").means("the rows of a table with a header; `{case.column}` is a cell"),
+            key("csv", "a string").means(
+                "the rows of a table with a header; `{case.column}` is a cell, `{case[\"a column\"]}` one of any name; a file \
+                 `.tsv` has tabs between its columns",
+            ),
+            key("sep", "a string").means("beside `csv`: the character between the columns, such as `\";\"`"),
             key("linspace", "an array of first, last and how many").means("evenly spaced, both ends included"),
             key("logspace", "an array of first, last and how many")
                 .means("the same with powers of ten: `[2, 4, 9]` are nine values from 10^2 to 10^4"),

@@ -50,7 +50,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapRe
 pub(crate) fn instances(raw: &RawMapReduce) -> RawSweep {
     let text = |value: String| At { value, span: raw.span.clone() };
     let values = Some(RawValues::Range(text(format!("0..{}", raw.partitions))));
-    let partition = RawParam { name: text("partition".to_owned()), zipped: false, values };
+    let partition = RawParam { name: text("partition".to_owned()), zipped: false, values, holes: Vec::new() };
     RawSweep { params: vec![partition], ..RawSweep::default() }
 }
 

@@ -5,26 +5,48 @@
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::syntax::execution::RawExecution;
 use crate::script::syntax::resources::{RawNeeds, RawResource};
-use crate::script::syntax::sweep::RawSweep;
+use crate::script::syntax::sweep::{RawRow, RawSweep};
 use crate::script::values::policy::Policy;
 use crate::script::values::settings::RunSettings;
 use crate::script::values::value::ScriptValue;
 use std::time::Duration;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RawScript {
     pub(crate) name: Option<Text>,
     pub(crate) vars: Vec<RawVar>,
+    /// The variables that are lists, with their names.
+    pub(crate) lists: Vec<(Text, ListItems)>,
+    /// The names of variables that are tables, `paths` of `paths.raw`.
+    pub(crate) groups: Vec<Text>,
     pub(crate) policy: Policy,
     pub(crate) settings: RunSettings,
     pub(crate) resources: Vec<RawResource>,
     pub(crate) tasks: Vec<RawTask>,
 }
 
+impl RawScript {
+    /// The names of all variables: single values, lists, and tables of them.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &Text> {
+        let vars = self.vars.iter().map(|var| &var.name);
+        vars.chain(self.lists.iter().map(|(name, _)| name)).chain(&self.groups)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct RawVar {
     pub(crate) name: Text,
     pub(crate) value: At<ScriptValue>,
+}
+
+/// The items of a variable that is a list.
+#[derive(Clone, Debug)]
+pub(crate) enum ListItems {
+    Values(Vec<At<ScriptValue>>),
+    /// Tables, which are the rows of one.
+    Rows(Vec<RawRow>),
+    /// A list with mistakes, which have been reported.
+    Wrong,
 }
 
 #[derive(Debug)]

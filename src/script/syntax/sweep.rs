@@ -4,6 +4,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::syntax::key_table::PARAMETER;
+use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, wrong_type};
 use crate::script::values::value::ScriptValue;
 
@@ -27,6 +28,8 @@ pub(crate) struct RawParam {
     pub(crate) zipped: bool,
     /// The values of the parameter; `None` where they are wrong, which has been reported.
     pub(crate) values: Option<RawValues>,
+    /// The names in the pattern of `match` that are parameters too, once the variables are known.
+    pub(crate) holes: Vec<Text>,
 }
 
 #[derive(Debug)]
@@ -35,15 +38,19 @@ pub(crate) enum RawValues {
     Range(Text),
     Glob(Text),
     Lines(Text),
-    Csv(Text),
+    /// A table, and the byte between its columns, if the script says which.
+    Csv(Text, Option<u8>),
+    /// The pattern of `match`, from which parameters take their values.
+    Match(Text),
     /// The array of first, last and number of values (`linspace` or `logspace`); the flag is set for `logspace`.
     Spaced(Vec<At<ScriptValue>>, Span, bool),
     /// A dataset of an HDF5 file, and the lengths of the blocks into which it is cut along each axis.
     Blocks(Text, At<Vec<At<i64>>>),
 }
 
-/// A row of `include` or `exclude`: values of parameters, for an instance to add or to take away.
-#[derive(Debug)]
+/// A row of `include` or `exclude`: values of parameters, for an instance to add or to take away. Also a row of a
+/// variable that is a list of tables.
+#[derive(Clone, Debug)]
 pub(crate) struct RawRow {
     pub(crate) cells: Vec<(Text, At<ScriptValue>)>,
     pub(crate) span: Span,
@@ -52,7 +59,29 @@ pub(crate) struct RawRow {
 impl RawSweep {
     /// The names of parameters and of `let` that the task itself defines, without those that it takes over by `each`.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Text> {
-        self.params.iter().map(|param| &param.name).chain(self.lets.iter().map(|(name, _)| name))
+        let params = self.params.iter().flat_map(|param| param.holes.iter().chain([&param.name]));
+        params.chain(self.lets.iter().map(|(name, _)| name))
+    }
+
+    /// Makes parameters of the names in the patterns of `match` that are no variables.
+    pub(crate) fn find_holes(&mut self, is_variable: &dyn Fn(&str) -> bool, cx: &mut DiagnosticCollector) {
+        for at in 0..self.params.len() {
+            let Some(RawValues::Match(text)) = &self.params[at].values else { continue };
+            let mut holes: Vec<Text> = Vec::new();
+            for piece in placeholder::parse(&text.value) {
+                let PieceKind::Reference(raw) = piece.kind else { continue };
+                let is_plain = raw.path.len() == 1 && raw.index.is_none() && raw.format.is_none();
+                if is_variable(raw.name()) || !is_plain || holes.iter().any(|hole| hole.value == raw.name()) {
+                    continue;
+                }
+                holes.push(At { value: raw.name().to_owned(), span: cx.source.inside(text, piece.range) });
+            }
+            for hole in &holes {
+                check_name("parameter", &hole.value, &hole.span, cx);
+                again(hole, self, cx);
+            }
+            self.params[at].holes = holes;
+        }
     }
 
     /// Whether the task has no keys of its own that define or restrict instances; `each`, which takes over those of
@@ -89,7 +118,12 @@ fn params(what: &str, node: &Node, zipped: bool, sweep: &mut RawSweep, cx: &mut 
     for TomlEntry { key, value } in node.table(what, cx).unwrap_or_default() {
         check_name("parameter", &key.value, &key.span, cx);
         again(key, sweep, cx);
-        sweep.params.push(RawParam { name: key.clone(), zipped, values: values(&key.value, value, cx) });
+        let is_match = |text: &str| !zipped && key.value == "match" && !text.contains("..");
+        let values = match &value.value {
+            TomlKind::Text(text) if is_match(text) => value.text("`match`", cx).map(RawValues::Match),
+            _ => values(&key.value, value, cx),
+        };
+        sweep.params.push(RawParam { name: key.clone(), zipped, values, holes: Vec::new() });
     }
 }
 
@@ -123,7 +157,8 @@ fn lets(node: &Node, sweep: &mut RawSweep, cx: &mut DiagnosticCollector) {
     }
 }
 
-fn rows(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawRow> {
+/// Reads the rows of `include` or `exclude` (`key`), or of a variable that is a list of tables.
+pub(super) fn rows(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawRow> {
     let Some(items) = node.list(&format!("`{key}`"), "an array of tables", cx) else { return Vec::new() };
     let mut rows = Vec::new();
     for item in items {
@@ -169,7 +204,12 @@ fn values(name: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawVa
     }
 }
 
-fn scalars(name: &str, items: &[Node], cx: &mut DiagnosticCollector) -> Option<Vec<At<ScriptValue>>> {
+/// Reads the single values of a list, of which `name` is the name in messages.
+pub(super) fn scalars(
+    name: &str,
+    items: &[Node],
+    cx: &mut DiagnosticCollector,
+) -> Option<Vec<At<ScriptValue>>> {
     let scalar = |item: &Node, cx: &mut DiagnosticCollector| match item.scalar(&cx.source) {
         Some(value) => Some(At { value, span: item.span.clone() }),
         None => {
@@ -186,6 +226,10 @@ fn table(name: &str, node: &Node, entries: &[TomlEntry], cx: &mut DiagnosticColl
     let known: Vec<&TomlEntry> = entries.iter().filter(|entry| PARAMETER.check(entry, cx)).collect();
     if let Some(entry) = known.iter().find(|entry| entry.key.value == "blocks") {
         return blocks(entry, &known, node, cx);
+    }
+    let is_csv = known.iter().any(|entry| entry.key.value == "csv");
+    if is_csv && known.iter().all(|entry| ["csv", "sep"].contains(&entry.key.value.as_str())) {
+        return csv(&known, cx);
     }
     if let [first, second, ..] = known[..] {
         let message = format!(
@@ -215,10 +259,35 @@ fn table(name: &str, node: &Node, entries: &[TomlEntry], cx: &mut DiagnosticColl
         }
         "glob" => value.text(&what, cx).map(RawValues::Glob),
         "lines" => value.text(&what, cx).map(RawValues::Lines),
-        "csv" => value.text(&what, cx).map(RawValues::Csv),
+        "sep" => {
+            let message = format!("the parameter `{name}` has a separator, and no table");
+            let diagnostic = Diagnostic::new(Code::MisplacedKey, key.span.clone(), message);
+            cx.push(diagnostic.label("of what?").help("write `{ csv = \"cases.csv\", sep = \";\" }`"));
+            None
+        }
         kind => {
             let items = value.list(&what, "an array of first, last and how many", cx)?;
             Some(RawValues::Spaced(scalars(name, items, cx)?, value.span.clone(), kind == "logspace"))
+        }
+    }
+}
+
+/// Reads the values `{ csv = "cases.csv", sep = ";" }` of a parameter: the rows of a table.
+fn csv(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawValues> {
+    let named = |name: &str| known.iter().find(|entry| entry.key.value == name);
+    let file = named("csv")?.value.text("`csv`", cx)?;
+    let Some(separator) = named("sep") else { return Some(RawValues::Csv(file, None)) };
+    let text = separator.value.text("`sep`", cx)?;
+    match text.value.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => {
+            Some(RawValues::Csv(file, Some(*byte)))
+        }
+        _ => {
+            let message = format!("`{}` is no separator of columns", text.value.escape_debug());
+            let diagnostic =
+                Diagnostic::new(Code::BadValue, text.span, message).label("one character is wanted");
+            cx.push(diagnostic.help("write `sep = \";\"`, `sep = \"|\"` or `sep = \"\\t\"`"));
+            None
         }
     }
 }

@@ -6,13 +6,18 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::syntax::script::RawScript;
+use crate::script::syntax::placeholder::{self, PieceKind};
+use crate::script::syntax::script::{ListItems, RawScript};
+use crate::script::syntax::top_level;
 use crate::script::values::value::ScriptValue;
 
 /// The names that are known in the whole script: variables with their values, and tasks by index.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
     vars: HashMap<String, ScriptValue>,
+    lists: HashMap<String, ListItems>,
+    /// The names of variables that are tables.
+    groups: Vec<String>,
     tasks: HashMap<String, usize>,
     /// The names of all variables and tasks, sorted.
     sorted: Vec<String>,
@@ -30,8 +35,12 @@ impl Symbols {
         let mut places: HashMap<&str, (&str, Span)> = HashMap::new();
         for var in &script.vars {
             names.vars.insert(var.name.value.clone(), var.value.value.clone());
-            places.insert(&var.name.value, ("variable", var.name.span.clone()));
         }
+        for name in script.variables() {
+            places.insert(&name.value, ("variable", name.span.clone()));
+        }
+        names.lists = script.lists.iter().map(|(name, items)| (name.value.clone(), items.clone())).collect();
+        names.groups = script.groups.iter().map(|name| name.value.clone()).collect();
         for (at, task) in script.tasks.iter().enumerate() {
             names.tasks.insert(task.name.value.clone(), at);
             clash(&task.name, "task", &places, cx);
@@ -42,19 +51,34 @@ impl Symbols {
         }
         names.set(script, sets, cx);
         names.vars = super::variables::fill_all(script, &names.vars, cx);
-        names.sorted = names.vars.keys().chain(names.tasks.keys()).cloned().collect();
+        names.sorted =
+            names.vars.keys().chain(names.lists.keys()).chain(names.tasks.keys()).cloned().collect();
         names.sorted.sort_unstable();
         names
     }
 
     fn set(&mut self, script: &RawScript, sets: &[(String, String)], cx: &mut DiagnosticCollector) {
         for (name, text) in sets {
+            if let Some((list, _)) = script.lists.iter().find(|(list, _)| list.value == *name) {
+                match top_level::read_list(name, text) {
+                    Some(items) => drop(self.lists.insert(name.clone(), items)),
+                    None => {
+                        let message = format!("`--set {name}={text}` is not a list");
+                        let diagnostic = Diagnostic::new(Code::BadSet, list.span.clone(), message);
+                        let help = format!("write `--set '{name}=[1, 2]'`, texts in quotes");
+                        cx.push(diagnostic.label("the variable is a list").help(help));
+                    }
+                }
+                continue;
+            }
             let Some(var) = script.vars.iter().find(|var| var.name.value == *name) else {
                 let diagnostic = Diagnostic::nowhere(
                     Code::UnknownVariable,
                     format!("unknown variable `{name}` in `--set {name}={text}`"),
                 );
-                let all: Vec<&str> = script.vars.iter().map(|var| var.name.value.as_str()).collect();
+                let all: Vec<&str> = self.vars.keys().chain(self.lists.keys()).map(String::as_str).collect();
+                let mut all = all;
+                all.sort_unstable();
                 let listed = if all.is_empty() {
                     "the script has no `[vars]`".to_string()
                 } else {
@@ -80,6 +104,7 @@ impl Symbols {
     /// Replaces the references in a text by the values of variables. Other references are reported and give `None`,
     /// because the text is needed before anything runs.
     pub(crate) fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
+        self.refuse_several(text, cx)?;
         super::variables::fill(
             text,
             "the values of a parameter",
@@ -95,12 +120,57 @@ impl Symbols {
         value: &At<ScriptValue>,
         cx: &mut DiagnosticCollector,
     ) -> Option<ScriptValue> {
+        if let ScriptValue::Text(content) = &value.value {
+            self.refuse_several(&At { value: content.clone(), span: value.span.clone() }, cx)?;
+        }
         let mut lookup = |name: &str, _: &mut DiagnosticCollector| self.vars.get(name).cloned();
         super::variables::fill_value(value, "the values of a parameter", &mut lookup, cx)
     }
 
     pub(crate) fn var(&self, name: &str) -> Option<&ScriptValue> {
         self.vars.get(name)
+    }
+
+    /// The items of a variable that is a list; `None` for any other name.
+    pub(crate) fn list(&self, name: &str) -> Option<&ListItems> {
+        self.lists.get(name)
+    }
+
+    /// Reports the first list or table that a text refers to, and returns `None` then.
+    fn refuse_several(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<()> {
+        if self.lists.is_empty() && self.groups.is_empty() {
+            return Some(());
+        }
+        for piece in placeholder::parse(&text.value) {
+            let PieceKind::Reference(raw) = piece.kind else { continue };
+            let span = cx.source.inside(text, piece.range);
+            if let Some(diagnostic) = self.no_single_value(&raw.path.join("."), &span) {
+                cx.push(diagnostic);
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Returns the error of a name that is a list or a table where a single value is wanted. `None` for any other name.
+    pub(crate) fn no_single_value(&self, name: &str, span: &Span) -> Option<Diagnostic> {
+        let error = |what: &str| {
+            let message = format!("`{name}` is {what}, and a single value is wanted here");
+            Diagnostic::new(Code::ListVariable, span.clone(), message).label("several values")
+        };
+        if self.lists.contains_key(name) {
+            let help = format!("a list gives a parameter its values: `for = {{ x = \"{{{name}}}\" }}`");
+            return Some(error("a list").help(help));
+        }
+        let begin = format!("{name}.");
+        let mut inside: Vec<&str> =
+            self.sorted.iter().map(String::as_str).filter(|known| known.starts_with(&begin)).collect();
+        inside.truncate(10);
+        let listed = inside.iter().map(|known| format!("`{{{known}}}`")).collect::<Vec<_>>().join(", ");
+        self.groups
+            .iter()
+            .any(|group| group == name)
+            .then(|| error("a table").help(format!("it has {listed}")))
     }
 
     pub(crate) fn task(&self, name: &str) -> Option<usize> {

@@ -158,7 +158,7 @@ impl Node {
         }
     }
 
-    /// Returns the value as one of a parameter or variable; `None` for arrays, tables and dates, which these cannot
+    /// Returns the value as one of a parameter or variable; `None` for arrays and tables, which these cannot
     /// have. A number is inserted as it is written in `source`, but for underscores: `1.10` and `0x1f` stay that.
     pub(crate) fn scalar(&self, source: &ScriptSource) -> Option<ScriptValue> {
         let value = match &self.value {
@@ -166,6 +166,10 @@ impl Node {
             TomlKind::Bool(v) => return Some(ScriptValue::Bool(*v)),
             TomlKind::Int(v) => ScriptValue::Int(*v),
             TomlKind::Float(v) => ScriptValue::Float(*v),
+            // a date is its text
+            TomlKind::Date => {
+                return source.text().get(self.span.clone()).map(|text| ScriptValue::Text(text.to_owned()));
+            }
             _ => return None,
         };
         Some(match source.text().get(self.span.clone()) {

@@ -4,11 +4,10 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, ScriptSource, Text};
 use crate::script::syntax::key_table::{TASK, TOP};
-use crate::script::syntax::script::{RawScript, RawVar};
+use crate::script::syntax::script::{ListItems, RawScript, RawVar};
 use crate::script::syntax::toml::{self, Node, TomlEntry, TomlKind, check_name, wrong_type};
-use crate::script::syntax::{policy, resources, settings, task};
-use crate::script::values::policy::Policy;
-use crate::script::values::settings::RunSettings;
+use crate::script::syntax::{policy, resources, settings, sweep, task};
+use std::collections::HashSet;
 
 /// The version of the script format that this program reads.
 pub(crate) const VERSION: i64 = 1;
@@ -24,20 +23,13 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
     if !version(&top, cx) {
         return None;
     }
-    let mut script = RawScript {
-        name: None,
-        vars: Vec::new(),
-        policy: Policy::default(),
-        settings: RunSettings::default(),
-        resources: Vec::new(),
-        tasks: Vec::new(),
-    };
+    let mut script = RawScript::default();
     let known: Vec<&TomlEntry> = top.iter().filter(|entry| TOP.check(entry, cx)).collect();
     let defaults = defaults(&known, cx);
     for entry in known {
         match entry.key.value.as_str() {
             "name" => script.name = entry.value.text("`name`", cx).filter(|name| check_title(name, cx)),
-            "vars" => script.vars = vars(&entry.value, cx),
+            "vars" => vars(&entry.value, &mut script, cx),
             "policy" => script.policy = policy::read(&entry.value, cx),
             "settings" => script.settings = settings::read(&entry.value, cx),
             "resources" => script.resources = resources::resources(&entry.value, cx),
@@ -47,6 +39,10 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
             }
             _ => {}
         }
+    }
+    let known: HashSet<String> = script.variables().map(|name| name.value.clone()).collect();
+    for task in &mut script.tasks {
+        task.sweep.find_holes(&|name| known.contains(name), cx);
     }
     let has_tasks = top
         .iter()
@@ -123,19 +119,51 @@ fn check_title(name: &Text, cx: &mut DiagnosticCollector) -> bool {
     !bad
 }
 
-fn vars(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawVar> {
-    let mut found = Vec::new();
+/// Reads `[vars]`: single values, lists, and tables of them, whose names have dots, `paths.raw`.
+fn vars(node: &Node, script: &mut RawScript, cx: &mut DiagnosticCollector) {
     for TomlEntry { key, value } in node.table("`vars`", cx).unwrap_or_default() {
         check_name("variable", &key.value, &key.span, cx);
-        match value.scalar(&cx.source) {
-            Some(scalar) => found
-                .push(RawVar { name: key.clone(), value: At { value: scalar, span: value.span.clone() } }),
-            None => cx.push(wrong_type(
-                &format!("the variable `{}`", key.value),
-                "a number, string or boolean",
-                value,
-            )),
-        }
+        var(key.clone(), value, script, cx);
     }
-    found
+}
+
+fn var(name: Text, node: &Node, script: &mut RawScript, cx: &mut DiagnosticCollector) {
+    match &node.value {
+        TomlKind::Table(entries) => {
+            for TomlEntry { key, value } in entries {
+                // behind a dot no name is reserved
+                if !toml::is_identifier(&key.value) {
+                    check_name("variable", &key.value, &key.span, cx);
+                }
+                let full = format!("{}.{}", name.value, key.value);
+                var(At { value: full, span: key.span.clone() }, value, script, cx);
+            }
+            script.groups.push(name);
+        }
+        TomlKind::List(items) => {
+            let before = cx.errors();
+            let is_table = |item: &Node| matches!(item.value, TomlKind::Table(_));
+            let items = if !items.is_empty() && items.iter().all(is_table) {
+                Some(ListItems::Rows(sweep::rows(&name.value, node, cx)))
+            } else {
+                sweep::scalars(&name.value, items, cx).map(ListItems::Values)
+            };
+            let items = items.filter(|_| cx.errors() == before);
+            script.lists.push((name, items.unwrap_or(ListItems::Wrong)));
+        }
+        _ => match node.scalar(&cx.source) {
+            Some(value) => script.vars.push(RawVar { name, value: At { value, span: node.span.clone() } }),
+            None => cx.push(wrong_type(&format!("the variable `{}`", name.value), "a value", node)),
+        },
+    }
+}
+
+/// Reads the list of a variable, `[250, 300]`, from the text of `--set`; `None` for any other text.
+pub(super) fn read_list(name: &str, text: &str) -> Option<ListItems> {
+    let source = ScriptSource::new("--set", "", format!("v = {text}"));
+    let mut cx = DiagnosticCollector::new(source);
+    let entry = toml::parse(&mut cx).into_iter().next()?;
+    let mut script = RawScript::default();
+    var(At { value: name.to_owned(), span: 0..0 }, &entry.value, &mut script, &mut cx);
+    script.lists.pop().filter(|_| cx.errors() == 0).map(|(_, items)| items)
 }

@@ -83,8 +83,7 @@ pub(crate) fn fill_value(
     let text = Text { value: content.clone(), span: value.span.clone() };
     if let [piece] = &placeholder::parse(content)[..]
         && let PieceKind::Reference(RawReference { path, index: None, format: None }) = &piece.kind
-        && let [name] = &path[..]
-        && let Some(value) = lookup(name, cx)
+        && let Some(value) = lookup(&path.join("."), cx)
     {
         let length = if let ScriptValue::Text(text) = &value { text.len() } else { 0 };
         return cx.may_grow(length, || text.span.clone()).then_some(value);
@@ -115,9 +114,9 @@ pub(crate) fn fill(
             }
             PieceKind::Reference(reference) => reference,
         };
-        let value = match (&reference.path[..], &reference.index) {
-            ([name], None) => lookup(name, cx),
-            _ => None,
+        let value = match &reference.index {
+            None => lookup(&reference.path.join("."), cx),
+            Some(_) => None,
         };
         let format = reference.format.as_deref().map(FormatSpec::parse);
         let wrong = match (value, format) {

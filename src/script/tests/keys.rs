@@ -44,7 +44,11 @@ fn script(table: &KnownKeys, row: &ScriptKey, value: Option<&str>) -> String {
     } else if named(&SETTINGS) {
         format!("[settings]\n{line}\n[task.a]\nrun = 'true'")
     } else if named(&PARAMETER) {
-        let blocks = if key == "size" { "blocks = 'in.h5:/t'" } else { "" };
+        let blocks = match key {
+            "size" => "blocks = 'in.h5:/t'",
+            "sep" => "csv = 'cases.csv'",
+            _ => "",
+        };
         format!("[task.a]\nrun = 'true'\nfor = {{ x = {{ {} }} }}", inside(blocks))
     } else if named(&REDUCE) {
         let with = if shell.is_empty() { "with = 'add'" } else { shell };

@@ -214,3 +214,64 @@ fn conditions_on_many_instances_take_little_memory() {
         assert_eq!(last, [left - 1]);
     }
 }
+
+#[test]
+fn parameters_come_from_the_names_of_files_lists_and_the_calendar() {
+    let script = r#"
+[vars]
+n = 2
+low = -1
+temps = [250, "{hot}"]
+hot = 300
+rows = [{ id = "a", T = 1 }, { id = "b", T = 2 }]
+[vars.paths]
+out = "data"
+[task.each]
+for = { match = "{paths.out}/{letter}.{ending}" }
+run = ["echo", "{letter}", "{ending}", "{match.stem}"]
+[task.letters]
+for = { match = "data/{letter}.h5", T = "{temps}" }
+run = ["echo", "{letter}", "{T}", "{each.stdout}"]
+[task.all]
+run = ["echo", "{letters.stdout}"]
+[task.sums]
+for = { i = "{low}**2..=2*{n}+1 by {n}", d = "2020-02-29..2022-01-01 by 1 year", r = "{rows}" }
+let = { year = "number(split(d, '-')[0])" }
+run = ["echo", "{i}", "{d}", "{r.id}{r.T}", "{year}"]
+"#;
+    let plan = plan(script);
+    assert_eq!(labels(&plan, "each"), ["each[letter=a, ending=h5]", "each[letter=b, ending=h5]"]);
+    assert_eq!(values(&plan, "each"), ["a h5 a", "b h5 b"]);
+    assert_eq!(
+        values(&plan, "sums")[..3],
+        ["1 2020-02-29 a1 2020", "1 2020-02-29 b2 2020", "1 2021-02-28 a1 2021"]
+    );
+    assert_eq!(labels(&plan, "sums").len(), 3 * 2 * 2);
+    let letter = &plan.tasks[plan.find("letters").unwrap()];
+    let read = |at| letter.references[0].instances(at).collect::<Vec<u64>>();
+    // the paths differ where the patterns do, and have no part in the join
+    assert_eq!((read(0), read(1), read(3)), (vec![0], vec![0], vec![1]));
+    assert_eq!(letter.family.len(), 4);
+    let fewer =
+        try_plan(&format!("dtask = 1\n{script}"), &[("temps", "[0x10]")], LoadOptions::default()).unwrap();
+    assert_eq!(labels(&fewer, "letters"), ["letters[letter=a, T=0x10]", "letters[letter=b, T=0x10]"]);
+}
+
+#[test]
+fn columns_may_have_any_name() {
+    let plan = plan(
+        r#"
+[task.case]
+for = { c = { csv = "odd.csv", sep = ";" } }
+let = { twice = "2 * c['T (K)']" }
+where = "c['Sample ID'] != 'B'"
+run = ["echo", "{c['Sample ID']}", "{c[\"T (K)\"]:05}", "{twice}", "{c[\"v1.0\"]}"]
+[task.sum]
+for = { c = { csv = "odd.csv", sep = ";" } }
+array = "c['T (K)'] + c['v1.0']"
+save = "{c['Sample ID']}.npy"
+"#,
+    );
+    assert_eq!(values(&plan, "case"), ["A 1 00250 500 7"]);
+    assert_eq!(labels(&plan, "case"), ["case[c.Sample ID=A 1]"]);
+}

@@ -5,7 +5,7 @@
 //! instances by their own keys, files by size and time of modification. Values that change from run to run (rank, host,
 //! scratch folder, attempt, place of the script) are left out.
 //!
-//! All that keys are computed from is a [`KeyPlan`](key_plan::KeyPlan), which can be stored and says later what the
+//! All that keys are computed from is a [`KeyPlan`], which can be stored and says later what the
 //! keys of an older script were. [`definition`] makes it of a plan; [`Fingerprints`] computes the keys. The *digest* of
 //! a task is a hash of everything that decides all its keys: with equal digests, instances with equal indices have
 //! equal keys, and none has to be computed.
