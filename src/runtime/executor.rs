@@ -17,6 +17,7 @@ use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
+use crate::runtime::objects::RankObjects;
 use crate::runtime::outbox::{LinkError, Links};
 use crate::runtime::store::Store;
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
@@ -62,6 +63,8 @@ pub(crate) struct Executor<C> {
     /// The time since which results wait for memory and nothing here will free any.
     hungry: Option<Instant>,
     place: RankLocation,
+    /// The objects that live on this rank, and this rank's calls of objects elsewhere.
+    pub objects: RankObjects,
     /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
 }
@@ -102,8 +105,14 @@ impl<C: Compute> Executor<C> {
             fed: None,
             hungry: None,
             place,
+            objects: RankObjects::default(),
             reports: Vec::new(),
         }
+    }
+
+    /// The rank and host of this executor.
+    pub(super) fn place(&self) -> &RankLocation {
+        &self.place
     }
 
     /// The worker's state machine, read by the checks of tests.
@@ -169,6 +178,7 @@ impl<C: Compute> Executor<C> {
             // first, since a fetch that now fails for lack of memory is reported to the state machine when the order
             // is handled
             self.start_fetches(links)?;
+            self.objects_lost(*rank, links)?;
         }
         self.handle(WorkerEvent::Order(order), links)
     }
@@ -191,6 +201,7 @@ impl<C: Compute> Executor<C> {
                 Some(value) => self.has_come(task, value, links),
                 None => Ok(()), // was given up when its sender died
             },
+            message => self.object_message(by, message, links),
         }
     }
 
@@ -262,6 +273,7 @@ impl<C: Compute> Executor<C> {
                 }
                 ComputeEvent::Paused(task) => self.handle(WorkerEvent::Paused(task), links)?,
                 ComputeEvent::Resumed(task) => self.handle(WorkerEvent::Resumed(task), links)?,
+                ComputeEvent::Called(ended) => self.call_ended(ended, links)?,
                 ComputeEvent::Encoded { to, tag, message } => {
                     links.transport.send_bulk(to, tag, message.0)?
                 }

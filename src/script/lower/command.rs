@@ -8,7 +8,7 @@ use crate::script::lower::task::Compiler;
 use crate::script::plan::shell_lexer::VALUE;
 use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::{Reference, TaskAction};
-use crate::script::plan::template::{Fill, Template, TemplatePart};
+use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::shell_text::ArgvWord;
 use crate::script::resolve::written::TextContext;
@@ -143,11 +143,10 @@ fn argv_word<'t>(word: &[WordPart], text: &'t Text, pieces: &[TextPiece]) -> Arg
 /// Reports an argument of a command with two gathers, which are references to several instances of another task. The
 /// argument would be repeated for every pair of their paths, and no user means that.
 fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
+    let is_gather = |at: usize| resolver.found.get(at).is_some_and(Reference::is_gather);
     let gather = |part: &&TemplatePart| match part {
-        TemplatePart::Fill { what: Fill::Input(at), .. } => {
-            resolver.found.get(*at).is_some_and(Reference::is_gather)
-        }
-        _ => false,
+        TemplatePart::Fill { what, .. } => what.inputs().into_iter().any(is_gather),
+        TemplatePart::Text(_) => false,
     };
     if word.parts.iter().filter(gather).count() > 1 {
         let diagnostic = Diagnostic::new(
