@@ -81,10 +81,12 @@ pub enum TaskErrorKind {
     Panicked,
     /// The task could not be started: no rank is able or allowed to run it, or a value that it needs is lost for good.
     NotStarted,
-    /// The task was cancelled before it started.
+    /// The task was cancelled.
     Cancelled,
     /// The task was not started and is left for a later run, since the remaining time of this job does not suffice.
     Deferred,
+    /// The task took longer than its time limit.
+    TimedOut,
 }
 
 /// The wish of a failed attempt of a task: whether and how the task may start again.
@@ -336,6 +338,11 @@ pub struct CodecError(String);
 impl CodecError {
     pub(crate) fn encode(error: impl fmt::Display) -> Self {
         CodecError(format!("cannot encode: {error}"))
+    }
+
+    /// Makes the error of a task whose arguments stand for the reason why it fails.
+    pub(crate) fn never(why: String) -> Self {
+        CodecError(why)
     }
 
     pub(crate) fn decode(error: impl fmt::Display) -> Self {

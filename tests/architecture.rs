@@ -43,6 +43,7 @@ const ENGINE: &[(&str, &[&str])] = &[
             "console",
             "error",
             "ids",
+            "objects",
             "protocol",
             "runtime",
             "scheduler",

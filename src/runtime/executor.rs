@@ -8,12 +8,14 @@
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
 mod spill;
+mod starved;
 
+use super::deadlines::Deadlines;
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
 use crate::console;
-use crate::error::{CodecError, ProtocolError, TaskError};
-use crate::ids::{DefId, Rank, TaskId};
+use crate::error::{CodecError, ProtocolError, TaskError, TaskErrorKind};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
@@ -34,11 +36,6 @@ use std::time::{Duration, Instant};
 
 /// Longest time for which the reactor's thread itself computes short tasks before it polls the network again.
 const BUDGET: Duration = Duration::from_micros(50);
-/// Time between two attempts to fetch what waits for memory.
-const FEED: Duration = Duration::from_millis(2);
-/// Time for which a result waits for memory while nothing on this rank will free any: whoever holds a result on rank 0
-/// may give it up only a moment after its last task has ended.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The part of a rank that stores results and computes tasks: the worker (the state machine that decides) with the
 /// store, the known definitions, the fetches and the compute threads around it.
@@ -47,7 +44,7 @@ pub(crate) struct Executor<C> {
     actions: Vec<WorkerAction>,
     /// The results of this rank, in memory and on disk.
     pub store: Store,
-    /// Bytes of results that are on disk, as rank 0 was told last.
+    /// The number of bytes of results on disk in the last report to rank 0.
     told_absent: u64,
     defs: Vec<Option<Arc<KnownDefinition>>>,
     /// The compute threads, or in tests their simulation.
@@ -55,6 +52,8 @@ pub(crate) struct Executor<C> {
     done: Vec<ComputeEvent>,
     /// The fetches of results from other ranks.
     pub fetches: Fetches,
+    /// The running tasks with a time limit.
+    deadlines: Deadlines,
     /// Results that cannot be taken in for lack of memory, each with the error for the tasks that take it. The state
     /// machine gets them at its next event.
     refused: Vec<(TaskId, Box<TaskError>)>,
@@ -101,6 +100,7 @@ impl<C: Compute> Executor<C> {
             compute,
             done: Vec::new(),
             fetches: Fetches::default(),
+            deadlines: Deadlines::default(),
             refused: Vec::new(),
             fed: None,
             hungry: None,
@@ -261,7 +261,12 @@ impl<C: Compute> Executor<C> {
         for done in all.drain(..) {
             match done {
                 ComputeEvent::Ended(ended) => {
-                    let output = ended.result.map(|(output, value)| {
+                    self.place.cancelled.remove(ended.task);
+                    let result = match self.deadlines.end(ended.task) {
+                        None => ended.result,
+                        Some(limit) => Err(self.too_late(ended.attempt, limit)),
+                    };
+                    let output = result.map(|(output, value)| {
                         if let (ReportedResult::Stored { .. }, Some(value)) = (&output, value) {
                             self.store.insert(ended.task, value);
                         }
@@ -332,28 +337,6 @@ impl<C: Compute> Executor<C> {
         self.tell_refused(links)
     }
 
-    /// Tries once more to fetch what waits for memory, every few milliseconds. Where nothing here will free any, and for
-    /// a while no release has come from rank 0 either, the result that has waited longest is refused; its task then
-    /// frees its other inputs.
-    fn feed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
-        let now = Instant::now();
-        if !self.fetches.are_starved() || self.fed.is_some_and(|fed| now - fed < FEED) {
-            return Ok(());
-        }
-        self.fed = Some(now);
-        self.fetches.try_again();
-        self.start_fetches(links)?;
-        if self.machine.will_free() {
-            self.hungry = None;
-        } else if now - *self.hungry.get_or_insert(now) > PATIENCE
-            && let Some((task, why)) = self.fetches.give_up()
-        {
-            self.hungry = None;
-            self.refuse(task, &why);
-        }
-        self.tell_refused(links)
-    }
-
     fn act<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
@@ -373,6 +356,7 @@ impl<C: Compute> Executor<C> {
                     self.store.remove(task);
                     self.hungry = None;
                 }
+                WorkerAction::Cancel(task) => self.place.cancelled.insert(task),
             }
         }
         self.actions = actions;
@@ -380,7 +364,7 @@ impl<C: Compute> Executor<C> {
     }
 
     fn learn(&mut self, definition: Definition) {
-        let Definition { def, function, name, shared, slots: _, memory } = definition;
+        let Definition { def, function, name, shared, slots, memory, gpus, timeout } = definition;
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
@@ -389,6 +373,9 @@ impl<C: Compute> Executor<C> {
             name: job::interned(&name),
             shared: SharedArguments::new(&shared),
             memory,
+            slots,
+            gpus,
+            timeout,
             nests: AtomicBool::new(false),
         }));
     }
@@ -412,9 +399,26 @@ impl<C: Compute> Executor<C> {
                 }
             });
         }
-        let RunTask { task, attempt, def, args, .. } = run;
-        self.compute.execute(Job { task, attempt, def, learnt, args, inputs });
+        let RunTask { task, attempt, def, key, args, .. } = run;
+        self.deadlines.begin(task, attempt, learnt.timeout);
+        self.compute.execute(Job { task, attempt, def, key, learnt, args, inputs });
         Ok(())
+    }
+
+    /// Tells the running tasks whose time is over that nobody waits for them any more, and reports them to rank 0.
+    pub(crate) fn end_late_tasks(&mut self) {
+        while let Some((task, attempt, limit)) = self.deadlines.expired() {
+            self.place.cancelled.insert(task);
+            let error = Box::new(self.too_late(attempt, limit));
+            self.reports.push(RankReport::TimedOut { task, attempt, error });
+        }
+    }
+
+    fn too_late(&self, attempt: Attempt, limit: Duration) -> TaskError {
+        let message = format!("it has taken longer than its time limit of {limit:?}");
+        let (rank, host) = (self.place.rank, self.place.host.to_string());
+        let error = TaskError::of_attempt(message, String::new(), rank, host, attempt);
+        TaskError { kind: TaskErrorKind::TimedOut, ..error }
     }
 
     /// Starts fetches that had to wait, as long as not too many are under way.
@@ -423,14 +427,6 @@ impl<C: Compute> Executor<C> {
             self.refuse(task, &why);
         }
         Ok(())
-    }
-
-    /// Notes a result that cannot be taken in, which fails the tasks that take it.
-    fn refuse(&mut self, task: TaskId, why: &CodecError) {
-        let message = format!("an input cannot be taken in: {why}");
-        let (rank, host) = (self.place.rank, self.place.host.to_string());
-        let error = TaskError::of_attempt(message, String::new(), rank, host, 1);
-        self.refused.push((task, Box::new(error)));
     }
 
     /// Reports to the state machine the results that cannot be taken in for lack of memory.
@@ -480,8 +476,8 @@ impl<C: Compute> Executor<C> {
     }
 }
 
-/// The bytes of a value for another rank. A value that cannot be read back from disk, and whose receiver would take
-/// anything for it, ends the rank: nothing wrong may be computed.
+/// Encodes a value for another rank. Ends the process if the value cannot be read back from disk and is of a kind, such
+/// as an array, whose bytes leave no room for an error: the receiver would compute with wrong numbers.
 fn sendable(value: &AnyValue, same_files: bool, place: &RankLocation) -> Arc<dyn BulkSource> {
     value.message(same_files).unwrap_or_else(|error| {
         let (rank, host) = (place.rank, &place.host);

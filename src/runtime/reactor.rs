@@ -130,6 +130,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         if self.phase == ShutdownPhase::Running || self.awaits {
             moved |= self.node.run_short(&mut self.links)?;
         }
+        self.node.end_late_tasks();
         self.turns += 1;
         if !moved || self.turns >= TURNS_UNTIMED {
             self.turns = 0;
@@ -264,6 +265,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 nested.answer(task, answer, &mut self.node)?
             }
             (RankOrder::Status { task, status }, Some(nested)) => nested.status(task, status),
+            (RankOrder::Counter { counter, name }, Some(nested)) => nested.name_counter(counter, &name),
             (order, _) => self.take_plain_order(order)?,
         }
         Ok(())

@@ -202,7 +202,8 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    /// The name of a column that is written in brackets, `case["Sample ID"]`: `case.Sample ID`, and where it ends.
+    /// The full name of a column that is written in brackets, and the offset where it ends: `case.Sample ID` for
+    /// `case["Sample ID"]`. `None` for any other node.
     fn column_of(&self, node: &ExprNode) -> Option<(String, usize)> {
         let NodeKind::Name { name: table, .. } = &node.kind else { return None };
         let token = |at: usize| self.tokens.get(self.position + at);

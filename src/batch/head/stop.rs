@@ -109,7 +109,7 @@ impl RunCollector<'_> {
         let running = self.give_up(&mut stopped)?;
         // cancelled only after all statuses are read: dependants of a cancelled task fail with it, and would be counted
         // as failures instead of as not run
-        self.client.cancel(std::mem::take(&mut stopped.cancelled));
+        self.client.cancel_unsent(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
         self.outcome.ended += self.drain(running.own, until, &mut stopped)?;
         self.drain(running.saves, until, &mut stopped)?;

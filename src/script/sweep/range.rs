@@ -46,7 +46,7 @@ struct Decimal {
 }
 
 impl NumRange {
-    /// The range of the integers from 0 on, `len` of them, which must be at least one.
+    /// Makes the range of the integers from 0 to `len - 1`. `len` must be at least 1.
     pub(crate) fn counting(len: u64) -> Self {
         NumRange { start: 0, step: 1, scale: None, len }
     }
