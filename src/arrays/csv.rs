@@ -204,10 +204,18 @@ mod tests {
     #[test]
     fn integers_that_are_no_floats_stay_integers() {
         let wide = (1i64 << 53) + 1;
-        assert_eq!(numbers(format!("{wide}\n-1\n").as_bytes()).unwrap(), ndarray::array![wide, -1].into_dyn().into());
-        assert_eq!(numbers(format!("{wide} 1.5\n").as_bytes()).unwrap_err(), format!("line 1: {}", no_float(wide)));
+        assert_eq!(
+            numbers(format!("{wide}\n-1\n").as_bytes()).unwrap(),
+            ndarray::array![wide, -1].into_dyn().into()
+        );
+        assert_eq!(
+            numbers(format!("{wide} 1.5\n").as_bytes()).unwrap_err(),
+            format!("line 1: {}", no_float(wide))
+        );
         let text = format!("id,x\n{wide},1\n1,0.5\n");
-        assert!(table(text.as_bytes(), None).unwrap_err().contains("line 2: 9007199254740993 is beyond 2**53"));
+        assert!(
+            table(text.as_bytes(), None).unwrap_err().contains("line 2: 9007199254740993 is beyond 2**53")
+        );
         let ids = table(text.as_bytes(), Some(&Column::Named("id".into()))).unwrap();
         assert_eq!(ids, ndarray::array![wide, 1].into_dyn().into());
         // beyond 64 bits there is no integer: it is a float as any other

@@ -210,8 +210,10 @@ fn exact(numbers: Numeric<'_>, element: ElementType) -> Result<Numeric<'_>, Faul
             Err(Fault::new(format!("a result is no number of the type {}", element.name()))
                 .help("it is not a number, or overflowed: compute with `cast(x, \"f64\")`"))
         }
-        Some(x) => Err(Fault::new(format!("{x:e} is beyond 2**53, up to where {} wraps around", element.name()))
-            .help("compute with `cast(x, \"f64\")`")),
+        Some(x) => {
+            Err(Fault::new(format!("{x:e} is beyond 2**53, up to where {} wraps around", element.name()))
+                .help("compute with `cast(x, \"f64\")`"))
+        }
     }
 }
 
@@ -246,16 +248,15 @@ fn negative_power() -> Fault {
 }
 
 /// Evaluates a comparison, `&&` or `||`. Integers are compared as such, also with a single float.
-fn compared<'s>(
-    op: BinaryOp,
-    a: TypedNumbers<'s>,
-    b: TypedNumbers<'s>,
-) -> Result<TypedNumbers<'s>, Fault> {
+fn compared<'s>(op: BinaryOp, a: TypedNumbers<'s>, b: TypedNumbers<'s>) -> Result<TypedNumbers<'s>, Fault> {
     let kind = ExprType::Whole;
     let logic = matches!(op, BinaryOp::And | BinaryOp::Or);
     if (a.is_integers() || b.is_integers()) && (logic || a.is_of_integers() && b.is_of_integers()) {
-        let (x, y) =
-            if logic { (a.into_truths()?, b.into_truths()?) } else { (a.into_integers()?, b.into_integers()?) };
+        let (x, y) = if logic {
+            (a.into_truths()?, b.into_truths()?)
+        } else {
+            (a.into_integers()?, b.into_integers()?)
+        };
         return Ok(TypedNumbers { numbers: integers::compare(op, x, y)?.into(), kind });
     }
     let numbers = match (a.numbers, b.numbers) {
@@ -276,11 +277,7 @@ fn compared<'s>(
 
 /// Evaluates an operator of arithmetic on two operands without an element type: integers of the text and of parameters,
 /// and results of comparisons. What is no integer, such as `2 ** -1`, becomes a float, as in Python.
-fn wholes<'s>(
-    op: BinaryOp,
-    a: TypedNumbers<'s>,
-    b: TypedNumbers<'s>,
-) -> Result<TypedNumbers<'s>, Fault> {
+fn wholes<'s>(op: BinaryOp, a: TypedNumbers<'s>, b: TypedNumbers<'s>) -> Result<TypedNumbers<'s>, Fault> {
     let no_integer = match (op, &b.numbers) {
         (BinaryOp::Pow, Numbers::Integers(y)) => y.first(|y| y < 0).is_some(),
         (BinaryOp::Rem, Numbers::Integers(y)) => y.first(|y| y == 0).is_some(),
@@ -298,7 +295,10 @@ fn wholes<'s>(
         let numbers = elementwise::binary(op, a.into_floats()?, b.into_floats()?)?;
         return Ok(TypedNumbers { numbers: exact(numbers, ElementType::I64)?.into(), kind });
     }
-    Ok(TypedNumbers { numbers: integers::arithmetic(op, a.into_integers()?, b.into_integers()?)?.into(), kind })
+    Ok(TypedNumbers {
+        numbers: integers::arithmetic(op, a.into_integers()?, b.into_integers()?)?.into(),
+        kind,
+    })
 }
 
 /// Evaluates an operator of arithmetic on integers of fewer than 64 bits, which wrap around.

@@ -106,7 +106,8 @@ fn place(args: &LogArgs) -> Option<(PathBuf, Option<Plan>)> {
 /// Tells how a run went, in a line or two.
 fn overview(folder: &Path, run: u32) -> String {
     let place = RunFolder::path_of_run(folder, run);
-    let told = RunRecord::read(&place).map_or_else(|| "has no record".to_owned(), |record| record.told(RunLock::is_held(&place)));
+    let told = RunRecord::read(&place)
+        .map_or_else(|| "has no record".to_owned(), |record| record.told(RunLock::is_held(&place)));
     let failures = place.join(FAILURES);
     let failures =
         if failures.exists() { format!("\n       failures: {}", failures.display()) } else { String::new() };
@@ -212,7 +213,9 @@ fn nothing(
             Some((true, _)) => "; it has run, and printed nothing",
             _ => "; it has printed nothing, or was not run",
         };
-        text += &record.map(|record| format!(" (the run {})", record.told(RunLock::is_held(folder)))).unwrap_or_default();
+        text += &record
+            .map(|record| format!(" (the run {})", record.told(RunLock::is_held(folder))))
+            .unwrap_or_default();
     }
     console::error(text);
     FAILED

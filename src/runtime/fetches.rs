@@ -207,7 +207,8 @@ impl Fetches {
                     Ok(target) => target,
                     Err(why) => {
                         links.profile.enter(before);
-                        if usize::try_from(nbytes).is_ok_and(|bytes| allocation::check::<u8>(bytes).is_err()) {
+                        if usize::try_from(nbytes).is_ok_and(|bytes| allocation::check::<u8>(bytes).is_err())
+                        {
                             self.starved.push_back((wanted, why));
                             continue;
                         }

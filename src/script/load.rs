@@ -117,7 +117,8 @@ fn needed(script: &RawScript, tasks: &[Option<PlanTask>], only: &[String]) -> Ve
     }
     let mut needed = vec![false; tasks.len()];
     let named = |task: &RawTask| only.contains(&task.name.value);
-    let mut next: Vec<usize> = (0..tasks.len()).filter(|at| script.tasks.get(*at).is_some_and(named)).collect();
+    let mut next: Vec<usize> =
+        (0..tasks.len()).filter(|at| script.tasks.get(*at).is_some_and(named)).collect();
     while let Some(at) = next.pop() {
         if needed.get(at) == Some(&false) {
             needed[at] = true;

@@ -39,7 +39,9 @@ pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Arr
             let array: ArrayD<u64> = elements(source, alone, dataset, part)?;
             // the library would make the largest `i64` of what does not fit
             if let Some(large) = array.iter().find(|x| i64::try_from(**x).is_err()) {
-                return Err(format!("`{name}` has {large}, which is beyond the integers of 64 bits with a sign"));
+                return Err(format!(
+                    "`{name}` has {large}, which is beyond the integers of 64 bits with a sign"
+                ));
             }
             ArrayValue::I64(array.mapv(|x| x as i64))
         }

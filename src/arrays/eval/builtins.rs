@@ -6,9 +6,9 @@ use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::evaluator::Evaluator;
 use crate::arrays::eval::operand::Intermediate;
 use crate::arrays::exact::{self, MAX_EXACT_INTEGER};
+use crate::arrays::kernels::construct;
 use crate::arrays::kernels::histogram::histogram;
 use crate::arrays::kernels::random::{Distribution, RandomStream};
-use crate::arrays::kernels::construct;
 use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::{Call, ExprNode, Span};
@@ -192,12 +192,14 @@ impl<'s> Evaluator<'s> {
                 if let Numbers::Integers(Numeric::Scalar(seed)) = seed.numbers {
                     RandomStream::seeded(seed)
                 } else {
-                    let seed = seed.into_floats().and_then(|seed| seed.into_number("`seed`")).at(&node.span)?;
+                    let seed =
+                        seed.into_floats().and_then(|seed| seed.into_number("`seed`")).at(&node.span)?;
                     // Beyond 2^53 several integers are the same f64, so that different seeds could be equal without
                     // notice.
                     if seed.fract() != 0.0 || seed.abs() > MAX_EXACT_INTEGER || seed.is_nan() {
-                        let message =
-                            format!("a seed that is computed as a float is a whole number of at most 2**53, not {seed}");
+                        let message = format!(
+                            "a seed that is computed as a float is a whole number of at most 2**53, not {seed}"
+                        );
                         return Err(Fault::new(message).at(&node.span));
                     }
                     RandomStream::seeded(seed as i64)
@@ -288,7 +290,8 @@ impl<'s> Evaluator<'s> {
                 if let Numbers::Integers(Numeric::Scalar(whole)) = typed.numbers {
                     return Ok(TypedNumbers::whole(whole));
                 }
-                let number = typed.into_floats().and_then(|typed| typed.into_number("the argument of `number`"));
+                let number =
+                    typed.into_floats().and_then(|typed| typed.into_number("the argument of `number`"));
                 let numbers = Numeric::Scalar(number.at(&node.span)?).into();
                 return Ok(TypedNumbers { numbers, kind: ExprType::Number });
             }

@@ -24,9 +24,7 @@ impl<'s> Evaluator<'s> {
     pub(crate) fn eval(&self, node: &ExprNode) -> Result<Intermediate<'s>, ExprError> {
         let span = &node.span;
         match &node.kind {
-            NodeKind::Number(Literal::Float(number)) => {
-                Ok(number_of(*number))
-            }
+            NodeKind::Number(Literal::Float(number)) => Ok(number_of(*number)),
             NodeKind::Number(literal) => {
                 Ok(TypedNumbers::whole(literal.as_integer().unwrap_or_default()).into())
             }

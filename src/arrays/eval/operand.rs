@@ -36,9 +36,7 @@ impl<'s> Intermediate<'s> {
                 typed_functions::join(items, 0.0, true)
             }
             Intermediate::Text(text) => Err(Fault::new(format!("the text `{text}` is no number"))),
-            Intermediate::Bytes(bytes) => {
-                Ok(csv::numbers(&bytes).map_err(Fault::new)?.into_typed())
-            }
+            Intermediate::Bytes(bytes) => Ok(csv::numbers(&bytes).map_err(Fault::new)?.into_typed()),
         }
     }
 

@@ -94,10 +94,7 @@ pub(crate) fn copy<T: Computed>(out: ArrayViewMutD<'_, T>, x: &ArrayViewD<'_, T>
 
 /// Takes the memory of `x` for the result if the expression owns it and it has the right shape; otherwise returns `x`
 /// unchanged.
-fn take<'s, T: Computed>(
-    x: Numeric<'s, T>,
-    shape: &[usize],
-) -> (Option<Numeric<'s, T>>, Option<ArrayD<T>>) {
+fn take<'s, T: Computed>(x: Numeric<'s, T>, shape: &[usize]) -> (Option<Numeric<'s, T>>, Option<ArrayD<T>>) {
     match x {
         Numeric::Array(x) if !x.is_view() && x.shape() == shape && x.is_standard_layout() => {
             (None, Some(x.into_owned()))
@@ -106,10 +103,7 @@ fn take<'s, T: Computed>(
     }
 }
 
-fn operand<'a, T: Computed>(
-    x: Option<&'a Numeric<'_, T>>,
-    shape: &[usize],
-) -> Result<Operand<'a, T>, Fault> {
+fn operand<'a, T: Computed>(x: Option<&'a Numeric<'_, T>>, shape: &[usize]) -> Result<Operand<'a, T>, Fault> {
     match x {
         None => Ok(Operand::Out),
         Some(Numeric::Scalar(x)) => Ok(Operand::Scalar(*x)),
@@ -130,12 +124,7 @@ fn spread<'a, T: Computed>(x: &'a Cows<'_, T>, shape: &[usize]) -> Result<ArrayV
 
 /// Applies a kernel recursively: halves the first axis that can be cut, so that the pieces of `out`, which is in C
 /// order, are contiguous.
-fn run<T: Computed>(
-    out: ArrayViewMutD<'_, T>,
-    a: Operand<'_, T>,
-    b: Operand<'_, T>,
-    kernel: Kernel<'_, T>,
-) {
+fn run<T: Computed>(out: ArrayViewMutD<'_, T>, a: Operand<'_, T>, b: Operand<'_, T>, kernel: Kernel<'_, T>) {
     let length = out.len();
     let axis = out.shape().iter().position(|n| *n > 1);
     let Some(axis) = axis.filter(|_| length > PIECE) else {

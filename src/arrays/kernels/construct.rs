@@ -72,7 +72,10 @@ pub(crate) fn eye(rows: usize, columns: usize) -> Result<ArrayD<f64>, Fault> {
 
 /// Evaluates `concat`: joins arrays along an existing axis. Scalars count as arrays of one element, so that a gather of
 /// numbers becomes a vector.
-pub(crate) fn concat<'s, T: Computed>(parts: Vec<Numeric<'s, T>>, axis: f64) -> Result<Numeric<'s, T>, Fault> {
+pub(crate) fn concat<'s, T: Computed>(
+    parts: Vec<Numeric<'s, T>>,
+    axis: f64,
+) -> Result<Numeric<'s, T>, Fault> {
     let mut arrays = Vec::with_capacity(parts.len());
     for part in parts {
         arrays.push(match part {
@@ -122,10 +125,7 @@ pub(crate) fn reshape<'s, T: Computed>(x: Numeric<'s, T>, sizes: &[f64]) -> Resu
 }
 
 /// Evaluates `transpose`: an array with its axes in reverse, or in the given order.
-pub(crate) fn transpose<'s, T: Computed>(
-    x: Numeric<'s, T>,
-    order: &[f64],
-) -> Result<Numeric<'s, T>, Fault> {
+pub(crate) fn transpose<'s, T: Computed>(x: Numeric<'s, T>, order: &[f64]) -> Result<Numeric<'s, T>, Fault> {
     let x = match x {
         Numeric::Array(x) => x,
         scalar if order.is_empty() => return Ok(scalar),

@@ -136,7 +136,11 @@ pub(crate) fn largest(x: &Cows<'_, i64>) -> u64 {
 }
 
 /// Limits `x` to the range from `low` to `high`, which may be arrays.
-pub(crate) fn clip<'s>(x: Integers<'s>, low: Integers<'s>, high: Integers<'s>) -> Result<Integers<'s>, Fault> {
+pub(crate) fn clip<'s>(
+    x: Integers<'s>,
+    low: Integers<'s>,
+    high: Integers<'s>,
+) -> Result<Integers<'s>, Fault> {
     elementwise::apply(elementwise::apply(x, low, i64::max)?, high, i64::min)
 }
 

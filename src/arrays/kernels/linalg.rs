@@ -3,9 +3,9 @@
 use super::aggregate::sum_by;
 use super::broadcast;
 use crate::arrays::error::Fault;
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::kernels::construct;
 use crate::arrays::kernels::{elementwise, integers};
-use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::numeric::{Computed, Cows, Numeric};
 use crate::arrays::shapes::shape;
 use ndarray::linalg::general_mat_mul;
@@ -66,10 +66,7 @@ impl Multiplied for i64 {
 }
 
 /// Multiplies integers so small that no sum of products reaches 2^53 as floats, which takes a tenth of the time.
-fn small_integers<'r>(
-    a: &Cows<'_, i64>,
-    b: &Cows<'_, i64>,
-) -> Result<Option<Numeric<'r, i64>>, Fault> {
+fn small_integers<'r>(a: &Cows<'_, i64>, b: &Cows<'_, i64>) -> Result<Option<Numeric<'r, i64>>, Fault> {
     let inner = a.shape().last().copied().unwrap_or(0) as u128;
     let bound = u128::from(integers::largest(a)) * u128::from(integers::largest(b));
     if bound.saturating_mul(inner) >= MAX_EXACT_INTEGER as u128 {
@@ -94,10 +91,7 @@ pub(crate) fn matmul<'s, T: Multiplied>(
 }
 
 /// Evaluates `dot` of arrays: as [`matmul`], but without stacks of matrices on the right.
-pub(crate) fn dot<'s, T: Multiplied>(
-    a: Numeric<'s, T>,
-    b: Numeric<'s, T>,
-) -> Result<Numeric<'s, T>, Fault> {
+pub(crate) fn dot<'s, T: Multiplied>(a: Numeric<'s, T>, b: Numeric<'s, T>) -> Result<Numeric<'s, T>, Fault> {
     match (a, b) {
         (Numeric::Array(a), Numeric::Array(b)) if b.ndim() > 2 => Err(Fault::new(format!(
             "`dot` takes a vector or a matrix on the right, not an array of shape {}",

@@ -131,9 +131,7 @@ impl<'n> Sketcher<'n> {
         match sketch {
             Sketch::Unknown | Sketch::Text(_) => None,
             Sketch::Number(x) => Some(Intermediate::number(*x)),
-            Sketch::Shape(shape) => Some(
-                TypedNumbers::floats(self.phantom(shape)?).into(),
-            ),
+            Sketch::Shape(shape) => Some(TypedNumbers::floats(self.phantom(shape)?).into()),
             Sketch::List(items) => {
                 Some(Intermediate::List(items.iter().map(|item| self.item(item)).collect::<Option<_>>()?))
             }

@@ -40,7 +40,8 @@ fn scope(pairs: &[(i64, i64)], p: i64, q: i64) -> Integers {
 
 /// Generates integers, of which many lie where floats and integers part, and at the ends.
 fn integer() -> impl Strategy<Value = i64> {
-    let edges = vec![0, 1, -1, 2, 1 << 31, (1 << 53) - 1, 1 << 53, (1 << 53) + 1, i64::MAX, i64::MIN, i64::MIN + 1];
+    let edges =
+        vec![0, 1, -1, 2, 1 << 31, (1 << 53) - 1, 1 << 53, (1 << 53) + 1, i64::MAX, i64::MIN, i64::MIN + 1];
     prop_oneof![any::<i64>(), -9i64..10, prop::sample::select(edges), any::<i64>().prop_map(|x| x >> 11)]
 }
 

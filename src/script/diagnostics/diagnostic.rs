@@ -187,7 +187,8 @@ impl DiagnosticCollector {
         let before = self.grown;
         self.grown = self.grown.saturating_add(bytes);
         if before <= GROWN_MAX && self.grown > GROWN_MAX {
-            let message = format!("the values of variables make the script longer than {} MiB", GROWN_MAX >> 20);
+            let message =
+                format!("the values of variables make the script longer than {} MiB", GROWN_MAX >> 20);
             self.push(
                 Diagnostic::new(Code::TooMuch, place(), message)
                     .label("too long with its variables")

@@ -279,7 +279,8 @@ impl Check<'_> {
                 continue;
             }
             let message = format!("`{path}` is no path of a file");
-            let diagnostic = Diagnostic::new(Code::BadValue, self.span.clone(), message).label("names no file");
+            let diagnostic =
+                Diagnostic::new(Code::BadValue, self.span.clone(), message).label("names no file");
             cx.push(diagnostic.help("the path is that of a file, below the script's folder or elsewhere"));
             return true;
         }

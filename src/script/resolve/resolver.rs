@@ -123,7 +123,9 @@ impl Resolver<'_> {
         match self.fill(&reference, quote, place) {
             Ok(part) => {
                 let length = match &part {
-                    TemplatePart::Text(text) | TemplatePart::Fill { what: Fill::Constant(text), .. } => text.len(),
+                    TemplatePart::Text(text) | TemplatePart::Fill { what: Fill::Constant(text), .. } => {
+                        text.len()
+                    }
                     _ => 0,
                 };
                 if length > 0 && !cx.may_grow(length, || reference.span.clone()) {

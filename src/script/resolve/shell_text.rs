@@ -232,9 +232,11 @@ fn read_again(
         }
         Evaluation::Command => {
             let message = format!("the words of `{value}` become a command and its arguments");
-            Diagnostic::new(Code::ValueAsCommand, span, message).label("the shell splits it, and runs it").help(
-                format!("`{whole}` itself is one word; a list of words goes into `run` as an array, or into `env`"),
-            )
+            Diagnostic::new(Code::ValueAsCommand, span, message)
+                .label("the shell splits it, and runs it")
+                .help(format!(
+                    "`{whole}` itself is one word; a list of words goes into `run` as an array, or into `env`"
+                ))
         }
         Evaluation::Language | Evaluation::Key => {
             let message = format!("the value `{value}` becomes a part of the program that {reader} reads");
