@@ -141,7 +141,7 @@ impl Client {
             tasks.push(future.handle.task().0);
             all.enter(future);
         }
-        if tasks.len() > 0 {
+        if !tasks.is_empty() {
             all.ask(tasks, 0);
         }
         all
