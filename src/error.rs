@@ -41,8 +41,8 @@ pub enum Error {
     /// The run ended before the task did; the text tells the reason.
     #[error("the run has ended: {0}")]
     Closed(String),
-    /// The other end of a channel, or a queue, an actor or another object, is closed, was released, or was lost with its
-    /// rank; the text says which.
+    /// The other end of a channel, or a queue, an actor or another object, is closed, was released, or was lost with
+    /// its rank; the text says which.
     #[error("{0}")]
     Gone(String),
     /// Any other error, such as a call that is not allowed where it was made, or an error of the program's own that its

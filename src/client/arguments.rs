@@ -70,7 +70,7 @@ impl<'c> ArgumentPack<'c> {
         {
             return self.scatter(scattered(value));
         }
-        // most arguments are shorter than 128 bytes: then their length is one byte, filled in afterwards
+        // most arguments are shorter than 128 bytes, so that their length takes one byte, which is filled in below
         self.args.push(ARGUMENT_INLINE);
         self.args.push(0);
         if let Err(error) = codec::encode_value_into(&value, &mut self.args) {

@@ -43,8 +43,8 @@ impl Default for Callbacks {
 }
 
 impl Callbacks {
-    /// Notes a callback, and returns its index in the wait. Starts the thread if there is none. Gives the callback back if
-    /// the run has ended or no thread can be started.
+    /// Notes a callback, and returns its index in the wait. Starts the thread if there is none. Gives the callback back
+    /// if the run has ended or no thread can be started.
     fn add(self: &Arc<Self>, callback: Callback) -> Result<u32, Callback> {
         let mut state = self.state.lock();
         if state.is_closed {
@@ -126,9 +126,9 @@ impl ClientShared {
 }
 
 impl<T: 'static> Future<T> {
-    /// Lets `callback` run when the task has ended, with a result or an error; soon, if it has ended already. It gets the
-    /// future, and runs on the rank of the program that calls this, on a thread for callbacks: one after the other, so it
-    /// should be short. It may submit tasks and wait for them.
+    /// Lets `callback` run when the task has ended, with a result or an error; soon, if it has ended already. It gets
+    /// the future, and runs on the rank of the program that calls this, on a thread for callbacks: one after the other,
+    /// so it should be short. It may submit tasks and wait for them.
     ///
     /// The run does not end before the callbacks of its closure have run. A panic in a callback is printed.
     ///

@@ -9,8 +9,8 @@ use crate::scheduler::SchedulerEvent;
 use std::sync::atomic::Ordering;
 
 impl<T> Future<T> {
-    /// Cancels the task, if it has not ended; see [`Client::cancel`](crate::Client::cancel). All copies of the future are
-    /// cancelled with it, and all tasks that take its result.
+    /// Cancels the task, if it has not ended; see [`Client::cancel`](crate::Client::cancel). All copies of the future
+    /// are cancelled with it, and all tasks that take its result.
     pub fn cancel(&self) {
         self.tell(SchedulerEvent::Cancel(self.handle.task()));
     }

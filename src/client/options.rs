@@ -120,17 +120,17 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Sets the time that a task may take, from when it is handed to a thread; at most 49 days. A task that takes longer
-    /// fails with [`TaskErrorKind::TimedOut`](crate::TaskErrorKind::TimedOut) and sees
-    /// [`cancelled`](crate::cancelled): a function cannot be stopped, so it keeps its slot until it returns. If attempts
-    /// are left ([`Options::retries`]), the next one starts then.
+    /// Sets the time that a task may take, from when it is handed to a thread; at most 49 days. A task that takes
+    /// longer fails with [`TaskErrorKind::TimedOut`](crate::TaskErrorKind::TimedOut) and sees
+    /// [`cancelled`](crate::cancelled): a function cannot be stopped, so it keeps its slot until it returns. If
+    /// attempts are left ([`Options::retries`]), the next one starts then.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.def.timeout = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1);
         self
     }
 
-    /// Sets the amount that a task takes of a counter of the job while it runs: a limited quantity, such as licences, of
-    /// which [`Client::set_counter`] says how much there is. A task that asks for more than there is fails.
+    /// Sets the amount that a task takes of a counter of the job while it runs: a limited quantity, such as licences,
+    /// of which [`Client::set_counter`] says how much there is. A task that asks for more than there is fails.
     pub fn counter(mut self, name: &str, count: u32) -> Self {
         match self.client.shared.counters.find(name).and_then(|at| self.def.needs.counters.get_mut(at)) {
             Some(of_counter) => *of_counter = count,

@@ -62,8 +62,8 @@ fn bytes(text: &str) -> Option<u64> {
 
 impl Client {
     /// Sets the amount that the whole job has of a counter: licences, connections to a server, or anything else that is
-    /// limited and that tasks ask for by [`Options::counter`](crate::Options::counter). Only the client of rank 0 can set
-    /// it; a job has at most 8 counters. With less than before, tasks that have started keep what they have.
+    /// limited and that tasks ask for by [`Options::counter`](crate::Options::counter). Only the client of rank 0 can
+    /// set it; a job has at most 8 counters. With less than before, tasks that have started keep what they have.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {

@@ -91,8 +91,8 @@ impl TaskInfo {
         self.threads
     }
 
-    /// The devices that the task has for itself ([`Options::gpus`](crate::Options::gpus)), as `CUDA_VISIBLE_DEVICES` and
-    /// its like list them.
+    /// The devices that the task has for itself ([`Options::gpus`](crate::Options::gpus)), as `CUDA_VISIBLE_DEVICES`
+    /// and its like list them.
     pub fn devices(&self) -> &[String] {
         &self.devices
     }
@@ -111,8 +111,8 @@ impl TaskInfo {
         })
     }
 
-    /// Whether nobody wants the task's result any more, as [`cancelled`] says it; for other threads that compute parts of
-    /// the task.
+    /// Whether nobody wants the task's result any more, as [`cancelled`] says it; for other threads that compute parts
+    /// of the task.
     pub fn cancelled(&self) -> bool {
         self.cancelled.as_ref().is_some_and(|list| list.contains(self.task))
     }

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 /// Futures in the order in which their tasks end, made by [`Client::as_completed`].
 ///
-/// More futures may be added at any time, also while the iterator is used. A future of a task that has failed comes like
-/// any other: its `result()` is the error. If the run ends before, the rest comes in the order in which it was added.
+/// More futures may be added at any time, also while the iterator is used. A future of a task that has failed comes
+/// like any other: its `result()` is the error. If the run ends before, the rest comes in the order in which it was
+/// added.
 pub struct AsCompleted<T> {
     shared: Arc<ClientShared>,
     wait: Arc<Wait>,
@@ -147,8 +148,8 @@ impl Client {
         all
     }
 
-    /// Waits until any of the tasks has ended, with a result or an error. Returns the futures of those that have, and the
-    /// others. For a loop over many futures, [`Client::as_completed`] looks at each once.
+    /// Waits until any of the tasks has ended, with a result or an error. Returns the futures of those that have, and
+    /// the others. For a loop over many futures, [`Client::as_completed`] looks at each once.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -180,8 +181,8 @@ impl Client {
         self.wait_until(WaitUntil::Any, futures, Some(limit))
     }
 
-    /// Waits until one of the tasks has failed, or all have ended. Returns the futures of those that have ended, and the
-    /// others.
+    /// Waits until one of the tasks has failed, or all have ended. Returns the futures of those that have ended, and
+    /// the others.
     ///
     /// # Errors
     /// When the run has ended before.

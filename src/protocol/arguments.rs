@@ -27,8 +27,8 @@ pub const ARGUMENT_INPUTS: u8 = 2;
 /// The first byte of an argument that the client could not encode, so that the task fails with the reason. The length
 /// and the text of the reason follow.
 pub const ARGUMENT_REFUSED: u8 = 3;
-/// The first byte, in place of all arguments, of a task that fails for a reason of its own, such as an option that means
-/// nothing. The length and the text of the reason follow.
+/// The first byte, in place of all arguments, of a task that fails for a reason of its own, such as an option that
+/// means nothing. The length and the text of the reason follow.
 pub const ARGUMENT_NEVER: u8 = 4;
 /// The longest reason that [`push_refusal`] writes for an argument that could not be encoded, in bytes. A task may have
 /// eight such arguments, which must fit into one frame.

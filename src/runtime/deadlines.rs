@@ -40,7 +40,8 @@ impl Deadlines {
         self.running.remove(&task).filter(|timed| timed.is_late).map(|timed| timed.limit)
     }
 
-    /// The next task that runs and whose time is over, with its attempt and the time that it had. Each is returned once.
+    /// The next task that runs and whose time is over, with its attempt and the time that it had. Each is returned
+    /// once.
     pub(crate) fn expired(&mut self) -> Option<(TaskId, Attempt, Duration)> {
         while let Some(&Reverse((end, task, attempt))) = self.queue.peek()
             && end <= Instant::now()

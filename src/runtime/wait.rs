@@ -241,8 +241,8 @@ impl Wait {
         }
     }
 
-    /// Blocks until the condition of the wait holds, and leaves the answers where they are. Returns false if `limit` has
-    /// passed before.
+    /// Blocks until the condition of the wait holds, and leaves the answers where they are. Returns false if `limit`
+    /// has passed before.
     pub(crate) fn block(&self, limit: Option<Duration>, driver: Option<&dyn ProgressDriver>) -> bool {
         // a limit beyond the clock's range is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));

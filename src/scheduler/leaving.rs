@@ -101,7 +101,8 @@ impl Scheduler {
         out.push(SchedulerAction::Send(rank, RankOrder::Cancel { task }));
     }
 
-    /// Notes that `rank` has reported the end of a task. If it is one that leaves, all that the task kept is given back.
+    /// Notes that `rank` has reported the end of a task. If it is one that leaves, all that the task kept is given
+    /// back.
     pub(super) fn has_left(
         &mut self,
         rank: Rank,
@@ -138,8 +139,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether a task that is to start again waits for something else than its inputs: the end of a pause, or the end of
-    /// its earlier attempt. That counts as one more missing input.
+    /// Whether a task that is to start again waits for something else than its inputs: the end of a pause, or the end
+    /// of its earlier attempt. That counts as one more missing input.
     pub(super) fn is_held_back(&self, task: TaskId) -> bool {
         self.is_paused(task) || (self.is_blocked(task) && self.leaving.0.contains_key(&task))
     }

@@ -94,14 +94,14 @@ impl Scheduler {
         }
     }
 
-    /// Fails a task that no rank has, and with the same cause all tasks that take its result. Those that were sent ahead
-    /// of it come back from their ranks and fail then.
+    /// Fails a task that no rank has, and with the same cause all tasks that take its result. Those that were sent
+    /// ahead of it come back from their ranks and fail then.
     pub(super) fn fail(&mut self, task: TaskId, cause: Arc<TaskError>, out: &mut Vec<SchedulerAction>) {
         self.fail_and_leave(task, cause, false, out);
     }
 
-    /// Fails a task, and with the same cause all tasks that take its result. With `assigned`, tasks that a rank has fail
-    /// at once too, and the rank is told; see `leaving`.
+    /// Fails a task, and with the same cause all tasks that take its result. With `assigned`, tasks that a rank has
+    /// fail at once too, and the rank is told; see `leaving`.
     ///
     /// The recipe of a failed task (arguments and inputs) is kept while somebody could ask for another attempt, but not
     /// that of a cancelled one.
@@ -135,8 +135,8 @@ impl Scheduler {
         }
     }
 
-    /// Ends the uses of its inputs by a task that has failed, if its rank does not use them any more (`ends_uses`). Forgets
-    /// its recipe, unless the task `may_retry` and somebody could ask for that.
+    /// Ends the uses of its inputs by a task that has failed, if its rank does not use them any more (`ends_uses`).
+    /// Forgets its recipe, unless the task `may_retry` and somebody could ask for that.
     fn forget_inputs(
         &mut self,
         task: TaskId,

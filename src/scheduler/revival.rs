@@ -64,7 +64,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Whether a task has failed and could be started again: it was not cancelled, and is no value that is lost for good.
+    /// Whether a task has failed and could be started again: it was not cancelled, and is no value that is lost for
+    /// good.
     fn can_revive(&self, task: TaskId) -> bool {
         self.tasks.get(task).is_some_and(|record| match &record.state {
             TaskState::Failed(cause) => cause.kind != TaskErrorKind::Cancelled && record.def != SCATTERED,

@@ -1,8 +1,8 @@
 //! The parser: precedence climbing from tokens to a tree, written by hand so that every error can name its remedy.
 //!
 //! Precedence, loosest first: `||`, `&&`, comparisons (which do not chain), `+ -`, `* / %`, prefix `- !`, `**` (from
-//! the right; its exponent may have a sign), and calls, indexes. Looser than all is `else`, between a name and what stands
-//! for it where its instance is not there. As in Python, `-x ** 2` is `-(x ** 2)`.
+//! the right; its exponent may have a sign), and calls, indexes. Looser than all is `else`, between a name and what
+//! stands for it where its instance is not there. As in Python, `-x ** 2` is `-(x ** 2)`.
 
 use super::ast::{BinaryOp, ExprNode, Literal, MAX_DEPTH, NodeKind, Span, Subscript, UnaryOp};
 use super::token::{Token, tokens};

@@ -1,9 +1,10 @@
-//! The threads on which functions are called that are no tasks: those of actors, and those that a program calls on every
-//! rank.
+//! The threads on which functions are called that are no tasks: those of actors, and those that a program calls on
+//! every rank.
 //!
-//! They have threads of their own, so that a rank whose slots are busy answers all the same; as many as it has slots run
-//! at a time. A thread that has ended a call makes the reactor's turn itself and looks for the next call, as compute
-//! threads do (see [`super::pool`]): in a dialogue no thread has to be woken. A call that waits lets another one run.
+//! They have threads of their own, so that a rank whose slots are busy answers all the same; as many as it has slots
+//! run at a time. A thread that has ended a call makes the reactor's turn itself and looks for the next call, as
+//! compute threads do (see [`super::pool`]): in a dialogue no thread has to be woken. A call that waits lets another
+//! one run.
 
 use super::job::{self, RankLocation};
 use super::pool::ComputeEvent;

@@ -23,7 +23,8 @@ impl TaskBelongings {
     /// Nothing, as at the start of each task.
     pub(crate) const NONE: TaskBelongings = TaskBelongings { devices: None, scratch: None };
 
-    /// The devices of the task, which takes `count` of them, as `CUDA_VISIBLE_DEVICES` lists them. The same at each call.
+    /// The devices of the task, which takes `count` of them, as `CUDA_VISIBLE_DEVICES` lists them. The same at each
+    /// call.
     pub(crate) fn devices(&mut self, count: u32) -> Vec<String> {
         if count == 0 {
             return Vec::new();

@@ -223,7 +223,8 @@ pub(crate) fn belongings<T>(work: impl FnOnce(&RunningTask, &mut TaskBelongings)
     NOTES.with_borrow_mut(|notes| Some(work(&running, &mut notes.belongings)))
 }
 
-/// The process's client, for threads that neither compute nor run the closure of a run: under MPI a process is one rank.
+/// The process's client, for threads that neither compute nor run the closure of a run: under MPI a process is one
+/// rank.
 static HOME_OF_PROCESS: Mutex<Option<Home>> = Mutex::new(None);
 
 /// Sets or removes the client that threads use which have none of their own.
@@ -252,8 +253,8 @@ pub(crate) fn with_home<T>(home: &Home, work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Moves the calling thread's task, before it does what has an effect beyond itself, to a thread where it may wait: there
-/// it runs again from its start, and later tasks of its definition start there.
+/// Moves the calling thread's task, before it does what has an effect beyond itself, to a thread where it may wait:
+/// there it runs again from its start, and later tasks of its definition start there.
 ///
 /// If the task is not allowed to wait on this thread, its stack is unwound.
 pub(crate) fn settle() {

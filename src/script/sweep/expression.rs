@@ -184,8 +184,8 @@ impl Formula {
         self.names.iter().map(|(_, input)| input)
     }
 
-    /// Returns the parameter and the number that is added to it, of a formula such as `i`, `i - 1` or `n + i`, where `n`
-    /// is a variable. `None` for any other formula.
+    /// Returns the parameter and the number that is added to it, of a formula such as `i`, `i - 1` or `n + i`, where
+    /// `n` is a variable. `None` for any other formula.
     pub(crate) fn offset(&self) -> Option<(usize, i64)> {
         let input = |node: &ExprNode| match &node.kind {
             NodeKind::Name { name, .. } => self.names.get(self.place(name)?).map(|(_, input)| input),

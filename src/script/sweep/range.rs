@@ -128,8 +128,8 @@ impl NumRange {
         }
     }
 
-    /// Returns the number of positions by which a value that is larger by `difference` stands later in the range; `None`
-    /// if the range does not have such values.
+    /// Returns the number of positions by which a value that is larger by `difference` stands later in the range;
+    /// `None` if the range does not have such values.
     pub(crate) fn positions_apart(&self, difference: i64) -> Option<i64> {
         let power = 10i64.checked_pow(self.scale.unwrap_or(0))?;
         let whole = difference.checked_mul(power)?;

@@ -1,4 +1,5 @@
-//! What the tests of futures run under `mpirun`: `futures NAME`. Prints `ok NAME` on rank 0 when all is as it should be.
+//! What the tests of futures run under `mpirun`: `futures NAME`. Prints `ok NAME` on rank 0 when all is as it should
+//! be.
 
 mod control;
 mod waiting;
