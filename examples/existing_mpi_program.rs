@@ -15,7 +15,7 @@ use mpi::traits::{Communicator, CommunicatorCollectives};
 
 /// A refinement whose cost nobody knows before.
 fn refine(cell: u64) -> u64 {
-    let steps = if cell % 8 == 0 { 4000 } else { 100 + cell };
+    let steps = if cell.is_multiple_of(8) { 4000 } else { 100 + cell };
     let mut x = cell as f64;
     for _ in 0..steps {
         x = (x.sin() + 1.1).sqrt();
