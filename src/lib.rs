@@ -66,6 +66,10 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/objects.md")]
+struct ObjectsPage;
+
 mod arrays;
 mod batch;
 mod cli;

@@ -8,7 +8,7 @@
 mod notices;
 
 use super::profile::ProfilePhase;
-use super::wait::{Wait, WaitAnswer};
+use super::wait::{TINY, Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
 use crate::compact::{Bytes, Runs};
 use crate::console;
@@ -422,15 +422,22 @@ impl Head {
 
     fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) {
         if outcome == TaskOutcome::Done {
-            return self.waiters.done(task);
+            let answer = self.end_of(task);
+            return self.waiters.done(task, &answer);
         }
         let answer = self.answer(task, outcome, node);
         self.waiters.resolve(task, &answer);
     }
 
+    /// The answer for a thread that asks for the end of a task only: the value comes with it where it is tiny.
+    fn end_of(&self, task: TaskId) -> WaitAnswer {
+        let value = self.machine.tiny_result(task, TINY);
+        value.map_or(WaitAnswer::Done, |bytes| WaitAnswer::Inline(Bytes::new(bytes)))
+    }
+
     fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) -> WaitAnswer {
         match outcome {
-            TaskOutcome::Done => WaitAnswer::Done,
+            TaskOutcome::Done => self.end_of(task),
             TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
             TaskOutcome::Here(_) => match node.value(task) {
                 Some(value) => WaitAnswer::Value(value.clone()),

@@ -165,7 +165,7 @@ impl Nested {
         let own = TaskId(task.count());
         let answer = match answer {
             NestedAnswer::Done => {
-                self.waiters.done(own);
+                self.waiters.done(own, &wait::WaitAnswer::Done);
                 return Ok(());
             }
             NestedAnswer::Inline(bytes) => wait::WaitAnswer::Inline(Bytes::new(&bytes)),
