@@ -19,7 +19,9 @@ use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::objects::{KeptPromise, ObjectRequest};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
-use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
+use crate::scheduler::{
+    RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome, TaskState,
+};
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::cmp::Reverse;
@@ -62,6 +64,8 @@ pub(crate) enum Request {
     Status(TaskId, mpsc::Sender<Status>),
     /// Asks for the sizes in bytes of stored results, 0 for all others; the answer goes into the given channel.
     Lengths(Runs, mpsc::Sender<Vec<u64>>),
+    /// Asks for the ranks that hold a copy of a result, and its size in bytes; the answer goes into the given channel.
+    Holders(TaskId, mpsc::Sender<(Vec<Rank>, u64)>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
@@ -225,6 +229,15 @@ impl Head {
             Request::Lengths(tasks, reply) => {
                 let length = |task| self.machine.task(task).map_or(0, |record| record.nbytes());
                 let _ = reply.send(tasks.iter().map(TaskId).map(length).collect());
+                return Ok(());
+            }
+            Request::Holders(task, reply) => {
+                let holders = match self.machine.task(task).map(|record| &record.state) {
+                    Some(TaskState::Stored(copies)) => (copies.holders.iter().collect(), copies.nbytes),
+                    Some(TaskState::Inline(bytes)) => (vec![HEAD], bytes.len() as u64),
+                    _ => (Vec::new(), 0),
+                };
+                let _ = reply.send(holders); // the thread that asked may have given up
                 return Ok(());
             }
             Request::Totals(reply) => {

@@ -142,6 +142,7 @@ impl Nested {
             // requests that only the client of rank 0 makes
             (
                 Request::Lengths(..)
+                | Request::Holders(..)
                 | Request::Totals(_)
                 | Request::Place(..)
                 | Request::CounterName(..)
