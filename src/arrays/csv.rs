@@ -1,30 +1,91 @@
 //! Reading of numbers from files and outputs of commands: text with or without a header, and raw memory.
+//!
+//! Numbers of a text are `f64`. Where one is an integer that no `f64` is, all must be integers, and are `i64`.
 
 use super::ArrayValue;
 use super::types::ElementType;
+use crate::arrays::exact::{float_of, no_float};
 use crate::arrays::shapes::shape;
 use crate::task::allocation;
 use ndarray::ArrayD;
 
 /// Reads the printed form of an array: a single number is a scalar, one number a line a vector, several a line a
 /// matrix.
-pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
+pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayValue, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "this is no text of numbers".to_owned())?;
+    exactly(|| printed(text, float), || printed(text, integer))
+}
+
+/// A number that is read from a text, or why it is none.
+enum Word<T> {
+    Number(T),
+    /// An integer of 64 bits that no `f64` is.
+    Wide(i64),
+    Wrong,
+}
+
+fn float(word: &str) -> Word<f64> {
+    if let Ok(integer) = word.parse::<i64>() {
+        return float_of(integer).map_or(Word::Wide(integer), Word::Number);
+    }
+    word.parse().map_or(Word::Wrong, Word::Number)
+}
+
+fn integer(word: &str) -> Word<i64> {
+    word.parse().map_or(Word::Wrong, Word::Number)
+}
+
+/// Why a text is no array of some type.
+enum Unread {
+    /// It has an integer that is no float: this message.
+    Wide(String),
+    Wrong(String),
+}
+
+impl From<String> for Unread {
+    fn from(message: String) -> Self {
+        Unread::Wrong(message)
+    }
+}
+
+impl<T> Word<T> {
+    fn at(self, line: u64, text: &str) -> Result<T, Unread> {
+        match self {
+            Word::Number(number) => Ok(number),
+            Word::Wide(integer) => Err(Unread::Wide(format!("line {line}: {}", no_float(integer)))),
+            Word::Wrong => {
+                let text: String = text.chars().take(40).collect();
+                Err(Unread::Wrong(format!("line {line}: `{text}` is no number")))
+            }
+        }
+    }
+}
+
+/// Reads floats; if an integer is none, reads integers alone.
+fn exactly(
+    floats: impl FnOnce() -> Result<ArrayD<f64>, Unread>,
+    integers: impl FnOnce() -> Result<ArrayD<i64>, Unread>,
+) -> Result<ArrayValue, String> {
+    match floats() {
+        Ok(array) => Ok(array.into()),
+        Err(Unread::Wrong(message)) => Err(message),
+        Err(Unread::Wide(message)) => integers().map(ArrayValue::from).map_err(|_| message),
+    }
+}
+
+fn printed<T>(text: &str, read: fn(&str) -> Word<T>) -> Result<ArrayD<T>, Unread> {
     let mut elements = Vec::new();
     let (mut rows, mut width) = (0, None);
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let before = elements.len();
         for word in line.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
-            let number: f64 = word.parse().map_err(|_| {
-                let word: String = word.chars().take(40).collect();
-                format!("line {}: `{word}` is no number", at + 1)
-            })?;
+            let number = read(word).at(at as u64 + 1, word)?;
             allocation::push(&mut elements, number).map_err(|error| error.to_string())?;
         }
         let columns = elements.len() - before;
         if *width.get_or_insert(columns) != columns {
             let first = width.unwrap_or(0);
-            return Err(format!("line {}: {columns} numbers where others have {first}", at + 1));
+            return Err(format!("line {}: {columns} numbers where others have {first}", at + 1).into());
         }
         rows += 1;
     }
@@ -33,7 +94,7 @@ pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
         (rows, 0 | 1) => vec![rows],
         (rows, columns) => vec![rows, columns],
     };
-    ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string())
+    ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string().into())
 }
 
 /// A column of a table, chosen by name or by position.
@@ -50,7 +111,16 @@ pub(crate) enum Column {
 ///
 /// The first line is a header if any of its fields is not a number. Empty fields become `nan`. Fields may be quoted,
 /// and separated by `;` or a tab if the first line has no comma.
-pub(crate) fn table(bytes: &[u8], column: Option<&Column>) -> Result<ArrayD<f64>, String> {
+pub(crate) fn table(bytes: &[u8], column: Option<&Column>) -> Result<ArrayValue, String> {
+    let missing = |field: &str| if field.is_empty() { Word::Number(f64::NAN) } else { float(field) };
+    exactly(|| cells(bytes, column, missing), || cells(bytes, column, integer))
+}
+
+fn cells<T>(
+    bytes: &[u8],
+    column: Option<&Column>,
+    read: impl Fn(&str) -> Word<T>,
+) -> Result<ArrayD<T>, Unread> {
     let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or(&[]);
     let delimiter = [b',', b';', b'\t'].into_iter().find(|c| first.contains(c)).unwrap_or(b',');
     let mut reader = csv::ReaderBuilder::new()
@@ -66,26 +136,23 @@ pub(crate) fn table(bytes: &[u8], column: Option<&Column>) -> Result<ArrayD<f64>
         if at == 0 {
             columns = record.len();
             chosen = column.map(|column| place(column, &record)).transpose()?;
-            if record.iter().any(|field| number(field).is_none()) {
+            let is_number = |field: &[u8]| {
+                field.is_empty() || !matches!(float(&String::from_utf8_lossy(field)), Word::Wrong)
+            };
+            if !record.iter().all(is_number) {
                 continue;
             }
         }
         for field in record.iter().enumerate().filter(|(i, _)| chosen.is_none_or(|chosen| chosen == *i)) {
-            let element = number(field.1).ok_or_else(|| {
-                let line = record.position().map_or(0, csv::Position::line);
-                let text: String = String::from_utf8_lossy(field.1).chars().take(40).collect();
-                format!("line {line}: `{text}` is no number")
-            })?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let text = String::from_utf8_lossy(field.1);
+            let element = read(&text).at(line, &text)?;
             allocation::push(&mut elements, element).map_err(|error| error.to_string())?;
         }
         rows += 1;
     }
     let shape = if columns <= 1 || chosen.is_some() { vec![rows] } else { vec![rows, columns] };
-    ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string())
-}
-
-fn number(field: &[u8]) -> Option<f64> {
-    if field.is_empty() { Some(f64::NAN) } else { std::str::from_utf8(field).ok()?.parse().ok() }
+    ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string().into())
 }
 
 fn place(column: &Column, header: &csv::ByteRecord) -> Result<usize, String> {
@@ -135,10 +202,31 @@ mod tests {
     }
 
     #[test]
+    fn integers_that_are_no_floats_stay_integers() {
+        let wide = (1i64 << 53) + 1;
+        assert_eq!(
+            numbers(format!("{wide}\n-1\n").as_bytes()).unwrap(),
+            ndarray::array![wide, -1].into_dyn().into()
+        );
+        assert_eq!(
+            numbers(format!("{wide} 1.5\n").as_bytes()).unwrap_err(),
+            format!("line 1: {}", no_float(wide))
+        );
+        let text = format!("id,x\n{wide},1\n1,0.5\n");
+        assert!(
+            table(text.as_bytes(), None).unwrap_err().contains("line 2: 9007199254740993 is beyond 2**53")
+        );
+        let ids = table(text.as_bytes(), Some(&Column::Named("id".into()))).unwrap();
+        assert_eq!(ids, ndarray::array![wide, 1].into_dyn().into());
+        // beyond 64 bits there is no integer: it is a float as any other
+        assert!(matches!(numbers(b"18446744073709551616\n").unwrap(), ArrayValue::F64(_)));
+    }
+
+    #[test]
     fn tables_with_and_without_header() {
         let read = |text: &str, column: Option<Column>| {
             table(text.as_bytes(), column.as_ref())
-                .map(|a| (a.shape().to_vec(), a.into_iter().collect::<Vec<_>>()))
+                .map(|a| (a.shape().to_vec(), a.into_f64().into_iter().collect::<Vec<_>>()))
         };
         let text = "t, p\n0,1.5\n# a comment\n1,2.5\n";
         assert_eq!(read(text, None).unwrap(), (vec![2, 2], vec![0.0, 1.5, 1.0, 2.5]));

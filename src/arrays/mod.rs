@@ -13,6 +13,8 @@
 //! Where Python and numpy say what an expression means, it means that here, with these differences:
 //! * elements are `f64` unless said otherwise (`cast`, `load`, `from_bytes`; `argmax`, `histogram` and sums of
 //!   integers give `i64`); types meet as in numpy, see `types` and `typed_numbers`;
+//! * integers of 64 bits are computed as such: one that does not fit is an error, and integers of the text that are no
+//!   `f64` are `i64`;
 //! * a comparison gives 1 or 0, and `&& || !` work element by element on "is not zero";
 //! * there are no methods and no prefix `np.`; a shape may be given without parentheses: `zeros(3, 4)`;
 //! * a gather (the results of several instances of a task) is a list: `x[2]` is the result of one instance, `concat(x)`
@@ -38,6 +40,7 @@ pub(crate) mod syntax;
 #[cfg(test)]
 mod tests;
 pub mod text;
+pub(crate) mod typed_functions;
 pub(crate) mod typed_numbers;
 pub(crate) mod types;
 pub(crate) mod value;
@@ -60,7 +63,7 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// When the text is neither; the message is for the user.
-pub(crate) fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
+pub(crate) fn read_table(bytes: &[u8]) -> Result<ArrayValue, String> {
     csv::numbers(bytes).or_else(|_| csv::table(bytes, None))
 }
 
@@ -105,8 +108,7 @@ impl Expr {
     /// Evaluates the expression with the names of `scope`.
     pub fn eval(&self, scope: &dyn Scope) -> Result<ArrayValue, ExprError> {
         let item = Evaluator::new(scope).eval(&self.root)?;
-        let typed = item.into_typed().at(&self.root.span)?;
-        Ok(typed_numbers::stored(typed.numbers.into_owned(), typed.kind.settled()))
+        Ok(item.into_typed().at(&self.root.span)?.stored())
     }
 }
 

@@ -4,22 +4,35 @@ use crate::arrays::error::Fault;
 use crate::arrays::shapes::shape;
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-/// An array that is borrowed from the scope, or owned by the subexpression that made it (copy on write).
-pub(crate) type Cows<'s> = CowArray<'s, f64, IxDyn>;
-
-/// Numbers as an operand of every operator, in `f64`. The element type that they stand for is kept beside them, in
-/// `typed_numbers`.
-#[derive(Debug)]
-pub(crate) enum Numeric<'s> {
-    /// A single number. Arrays without axes are always converted to this variant, so that scalar arithmetic does not
-    /// allocate.
-    Scalar(f64),
-    /// An array of at least one axis.
-    Array(Cows<'s>),
+/// A type that arithmetic is done in: `i64` for integers, `f64` for all other numbers.
+pub(crate) trait Computed: Copy + PartialEq + std::fmt::Debug + Send + Sync + 'static {
+    const ZERO: Self;
 }
 
-impl<'s> From<Cows<'s>> for Numeric<'s> {
-    fn from(array: Cows<'s>) -> Self {
+impl Computed for f64 {
+    const ZERO: f64 = 0.0;
+}
+
+impl Computed for i64 {
+    const ZERO: i64 = 0;
+}
+
+/// An array that is borrowed from the scope, or owned by the subexpression that made it (copy on write).
+pub(crate) type Cows<'s, T = f64> = CowArray<'s, T, IxDyn>;
+
+/// Numbers as an operand of every operator. The element type that they stand for is kept beside them, in
+/// `typed_numbers`.
+#[derive(Debug)]
+pub(crate) enum Numeric<'s, T: Computed = f64> {
+    /// A single number. Arrays without axes are always converted to this variant, so that scalar arithmetic does not
+    /// allocate.
+    Scalar(T),
+    /// An array of at least one axis.
+    Array(Cows<'s, T>),
+}
+
+impl<'s, T: Computed> From<Cows<'s, T>> for Numeric<'s, T> {
+    fn from(array: Cows<'s, T>) -> Self {
         match (array.ndim(), array.first()) {
             (0, Some(number)) => Numeric::Scalar(*number),
             _ => Numeric::Array(array),
@@ -27,13 +40,13 @@ impl<'s> From<Cows<'s>> for Numeric<'s> {
     }
 }
 
-impl From<ArrayD<f64>> for Numeric<'_> {
-    fn from(array: ArrayD<f64>) -> Self {
+impl<T: Computed> From<ArrayD<T>> for Numeric<'_, T> {
+    fn from(array: ArrayD<T>) -> Self {
         CowArray::from(array).into()
     }
 }
 
-impl<'s> Numeric<'s> {
+impl<'s, T: Computed> Numeric<'s, T> {
     pub(crate) fn shape(&self) -> &[usize] {
         match self {
             Numeric::Scalar(_) => &[],
@@ -42,7 +55,7 @@ impl<'s> Numeric<'s> {
     }
 
     /// Converts the numbers to an array; a scalar becomes an array without axes.
-    pub(crate) fn into_array(self) -> Cows<'s> {
+    pub(crate) fn into_array(self) -> Cows<'s, T> {
         match self {
             Numeric::Scalar(number) => ndarray::arr0(number).into_dyn().into(),
             Numeric::Array(array) => array,
@@ -51,7 +64,7 @@ impl<'s> Numeric<'s> {
 
     /// Converts the numbers to an owned array in C order, whose memory holds exactly its elements: a view of a larger
     /// array is copied.
-    pub(crate) fn into_owned(self) -> ArrayD<f64> {
+    pub(crate) fn into_owned(self) -> ArrayD<T> {
         let array = self.into_array();
         if array.is_view() || !array.is_standard_layout() {
             return array.as_standard_layout().into_owned();
@@ -73,7 +86,7 @@ impl<'s> Numeric<'s> {
     }
 
     /// The value as a single number. An array with axes is an error, whose message names the argument as `what`.
-    pub(crate) fn into_number(self, what: &str) -> Result<f64, Fault> {
+    pub(crate) fn into_number(self, what: &str) -> Result<T, Fault> {
         match self {
             Numeric::Scalar(number) => Ok(number),
             Numeric::Array(array) => Err(Fault::new(format!(
@@ -81,5 +94,30 @@ impl<'s> Numeric<'s> {
                 shape::display(array.shape())
             ))),
         }
+    }
+
+    /// The first number for which `is` holds, if there is one.
+    pub(crate) fn first(&self, is: impl Fn(T) -> bool + Sync) -> Option<T> {
+        use rayon::prelude::*;
+        match self {
+            Numeric::Scalar(x) => is(*x).then_some(*x),
+            Numeric::Array(array) => match array.as_slice() {
+                Some(elements) if elements.len() > 1 << 16 => {
+                    elements.par_iter().with_min_len(1 << 14).copied().find_first(|x| is(*x))
+                }
+                _ => array.iter().copied().find(|x| is(*x)),
+            },
+        }
+    }
+
+    /// Converts each number to the other type of arithmetic, in an array of its own.
+    pub(crate) fn converted<'r, U: Computed>(&self, f: impl Fn(T) -> U) -> Result<Numeric<'r, U>, Fault> {
+        Ok(match self {
+            Numeric::Scalar(x) => Numeric::Scalar(f(*x)),
+            Numeric::Array(array) => {
+                shape::room::<U>(array.len())?;
+                Numeric::Array(array.map(|x| f(*x)).into())
+            }
+        })
     }
 }

@@ -1,6 +1,5 @@
 //! Element types of arrays, and the type of the result of an operation (type promotion).
 
-use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::syntax::function::{Aggregate, Map};
 use serde::{Deserialize, Serialize};
 
@@ -49,14 +48,12 @@ impl ElementType {
         matches!(self, ElementType::U8 | ElementType::I32 | ElementType::I64)
     }
 
-    /// The smallest and the largest number of an integer type; `None` for the others. For `i64` these are ±2^53, since
-    /// arrays are computed in `f64`.
-    pub(crate) fn range(self) -> Option<(f64, f64)> {
+    /// The smallest and the largest number of a type that wraps around; `None` for the others.
+    pub(crate) fn range(self) -> Option<(i64, i64)> {
         match self {
-            ElementType::U8 => Some((0.0, 255.0)),
-            ElementType::I32 => Some((f64::from(i32::MIN), f64::from(i32::MAX))),
-            ElementType::I64 => Some((-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER)),
-            ElementType::F32 | ElementType::F64 => None,
+            ElementType::U8 => Some((0, 255)),
+            ElementType::I32 => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+            ElementType::I64 | ElementType::F32 | ElementType::F64 => None,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::batch::head::run_folder::{EARLIER, LAST_WORDS, RunFolder};
 use crate::batch::head::run_record::RunRecord;
 use crate::batch::rank::logs::{self, LabelPattern};
 use crate::console::{self, counted};
+use crate::journal::lock::RunLock;
 use crate::script::diagnostics::source::ScriptSource;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::load::load;
@@ -105,7 +106,8 @@ fn place(args: &LogArgs) -> Option<(PathBuf, Option<Plan>)> {
 /// Tells how a run went, in a line or two.
 fn overview(folder: &Path, run: u32) -> String {
     let place = RunFolder::path_of_run(folder, run);
-    let told = RunRecord::read(&place).map_or_else(|| "has no record".to_owned(), |record| record.told());
+    let told = RunRecord::read(&place)
+        .map_or_else(|| "has no record".to_owned(), |record| record.told(RunLock::is_held(&place)));
     let failures = place.join(FAILURES);
     let failures =
         if failures.exists() { format!("\n       failures: {}", failures.display()) } else { String::new() };
@@ -211,7 +213,9 @@ fn nothing(
             Some((true, _)) => "; it has run, and printed nothing",
             _ => "; it has printed nothing, or was not run",
         };
-        text += &record.map(|record| format!(" (the run {})", record.told())).unwrap_or_default();
+        text += &record
+            .map(|record| format!(" (the run {})", record.told(RunLock::is_held(folder))))
+            .unwrap_or_default();
     }
     console::error(text);
     FAILED

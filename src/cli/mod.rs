@@ -177,6 +177,9 @@ struct RunArgs {
     /// Time between two lines of progress, where standard error is no terminal [default: 10 s, longer in a long run]
     #[arg(long, value_name = "TIME", value_parser = job_end::time_limit)]
     progress: Option<Duration>,
+    /// Time without a sign of life from a rank after which one line names it and its host; 0 for never
+    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = silence)]
+    silence: Duration,
     /// Tells nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -192,6 +195,11 @@ struct CheckArgs {
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
     set: Vec<(String, String)>,
+}
+
+/// Parses the time after which a silent rank is told; `0` is never.
+fn silence(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" { Ok(Duration::ZERO) } else { job_end::time_limit(text) }
 }
 
 /// Parses a number of slots of at least `LEAST`.

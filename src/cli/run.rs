@@ -48,6 +48,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         slots: args.slots,
         memory_limit: args.memory_limit,
         profile: args.profile,
+        silence: args.silence,
         ..Config::default()
     };
     let mut code = DONE;
@@ -101,7 +102,14 @@ fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Pla
         console::error(format_args!("error: {told}; see `dtask --help`"));
         return Err(USAGE);
     }
-    let options = LoadOptions { time_limit, starts: true, check_paths: true, ..LoadOptions::default() };
+    let only_these = args.only.clone();
+    let options = LoadOptions {
+        time_limit,
+        starts: true,
+        check_paths: true,
+        only: only_these,
+        ..LoadOptions::default()
+    };
     let mut plan = read(script, &args.set, options).map_err(|()| USAGE)?;
     let RunSettings { scratch, output_memory } = &mut plan.settings;
     *scratch = args.scratch.clone().or(scratch.take());

@@ -84,6 +84,7 @@ where
 }
 
 /// The second task of [`Client::map_reduce`]: takes the pairs of one partition, where the item was mapped.
+#[allow(clippy::ptr_arg, reason = "a task takes the result of another by its own type")]
 fn part_of<K: Data, V: Data>(parts: &Vec<Pairs<K, V>>, at: usize) -> Pairs<K, V> {
     parts.get(at).cloned().unwrap_or_default()
 }

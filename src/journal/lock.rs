@@ -191,6 +191,15 @@ impl RunLock {
         Ok(RunLock { path, file, lost, beats })
     }
 
+    /// Whether a living run holds the lock of the run folder `folder`; `None` if it is on another host, of which this one
+    /// cannot tell.
+    pub(crate) fn is_held(folder: &Path) -> Option<bool> {
+        match fs::read_to_string(folder.join(NAME)) {
+            Ok(text) => LockHolder::parse(&text)?.is_gone(&LockHolder::here()).map(|gone| !gone),
+            Err(error) => (error.kind() == ErrorKind::NotFound).then_some(false),
+        }
+    }
+
     /// Whether another run has taken the lock over, because this process was suspended for so long that it counted as
     /// dead.
     pub(crate) fn is_lost(&self) -> bool {

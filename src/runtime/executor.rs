@@ -8,6 +8,7 @@
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
 mod spill;
+mod starved;
 
 use super::deadlines::Deadlines;
 use super::fetches::Fetches;
@@ -56,6 +57,10 @@ pub(crate) struct Executor<C> {
     /// Results that cannot be taken in for lack of memory, each with the error for the tasks that take it. The state
     /// machine gets them at its next event.
     refused: Vec<(TaskId, Box<TaskError>)>,
+    /// The last attempt to fetch what waits for memory.
+    fed: Option<Instant>,
+    /// The time since which results wait for memory and nothing here will free any.
+    hungry: Option<Instant>,
     place: RankLocation,
     /// The objects that live on this rank, and this rank's calls of objects elsewhere.
     pub objects: RankObjects,
@@ -97,6 +102,8 @@ impl<C: Compute> Executor<C> {
             fetches: Fetches::default(),
             deadlines: Deadlines::default(),
             refused: Vec::new(),
+            fed: None,
+            hungry: None,
             place,
             objects: RankObjects::default(),
             reports: Vec::new(),
@@ -291,6 +298,7 @@ impl<C: Compute> Executor<C> {
     /// # Errors
     /// When the network fails.
     pub(crate) fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        self.feed(links)?;
         self.tell_absent();
         self.machine.start(&mut self.actions);
         if self.actions.is_empty() {
@@ -346,6 +354,7 @@ impl<C: Compute> Executor<C> {
                 WorkerAction::Report(report) => self.reports.push(report),
                 WorkerAction::Drop(task) => {
                     self.store.remove(task);
+                    self.hungry = None;
                 }
                 WorkerAction::Cancel(task) => self.place.cancelled.insert(task),
             }
@@ -412,19 +421,10 @@ impl<C: Compute> Executor<C> {
         TaskError { kind: TaskErrorKind::TimedOut, ..error }
     }
 
-    /// Starts fetches that had to wait, as long as not too many are under way. A result for which there is no memory
-    /// fails the tasks that take it.
+    /// Starts fetches that had to wait, as long as not too many are under way.
     fn start_fetches<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while let Some((task, why)) = self.fetches.start(self.store.room(), links)? {
-            let message = format!("an input cannot be taken in: {why}");
-            let error = TaskError::of_attempt(
-                message,
-                String::new(),
-                self.place.rank,
-                self.place.host.to_string(),
-                1,
-            );
-            self.refused.push((task, Box::new(error)));
+            self.refuse(task, &why);
         }
         Ok(())
     }

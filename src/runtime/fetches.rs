@@ -11,8 +11,8 @@ use crate::error::{CodecError, ProtocolError};
 use crate::ids::{IdMap, Rank, TaskId};
 use crate::protocol::{Blob, BulkLayout, FETCH_INLINE_MAX, Peer, TAG_INLINE};
 use crate::runtime::executor::ExecutorError;
-use crate::task::bulk;
 use crate::task::value::AnyValue;
+use crate::task::{allocation, bulk};
 use crate::transport::Transport;
 use std::collections::{HashSet, VecDeque};
 
@@ -50,6 +50,8 @@ pub(crate) struct Fetches {
     short: IdMap<TaskId, WantedResult>,
     short_bytes: u64,
     postponed: VecDeque<WantedResult>,
+    /// Results for which there was no memory at the last attempt, with the reason.
+    starved: VecDeque<(WantedResult, CodecError)>,
     /// Ranks that see the same files as this one: those of the same host and container.
     pub same_files: HashSet<Rank>,
     /// Largest number of transfers under way at once, fewer in some tests.
@@ -65,6 +67,7 @@ impl Default for Fetches {
             short: IdMap::default(),
             short_bytes: 0,
             postponed: VecDeque::new(),
+            starved: VecDeque::new(),
             same_files: HashSet::new(),
             transfers_max: TRANSFERS_MAX,
         }
@@ -74,7 +77,33 @@ impl Default for Fetches {
 impl Fetches {
     /// Whether nothing is being fetched or to be fetched.
     pub(crate) fn is_empty(&self) -> bool {
+        self.are_still() && self.starved.is_empty()
+    }
+
+    /// Whether nothing is under way or about to be: what is left waits for memory.
+    fn are_still(&self) -> bool {
         self.transfers.is_empty() && self.short.is_empty() && self.postponed.is_empty()
+    }
+
+    /// Whether results wait for memory.
+    pub(crate) fn are_starved(&self) -> bool {
+        !self.starved.is_empty()
+    }
+
+    /// Lets [`Fetches::start`] try once more what waits for memory, before all that came later.
+    pub(crate) fn try_again(&mut self) {
+        while let Some((wanted, _)) = self.starved.pop_back() {
+            self.postponed.push_front(wanted);
+        }
+    }
+
+    /// Gives up the result that waits for memory the longest, if nothing that is under way here may free any: returns
+    /// its task, with the reason.
+    pub(crate) fn give_up(&mut self) -> Option<(TaskId, CodecError)> {
+        if !self.are_still() {
+            return None;
+        }
+        self.starved.pop_front().map(|(wanted, why)| (wanted.task, why))
     }
 
     /// The ranks that owe this one a result now.
@@ -95,6 +124,7 @@ impl Fetches {
         self.short.retain(|_, wanted| wanted.holder != rank);
         self.short_bytes = self.short.values().map(|wanted| wanted.nbytes).sum();
         self.postponed.retain(|wanted| wanted.holder != rank);
+        self.starved.retain(|(wanted, _)| wanted.holder != rank);
     }
 
     /// Ends the transfer from `from` on `tag`, and returns the task whose result it has brought; `None` if it was given
@@ -150,9 +180,9 @@ impl Fetches {
         }
     }
 
-    /// Starts fetches as long as not too many are under way, and their results fit into `room` bytes of memory. If the
-    /// memory for a result cannot be allocated, returns its task and the reason; `None` when no more fetches can be
-    /// started.
+    /// Starts fetches as long as not too many are under way, and their results fit into `room` bytes of memory. One whose
+    /// memory cannot be allocated now waits, and lets others pass. Returns a task whose result can never be taken in, with
+    /// the reason; `None` when no more can be started.
     ///
     /// # Errors
     /// When the network fails.
@@ -177,6 +207,11 @@ impl Fetches {
                     Ok(target) => target,
                     Err(why) => {
                         links.profile.enter(before);
+                        if usize::try_from(nbytes).is_ok_and(|bytes| allocation::check::<u8>(bytes).is_err())
+                        {
+                            self.starved.push_back((wanted, why));
+                            continue;
+                        }
                         return Ok(Some((task, why)));
                     }
                 };

@@ -13,6 +13,7 @@ use crate::script::plan::condition::note_skippable;
 use crate::script::plan::task::PlanTask;
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::user_files;
+use crate::script::syntax::script::{RawScript, RawTask};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::syntax::top_level;
 use crate::script::values::policy::Policy;
@@ -83,6 +84,7 @@ fn understand(
     let script = top_level::read(cx)?;
     let names = Symbols::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
+    let (check_paths, only, time_limit) = (options.check_paths, options.only.clone(), options.time_limit);
     let host_groups =
         script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();
     let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, options, host_groups };
@@ -90,13 +92,13 @@ fn understand(
     compiler.check_joins(&compiled, cx);
     compiled.iter_mut().enumerate().filter(|(at, _)| compiler.is_off(*at)).for_each(|(_, task)| *task = None);
     save_paths::check(&script, &names, &sweeps, &compiled, cx);
-    if options.check_paths {
-        unwritable::check(&script, &compiled, cx);
+    if check_paths {
+        unwritable::check(&script, &compiled, &needed(&script, &compiled, &only), cx);
     }
     unused::check(&script, &compiled, cx);
     unused_params::check(&script, &sweeps, &compiled, cx);
     scale::check(&script, &compiled, cx);
-    walltime::check(&script, options.time_limit, cx);
+    walltime::check(&script, time_limit, cx);
     let order = toposort::sort(&script, &mut compiled, cx);
     let stem =
         || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());
@@ -108,4 +110,23 @@ fn understand(
     }
     let counters = script.resources.iter().map(|resource| resource.counter()).collect();
     Some(Understood { name, policy: script.policy, settings: script.settings, counters, tasks })
+}
+
+/// Which tasks run: those of `only` and all that they need, directly or by other tasks; every task if it is empty.
+fn needed(script: &RawScript, tasks: &[Option<PlanTask>], only: &[String]) -> Vec<bool> {
+    if only.is_empty() {
+        return vec![true; tasks.len()];
+    }
+    let mut needed = vec![false; tasks.len()];
+    let named = |task: &RawTask| only.contains(&task.name.value);
+    let mut next: Vec<usize> =
+        (0..tasks.len()).filter(|at| script.tasks.get(*at).is_some_and(named)).collect();
+    while let Some(at) = next.pop() {
+        if needed.get(at) == Some(&false) {
+            needed[at] = true;
+            let task = tasks.get(at).and_then(Option::as_ref);
+            next.extend(task.iter().flat_map(|task| &task.references).map(|reference| reference.task));
+        }
+    }
+    needed
 }

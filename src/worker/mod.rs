@@ -257,6 +257,14 @@ impl Worker {
         most > 0 && (width <= self.slots.saturating_sub(taken) || taken == 0)
     }
 
+    /// Whether a task computes here, or is to, so that memory of this rank will be freed. A task that waits for others
+    /// does not count: it may wait for those that lack memory.
+    pub fn will_free(&self) -> bool {
+        let computes = self.running + self.extra > self.paused;
+        let starts = !self.closing && self.slots > 0 && self.first_queued().is_some();
+        computes || starts
+    }
+
     /// The number of results that are in this rank's store or are being fetched into it; 0 at the end of a run.
     pub fn held(&self) -> usize {
         self.held.len()

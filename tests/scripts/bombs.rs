@@ -101,6 +101,60 @@ fn texts_with_many_references() {
 }
 
 #[test]
+fn texts_that_grow() {
+    let doubled = many(60, "", |at| format!("v{} = '{{v{at}}}{{v{at}}}'\n", at + 1));
+    let script = format!("[vars]\nv0 = 'x'\n{doubled}[task.a]\nrun = 'echo {{v60}}'\n");
+    bomb("variables twice in each other", &script, "E83");
+    let long = "x".repeat(1_000_000);
+    let all = many(20_000, " ", |_| "{v}".to_owned());
+    bomb("a long variable", &format!("[vars]\nv = '{long}'\n[task.a]\nrun = 'echo {all}'\n"), "E83");
+    let copies = many(20_000, "", |at| format!("w{at} = '{{v}}'\n"));
+    bomb("copies of it", &format!("[vars]\nv = '{long}'\n{copies}[task.a]\nrun = 'true'\n"), "E83");
+    let script = |quotes: &str, lines: String, value: &str| {
+        format!("[task.a]\nfor = {{ i = ['{value}'] }}\nshell = {quotes}{lines}{quotes}\n")
+    };
+    let lines = |line: &str, value: &str| script("'''", line.repeat(20_000), value);
+    bomb("programs of awk", &lines("awk \"{print {i}}\"\n", "1"), "");
+    bomb("programs of sh", &lines("sh -c \"echo {i}\"\n", "1"), "");
+    bomb("values in arithmetic", &lines("echo $(({i}))\n", "a b"), "E80");
+    let escaped = "awk '{print \\\"{i}\\\"}'\n".repeat(20_000);
+    bomb("escapes", &script("\"\"\"", escaped, "1"), "");
+    let assigned = many(20_000, "", |at| format!("x{}=$x{at}{{i}}\n", at + 1));
+    bomb("variables of a shell", &script("'''", format!("{assigned}eval $x20000"), "1"), "");
+    bomb("a long line", &format!("[task.a]\nrun = 'echo {} {{nope}}'\n", "x".repeat(20_000_000)), "E21");
+}
+
+#[test]
+fn many_of_one_thing() {
+    bomb("half a million equal keys", &format!("[task.a]\n{}", "run = 'true'\n".repeat(500_000)), "E01");
+    let keys = many(200_000, "", |at| format!("k{at} = 1\n"));
+    bomb("wrong keys", &format!("[task.a]\nrun = 'true'\n{keys}"), "E04");
+    let after = many(1_000, "", |task| {
+        let all = many(task, ", ", |other| format!("'a{other}'"));
+        format!("[task.a{task}]\nrun = 'true'\nafter = [{all}]\n")
+    });
+    bomb("each after all before", &after, "");
+    let chain = many(2_000, "", |at| {
+        let before = at.saturating_sub(1);
+        let from = if at == 0 { "for = { i = '0..10' }".to_owned() } else { format!("each = 'a{before}'") };
+        let old = if at == 0 { "i".to_owned() } else { format!("x{before}") };
+        format!("[task.a{at}]\n{from}\nlet = {{ x{at} = '{old} + 1' }}\nrun = 'echo {{x{at}}}'\n")
+    });
+    bomb("a chain of each with let", &chain, "");
+    let lets = many(5_000, ", ", |at| match at {
+        0 => "x0 = 'i'".to_owned(),
+        at => format!("x{at} = 'x{} + 1'", at - 1),
+    });
+    let lets = format!("[task.a]\nfor = {{ i = '0..10' }}\nlet = {{ {lets} }}\nrun = 'echo {{x4999}}'\n");
+    bomb("a chain of let", &lets, "");
+    let folder = Folder::script("[task.a]\nfor = { c = { csv = 'wide.csv' } }\nrun = 'echo {c.c5}'\n");
+    let columns = many(1_000_000, ",", |at| format!("c{at}"));
+    let cells = many(1_000_000, ",", |at| at.to_string());
+    std::fs::write(folder.path("wide.csv"), format!("{columns}\n{cells}\n{cells}\n")).expect("written");
+    check("a million columns", &folder, "");
+}
+
+#[test]
 fn lists_and_nesting() {
     let list = |items: String| format!("[task.a]\nfor = {{ i = [{items}] }}\nrun = 'echo {{i}}'\n");
     bomb("ten million values", &list(many(10_000_000, ",", |number| number.to_string())), "E83");

@@ -177,6 +177,24 @@ fn an_input_that_does_not_fit_is_the_error_of_its_task() {
 }
 
 #[test]
+fn inputs_wait_for_memory_that_others_will_free() {
+    // rank 2 has memory for one or two of the eight arrays that its tasks take, and is sent several tasks at a time
+    let folder = Folder::script(
+        "[task.big]\nfor = { i = '0..8' }\non = 'rank 1'\narray = 'zeros(40000000) + i'\n\
+         [task.sum]\neach = 'big'\non = 'rank 2'\narray = 'sum(big[0:10])'\nstdout = 'sums.txt'\n",
+    );
+    let wrapper = format!(
+        "#!/bin/sh\n[ \"${{OMPI_COMM_WORLD_RANK:-$PMI_RANK}}\" != 2 ] || ulimit -v 1400000\nexec '{}' \"$@\"\n",
+        env!("CARGO_BIN_EXE_dtask")
+    );
+    std::fs::write(folder.path("limited"), wrapper).expect("written");
+    let run = folder.dtask(3).program("sh").args(["limited", "s.toml", "--slots", "4"]).run();
+    run.assert_success();
+    let sums: String = (0..8).map(|i| format!("{}.0\n", i * 10)).collect();
+    assert_eq!(folder.read("sums.txt"), sums);
+}
+
+#[test]
 fn no_more_than_all_slots_are_used() {
     let folder = Folder::script("[task.a]\nfor = { i = '0..300' }\nrun = 'true'\n");
     let run = folder.run(0, &["s.toml", "--head-slots", "2"]);

@@ -144,6 +144,43 @@ fn an_integer_that_an_array_would_lose_is_told() {
 }
 
 #[test]
+fn integers_of_64_bits_are_exact_in_arrays_too() {
+    let script = r#"dtask = 1
+[vars]
+top = 9223372036854775807
+[task.pair]                               # a parameter, let, where
+for    = { n = [-9223372036854775808, -1, 9007199254740993, 9223372036854775806] }
+let    = { m = "n + 1" }
+where  = "m != 0"
+array  = "cast([n, m], 'i64')"
+save   = "n{n}.npy"
+[task.sums]                              # a gather, arithmetic, a comparison, a table of a command
+array  = "concat(max(pair, axis = 0), sum(pair[1] - pair[0][0] * 0), min(pair), pair[1] > 9007199254740992, ids + 1, top)"
+stdout = "sums.txt"
+[task.ids]
+run    = ["echo", "9007199254740993"]
+[task.literal]
+array  = "[9007199254740993, 3 * 2 ** 61]"
+stdout = "literal.txt"
+[task.over]
+array  = "pair[2] + top"
+stdout = "over.txt"
+"#;
+    let folder = Folder::script(script.trim_start_matches("dtask = 1\n"));
+    let run = folder.run(0, &["s.toml"]);
+    run.assert_code(1).assert_stderr_has("a result of `+` does not fit into 64 bits");
+    let all = [i64::MIN, i64::MIN + 1, (1 << 53) + 1, (1 << 53) + 2, i64::MAX - 1, i64::MAX];
+    for pair in all.as_chunks::<2>().0 {
+        let bytes = std::fs::read(folder.path(&format!("n{}.npy", pair[0]))).expect("saved");
+        let read = bytes[128..].as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
+        assert!(read.eq(*pair), "{pair:?}");
+    }
+    let sums = [i64::MAX - 1, i64::MAX, (1 << 54) + 3, i64::MIN, 1, 1, (1 << 53) + 2, i64::MAX];
+    assert_eq!(folder.read("sums.txt"), sums.map(|x| format!("{x}\n")).concat());
+    assert_eq!(folder.read("literal.txt"), "9007199254740993\n6917529027641081856\n");
+}
+
+#[test]
 fn line_ends_and_marks_of_windows_are_no_part_of_a_script() {
     let folder = Folder::empty();
     let script = r#"dtask = 1

@@ -34,6 +34,17 @@ pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Arr
     Ok(match element_type(&dataset)? {
         ElementType::F64 => ArrayValue::F64(elements(source, alone, dataset, part)?),
         ElementType::F32 => ArrayValue::F32(elements(source, alone, dataset, part)?),
+        ElementType::I64 if is_unsigned(&dataset) => {
+            let name = dataset.name();
+            let array: ArrayD<u64> = elements(source, alone, dataset, part)?;
+            // the library would make the largest `i64` of what does not fit
+            if let Some(large) = array.iter().find(|x| i64::try_from(**x).is_err()) {
+                return Err(format!(
+                    "`{name}` has {large}, which is beyond the integers of 64 bits with a sign"
+                ));
+            }
+            ArrayValue::I64(array.mapv(|x| x as i64))
+        }
         ElementType::I64 => ArrayValue::I64(elements(source, alone, dataset, part)?),
         ElementType::I32 => ArrayValue::I32(elements(source, alone, dataset, part)?),
         ElementType::U8 => ArrayValue::U8(elements(source, alone, dataset, part)?),
@@ -79,6 +90,11 @@ fn element_type(dataset: &Dataset) -> Result<ElementType, String> {
         TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(IntSize::U2) => ElementType::I32,
         other => return Err(format!("the elements of `{}` are no numbers: {other}", dataset.name())),
     })
+}
+
+fn is_unsigned(dataset: &Dataset) -> bool {
+    let descriptor = dataset.dtype().and_then(|dtype| dtype.to_descriptor());
+    matches!(descriptor, Ok(TypeDescriptor::Unsigned(IntSize::U8)))
 }
 
 fn elements<T: H5Type + Pod>(

@@ -64,6 +64,8 @@ fn other_types_are_read_as_the_next_that_holds_them() {
     file.new_dataset_builder().with_data(&[1i8, -1]).create("i8").unwrap();
     file.new_dataset_builder().with_data(&[1u16, 65535]).create("u16").unwrap();
     file.new_dataset_builder().with_data(&[4_000_000_000u32]).create("u32").unwrap();
+    file.new_dataset_builder().with_data(&[u64::MAX]).create("u64").unwrap();
+    file.new_dataset_builder().with_data(&[i64::MAX as u64]).create("large").unwrap();
     file.new_dataset_builder().with_data(&[true, false]).create("bool").unwrap();
     let text: hdf5::types::VarLenUnicode = "no".parse().unwrap();
     file.new_dataset_builder().with_data(&[text]).create("text").unwrap();
@@ -74,7 +76,27 @@ fn other_types_are_read_as_the_next_that_holds_them() {
     assert_eq!(numbers("u16").unwrap(), (ElementType::I32, 65536.0));
     assert_eq!(numbers("u32").unwrap(), (ElementType::I64, 4e9));
     assert!(numbers("bool").is_ok());
+    assert_eq!(read(&path, "large", &[]).unwrap(), ndarray::array![i64::MAX].into_dyn().into());
+    let told = "`/u64` has 18446744073709551615, which is beyond the integers of 64 bits";
+    assert!(numbers("u64").unwrap_err().contains(told));
     assert!(numbers("text").unwrap_err().contains("no numbers"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(50))]
+
+    #[test]
+    fn integers_of_64_bits_are_read_as_they_were_written(
+        all in proptest::collection::vec(proptest::prelude::any::<i64>(), 1..20),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.h5");
+        let value = ArrayValue::from(ndarray::Array1::from(all).into_dyn());
+        let file = FileWriter::create(&path).unwrap();
+        file.write(&dataset("/n", ElementType::I64, value.shape(), None), &[0], &value).unwrap();
+        file.close().unwrap();
+        proptest::prop_assert_eq!(read(&path, "/n", &[]).unwrap(), value);
+    }
 }
 
 #[test]

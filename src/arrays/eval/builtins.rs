@@ -5,15 +5,16 @@ use crate::arrays::csv::{self, Column};
 use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::evaluator::Evaluator;
 use crate::arrays::eval::operand::Intermediate;
-use crate::arrays::exact::MAX_EXACT_INTEGER;
+use crate::arrays::exact::{self, MAX_EXACT_INTEGER};
+use crate::arrays::kernels::construct;
 use crate::arrays::kernels::histogram::histogram;
 use crate::arrays::kernels::random::{Distribution, RandomStream};
-use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, linalg};
 use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::{Call, ExprNode, Span};
 use crate::arrays::syntax::function::Function;
-use crate::arrays::typed_numbers::TypedNumbers;
+use crate::arrays::typed_functions;
+use crate::arrays::typed_numbers::{Numbers, TypedNumbers};
 use crate::arrays::types::{ElementType, ExprType};
 use std::borrow::Cow;
 
@@ -23,7 +24,7 @@ impl<'s> Evaluator<'s> {
             Function::Random => return self.random(call, span),
             Function::Zeros => self.filled(call, 0.0)?,
             Function::Ones => self.filled(call, 1.0)?,
-            Function::Full => self.full(call, span)?,
+            Function::Full => return self.full(call, span).map(Intermediate::from),
             Function::Arange => {
                 let first = self.required(call, 0, span)?;
                 let first = self.number(first, "`start`")?;
@@ -49,62 +50,46 @@ impl<'s> Evaluator<'s> {
             }
             _ => return self.call_on(call, span).map(Intermediate::from),
         };
-        Ok(TypedNumbers { numbers: made, kind: ExprType::F64 }.into())
+        Ok(TypedNumbers::floats(made).into())
     }
 
     /// Evaluates the call of a built-in function that takes arrays.
     fn call_on(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         match call.function {
             Function::Aggregate(function) => {
-                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
+                let x = self.typed(self.required(call, 0, span)?)?;
                 let axis = call.arg("axis");
                 let place = axis.map_or(span, |axis| &axis.span);
                 let axis = axis.map(|axis| self.number(axis, "`axis`")).transpose()?;
-                let numbers = aggregate::aggregate(function, numbers, axis).at(place)?;
-                TypedNumbers::fitted(numbers, kind.of_aggregate(function)).at(span)
+                typed_functions::aggregate(function, x, axis).at(place)
             }
             Function::Map(function) => {
-                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
-                let numbers = elementwise::map(function, numbers).at(span)?;
-                TypedNumbers::fitted(numbers, kind.of_map(function)).at(span)
+                typed_functions::map(function, self.typed(self.required(call, 0, span)?)?).at(span)
             }
-            Function::Clip => {
-                let [x, low, high] = self.three(call, span)?;
-                let kind = x.kind.with(low.kind).with(high.kind);
-                TypedNumbers::fitted(elementwise::clip(x.numbers, low.numbers, high.numbers).at(span)?, kind)
-                    .at(span)
-            }
-            Function::Where => {
-                let [condition, a, b] = self.three(call, span)?;
-                let kind = a.kind.with(b.kind);
-                let chosen = broadcast::choose(condition.numbers, a.numbers, b.numbers).at(span)?;
-                TypedNumbers::fitted(chosen, kind).at(span)
-            }
+            Function::Clip => typed_functions::clip(self.three(call, span)?).at(span),
+            Function::Where => typed_functions::choose(self.three(call, span)?).at(span),
             Function::Concat | Function::Stack => self.join(call, span),
             Function::Reshape => {
-                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
-                let sizes = self.numbers(&call.rest, "a size")?;
-                Ok(TypedNumbers { numbers: construct::reshape(numbers, &sizes).at(span)?, kind })
+                let x = self.typed(self.required(call, 0, span)?)?;
+                typed_functions::rearranged(x, &self.numbers(&call.rest, "a size")?, false).at(span)
             }
             Function::Transpose => {
-                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
-                let order = self.numbers(&call.rest, "an axis")?;
-                Ok(TypedNumbers { numbers: construct::transpose(numbers, &order).at(span)?, kind })
+                let x = self.typed(self.required(call, 0, span)?)?;
+                typed_functions::rearranged(x, &self.numbers(&call.rest, "an axis")?, true).at(span)
             }
             Function::Dot | Function::Matmul => {
                 let a = self.typed(self.required(call, 0, span)?)?;
                 let b = self.typed(self.required(call, 1, span)?)?;
-                let kind = a.kind.with(b.kind);
-                let product = if call.function == Function::Dot { linalg::dot } else { linalg::matmul };
-                TypedNumbers::fitted(product(a.numbers, b.numbers).at(span)?, kind).at(span)
+                typed_functions::product_of(a, b, call.function == Function::Dot).at(span)
             }
             Function::Histogram => {
                 let x = self.typed(self.required(call, 0, span)?)?;
                 let bins = self.optional(call, "bins", 10.0)?;
                 let end =
                     |name| call.arg(name).map(|node| self.number(node, &format!("`{name}`"))).transpose();
-                let counts = histogram(x.numbers, bins, end("min")?, end("max")?).at(span)?;
-                Ok(TypedNumbers { numbers: counts.into(), kind: ExprType::I64 })
+                let numbers = x.into_floats().at(span)?;
+                let counts = histogram(numbers, bins, end("min")?, end("max")?).at(span)?;
+                TypedNumbers::fitted(counts.into(), ExprType::I64).at(span)
             }
             Function::Cast => {
                 let x = self.typed(self.required(call, 0, span)?)?;
@@ -114,13 +99,13 @@ impl<'s> Evaluator<'s> {
                 let bytes = self.bytes(self.required(call, 0, span)?)?;
                 let column = call.arg("column").map(|node| self.column(node)).transpose()?;
                 let table = csv::table(&bytes, column.as_ref()).map_err(Fault::new).at(span)?;
-                Ok(TypedNumbers { numbers: table.into(), kind: ExprType::F64 })
+                Ok(table.into_typed())
             }
             Function::FromBytes => {
                 let bytes = self.bytes(self.required(call, 0, span)?)?;
                 let element = call.arg("type").map(|node| self.element_type(node)).transpose()?;
                 let element = element.unwrap_or(ElementType::F64);
-                csv::memory(&bytes, element).map_err(Fault::new).at(span)?.into_typed().at(span)
+                Ok(csv::memory(&bytes, element).map_err(Fault::new).at(span)?.into_typed())
             }
             Function::Load => self.load(call, span),
             Function::Number => self.read_number(self.required(call, 0, span)?),
@@ -177,7 +162,7 @@ impl<'s> Evaluator<'s> {
     }
 
     /// Evaluates `full(3, 4, 7.0)` or `full(3, 4, value = 7.0)`.
-    fn full(&self, call: &Call, span: &Span) -> Result<Numeric<'s>, ExprError> {
+    fn full(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         let (sizes, value) = match (call.arg("value"), call.rest.as_slice()) {
             (Some(value), sizes) => (sizes, value),
             (None, [sizes @ .., value]) if !sizes.is_empty() => (sizes, value),
@@ -187,24 +172,34 @@ impl<'s> Evaluator<'s> {
                     .at(span));
             }
         };
-        let value = self.number(value, "the value of `full`")?;
-        let shape = self.shape(sizes)?;
-        Ok(shape::filled(&shape, value).at(span)?.into())
+        let what = "the value of `full`";
+        let number = self.typed(value)?;
+        if let Numbers::Integers(Numeric::Scalar(whole)) = number.numbers
+            && exact::float_of(whole).is_none()
+        {
+            let numbers = Numeric::from(shape::filled(&self.shape(sizes)?, whole).at(span)?).into();
+            return Ok(TypedNumbers { numbers, kind: ExprType::I64 });
+        }
+        let number = number.into_floats().and_then(|number| number.into_number(what)).at(&value.span)?;
+        Ok(TypedNumbers::floats(shape::filled(&self.shape(sizes)?, number).at(span)?))
     }
 
     fn random(&self, call: &Call, span: &Span) -> Result<Intermediate<'s>, ExprError> {
         let shape = self.shape(&call.rest)?;
         let stream = match call.arg("seed") {
             Some(node) => {
-                if let Some(seed) = self.integer(node) {
+                let seed = self.typed(node)?;
+                if let Numbers::Integers(Numeric::Scalar(seed)) = seed.numbers {
                     RandomStream::seeded(seed)
                 } else {
-                    let seed = self.number(node, "`seed`")?;
+                    let seed =
+                        seed.into_floats().and_then(|seed| seed.into_number("`seed`")).at(&node.span)?;
                     // Beyond 2^53 several integers are the same f64, so that different seeds could be equal without
                     // notice.
                     if seed.fract() != 0.0 || seed.abs() > MAX_EXACT_INTEGER || seed.is_nan() {
-                        let message =
-                            format!("a seed that is computed is a whole number of at most 2**53, not {seed}");
+                        let message = format!(
+                            "a seed that is computed as a float is a whole number of at most 2**53, not {seed}"
+                        );
                         return Err(Fault::new(message).at(&node.span));
                     }
                     RandomStream::seeded(seed as i64)
@@ -216,8 +211,7 @@ impl<'s> Evaluator<'s> {
             None => Distribution::Uniform,
             Some(node) => self.distribution(node)?,
         };
-        let numbers = stream.array(&shape, distribution).at(span)?.into();
-        Ok(TypedNumbers { numbers, kind: ExprType::F64 }.into())
+        Ok(TypedNumbers::floats(stream.array(&shape, distribution).at(span)?).into())
     }
 
     fn distribution(&self, node: &ExprNode) -> Result<Distribution, ExprError> {
@@ -243,10 +237,7 @@ impl<'s> Evaluator<'s> {
         let axis = self.optional(call, "axis", 0.0)?;
         let items =
             items.into_iter().map(Intermediate::into_typed).collect::<Result<Vec<_>, Fault>>().at(span)?;
-        if call.function == Function::Stack {
-            return construct::stack(items, axis).at(span);
-        }
-        construct::concat(items, axis).at(span)
+        typed_functions::join(items, axis, call.function == Function::Stack).at(span)
     }
 
     fn element_type(&self, node: &ExprNode) -> Result<ElementType, ExprError> {
@@ -295,16 +286,23 @@ impl<'s> Evaluator<'s> {
                 Err(_) => return Err(Fault::new("this is no text, and so no number").at(&node.span)),
             },
             item => {
-                let number = item.into_number("the argument of `number`").at(&node.span)?;
-                return Ok(TypedNumbers { numbers: Numeric::Scalar(number), kind: ExprType::Number });
+                let typed = item.into_typed().at(&node.span)?;
+                if let Numbers::Integers(Numeric::Scalar(whole)) = typed.numbers {
+                    return Ok(TypedNumbers::whole(whole));
+                }
+                let number =
+                    typed.into_floats().and_then(|typed| typed.into_number("the argument of `number`"));
+                let numbers = Numeric::Scalar(number.at(&node.span)?).into();
+                return Ok(TypedNumbers { numbers, kind: ExprType::Number });
             }
         };
         let plain = text.trim();
+        if let Ok(whole) = plain.parse::<i64>() {
+            return Ok(TypedNumbers::whole(whole));
+        }
         match plain.parse::<f64>() {
             Ok(number) => {
-                let is_whole = plain.parse::<i64>().is_ok() && number.abs() <= MAX_EXACT_INTEGER;
-                let kind = if is_whole { ExprType::Whole } else { ExprType::Number };
-                Ok(TypedNumbers { numbers: Numeric::Scalar(number), kind })
+                Ok(TypedNumbers { numbers: Numeric::Scalar(number).into(), kind: ExprType::Number })
             }
             Err(_) => {
                 let shown: String = plain.chars().take(40).collect();
@@ -332,7 +330,7 @@ impl<'s> Evaluator<'s> {
                 return Err(fault.help("write `load(\"file.h5\", \"/dataset\")`").at(&node.span));
             }
         };
-        value.map_err(Fault::new).at(span)?.into_typed().at(span)
+        Ok(value.map_err(Fault::new).at(span)?.into_typed())
     }
 }
 

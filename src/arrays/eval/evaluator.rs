@@ -4,7 +4,6 @@
 use super::index::{self, EvaluatedSubscript};
 use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::operand::Intermediate;
-use crate::arrays::exact;
 use crate::arrays::numeric::Numeric;
 use crate::arrays::syntax::ast::{ExprNode, Literal, NodeKind, Subscript};
 use crate::arrays::typed_numbers::{self, TypedNumbers};
@@ -25,10 +24,10 @@ impl<'s> Evaluator<'s> {
     pub(crate) fn eval(&self, node: &ExprNode) -> Result<Intermediate<'s>, ExprError> {
         let span = &node.span;
         match &node.kind {
-            NodeKind::Number(Literal::Float(number)) => {
-                Ok(TypedNumbers { numbers: Numeric::Scalar(*number), kind: ExprType::Number }.into())
+            NodeKind::Number(Literal::Float(number)) => Ok(number_of(*number)),
+            NodeKind::Number(literal) => {
+                Ok(TypedNumbers::whole(literal.as_integer().unwrap_or_default()).into())
             }
-            NodeKind::Number(literal) => integer(literal.as_integer().unwrap_or_default()).at(span),
             NodeKind::Text(text) => Ok(Intermediate::Text(text.clone().into())),
             NodeKind::Name { name, span } => self.name(name).at(span),
             NodeKind::Unary(op, a) => {
@@ -65,18 +64,6 @@ impl<'s> Evaluator<'s> {
         self.eval(node)?.into_typed().at(&node.span)
     }
 
-    /// Evaluates `node` to an integer of 64 bits, if it is a number in the text or the name of one; else `None`.
-    pub(crate) fn integer(&self, node: &ExprNode) -> Option<i64> {
-        match &node.kind {
-            NodeKind::Number(literal) => literal.as_integer(),
-            NodeKind::Name { name, .. } => match self.scope.get(name) {
-                Some(Binding::Int(number)) => Some(number),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
     /// Evaluates `node` to a single number. Any other value is an error, whose message names the argument as `what`.
     pub(crate) fn number(&self, node: &ExprNode, what: &str) -> Result<f64, ExprError> {
         self.eval(node)?.into_number(what).at(&node.span)
@@ -90,19 +77,17 @@ impl<'s> Evaluator<'s> {
 
     fn name(&self, name: &str) -> Result<Intermediate<'s>, Fault> {
         Ok(match self.scope.get(name) {
-            Some(Binding::Int(number)) => integer(number)?,
-            Some(Binding::Number(number)) => {
-                TypedNumbers { numbers: Numeric::Scalar(number), kind: ExprType::Number }.into()
-            }
+            Some(Binding::Int(number)) => TypedNumbers::whole(number).into(),
+            Some(Binding::Number(number)) => number_of(number),
             Some(Binding::Text(text)) => Intermediate::Text(text),
             Some(Binding::Bytes(bytes)) => Intermediate::Bytes(bytes),
             Some(Binding::BytesList(all)) => {
                 Intermediate::List(all.into_iter().map(Intermediate::Bytes).collect())
             }
-            Some(Binding::Array(array)) => array.into_typed()?.into(),
+            Some(Binding::Array(array)) => array.into_typed().into(),
             Some(Binding::List(arrays)) => {
-                let item = |array: ArrayBinding<'s>| array.into_typed().map(Intermediate::from);
-                Intermediate::List(arrays.into_iter().map(item).collect::<Result<_, _>>()?)
+                let item = |array: ArrayBinding<'s>| Intermediate::from(array.into_typed());
+                Intermediate::List(arrays.into_iter().map(item).collect())
             }
             None => return Err(Fault::new(format!("unknown name `{name}`"))),
         })
@@ -124,11 +109,9 @@ impl<'s> Evaluator<'s> {
     }
 }
 
-/// Makes a number of an integer of the text or of a parameter. Beyond 2^53 it must have an `f64` of its own.
-fn integer<'s>(number: i64) -> Result<Intermediate<'s>, Fault> {
-    let numbers = exact::float_of(number)
-        .ok_or_else(|| Fault::new(exact::no_float(number)).help("arrays are computed with 64-bit floats"))?;
-    Ok(TypedNumbers { numbers: Numeric::Scalar(numbers), kind: ExprType::Whole }.into())
+/// Makes a float of the text or of a parameter.
+fn number_of<'s>(number: f64) -> Intermediate<'s> {
+    TypedNumbers { numbers: Numeric::Scalar(number).into(), kind: ExprType::Number }.into()
 }
 
 /// Compares two texts for equality (`==`, `!=`). `None` for other operators, which then fail as arithmetic on texts.

@@ -2,10 +2,10 @@
 
 use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::operand::Intermediate;
-use crate::arrays::numeric::{Cows, Numeric};
+use crate::arrays::numeric::{Computed, Cows, Numeric};
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::Span;
-use crate::arrays::typed_numbers::TypedNumbers;
+use crate::arrays::typed_numbers::{Numbers, TypedNumbers};
 use ndarray::SliceInfoElem;
 
 /// A subscript between brackets after evaluation, with its position in the text.
@@ -45,11 +45,13 @@ pub(crate) fn index<'s>(
         Intermediate::List(items) => index_list(items, entries, whole),
         Intermediate::Text(_) => Err(Fault::new("a text has no elements").at(whole)),
         Intermediate::Bytes(_) => index(item.into_typed().at(whole)?.into(), entries, whole),
-        Intermediate::Numeric(TypedNumbers { numbers: Numeric::Scalar(_), .. }) => {
-            Err(Fault::new("a single number has no elements").at(whole))
-        }
-        Intermediate::Numeric(TypedNumbers { numbers: Numeric::Array(array), kind }) => {
-            Ok(TypedNumbers { numbers: index_array(array, entries)?, kind }.into())
+        Intermediate::Numeric(TypedNumbers { numbers, kind }) => {
+            let numbers = match numbers {
+                Numbers::Floats(Numeric::Array(array)) => index_array(array, entries)?.into(),
+                Numbers::Integers(Numeric::Array(array)) => index_array(array, entries)?.into(),
+                _ => return Err(Fault::new("a single number has no elements").at(whole)),
+            };
+            Ok(TypedNumbers { numbers, kind }.into())
         }
     }
 }
@@ -80,7 +82,10 @@ fn index_list<'s>(
     }
 }
 
-fn index_array<'s>(array: Cows<'s>, entries: &[EvaluatedSubscript]) -> Result<Numeric<'s>, ExprError> {
+fn index_array<'s, T: Computed>(
+    array: Cows<'s, T>,
+    entries: &[EvaluatedSubscript],
+) -> Result<Numeric<'s, T>, ExprError> {
     let axes = array.ndim();
     let given = entries.iter().filter(|entry| !matches!(entry, EvaluatedSubscript::Ellipsis(_))).count();
     let mut infos: Vec<SliceInfoElem> = Vec::with_capacity(axes);

@@ -2,8 +2,8 @@
 
 use crate::arrays::csv;
 use crate::arrays::error::Fault;
-use crate::arrays::kernels::construct;
 use crate::arrays::numeric::Numeric;
+use crate::arrays::typed_functions;
 use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::ExprType;
 use std::borrow::Cow;
@@ -24,7 +24,7 @@ impl<'s> Intermediate<'s> {
     /// Makes a number without an element type of its own: it takes that of the array with which it is combined.
     pub(crate) fn number(number: f64) -> Self {
         let kind = if number.fract() == 0.0 { ExprType::Whole } else { ExprType::Number };
-        Intermediate::Numeric(TypedNumbers { numbers: Numeric::Scalar(number), kind })
+        Intermediate::Numeric(TypedNumbers { numbers: Numeric::Scalar(number).into(), kind })
     }
 
     /// Converts the value to an operand of arithmetic: stacks a list, reads the output of a command as a table.
@@ -33,23 +33,16 @@ impl<'s> Intermediate<'s> {
             Intermediate::Numeric(typed) => Ok(typed),
             Intermediate::List(items) => {
                 let items = items.into_iter().map(Intermediate::into_typed).collect::<Result<_, _>>()?;
-                construct::stack(items, 0.0)
+                typed_functions::join(items, 0.0, true)
             }
             Intermediate::Text(text) => Err(Fault::new(format!("the text `{text}` is no number"))),
-            Intermediate::Bytes(bytes) => {
-                let numbers = csv::numbers(&bytes).map_err(Fault::new)?;
-                Ok(TypedNumbers { numbers: numbers.into(), kind: ExprType::F64 })
-            }
+            Intermediate::Bytes(bytes) => Ok(csv::numbers(&bytes).map_err(Fault::new)?.into_typed()),
         }
     }
 
-    /// The numbers of the value, without their element type.
-    pub(crate) fn into_numeric(self) -> Result<Numeric<'s>, Fault> {
-        Ok(self.into_typed()?.numbers)
-    }
-
+    /// The value as a single number; an error for an array, and for an integer that is no float.
     pub(crate) fn into_number(self, what: &str) -> Result<f64, Fault> {
-        self.into_numeric()?.into_number(what)
+        self.into_typed()?.into_floats()?.into_number(what)
     }
 }
 

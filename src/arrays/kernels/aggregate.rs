@@ -8,9 +8,10 @@ use super::broadcast::PARALLEL;
 use crate::arrays::buffer_pool;
 use crate::arrays::error::Fault;
 use crate::arrays::kernels::elementwise::{maximum, minimum};
-use crate::arrays::numeric::{Cows, Numeric};
+use crate::arrays::numeric::{Computed, Cows, Numeric};
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::function::Aggregate;
+use ndarray::{Axis, Zip};
 use rayon::prelude::*;
 
 /// The number of elements that one thread combines to one partial result. The bits of sums depend on it: a change of it
@@ -49,6 +50,37 @@ fn of_array<'s>(function: Aggregate, x: &Cows<'_>, axis: Option<f64>) -> Result<
     };
     let axis = shape::axis(axis, x.ndim())?;
     along(function, x, elements, axis)
+}
+
+/// Computes an aggregate of integers: `lane` of all elements, or of each lane along `axis`.
+pub(crate) fn of_lanes<'s, T: Computed>(
+    function: Aggregate,
+    x: &Cows<'_, i64>,
+    axis: Option<f64>,
+    lane: &(dyn Fn(&mut dyn Iterator<Item = i64>) -> T + Sync),
+) -> Result<Numeric<'s, T>, Fault> {
+    let Some(axis) = axis else {
+        nonempty(function, x.len())?;
+        return Ok(Numeric::Scalar(match x.as_slice() {
+            Some(elements) => lane(&mut elements.iter().copied()),
+            None => lane(&mut x.iter().copied()),
+        }));
+    };
+    let axis = Axis(shape::axis(axis, x.ndim())?);
+    let mut lengths = x.shape().to_vec();
+    lengths.remove(axis.index());
+    let mut out = shape::zeros(&lengths)?;
+    if !out.is_empty() {
+        nonempty(function, x.len_of(axis))?;
+    }
+    let large = x.len() > PARALLEL;
+    let each = Zip::from(&mut out).and(x.lanes(axis));
+    if large {
+        each.par_for_each(|out, of| *out = lane(&mut of.iter().copied()));
+    } else {
+        each.for_each(|out, of| *out = lane(&mut of.iter().copied()));
+    }
+    Ok(out.into())
 }
 
 fn nonempty(function: Aggregate, length: usize) -> Result<(), Fault> {

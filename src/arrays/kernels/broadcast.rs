@@ -1,12 +1,12 @@
 //! The loop of all element-wise operations: broadcasts operands, cuts them into pieces, and distributes the pieces to
 //! threads with rayon.
 //!
-//! An operation is a [`Kernel`] on slices. This loop is compiled once, not once for each operation: when it was generic
-//! over some twenty closures, the crate took minutes to build. A call through a pointer for each sixteen thousand
+//! An operation is a [`Kernel`] on slices. This loop is compiled once for `f64` and once for `i64`, not once for each
+//! operation: when it was generic over some twenty closures, the crate took minutes to build. A call through a pointer for each sixteen thousand
 //! elements costs nothing.
 
 use crate::arrays::error::Fault;
-use crate::arrays::numeric::{Cows, Numeric};
+use crate::arrays::numeric::{Computed, Cows, Numeric};
 use crate::arrays::shapes::shape;
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, Ix1, Ix2, Zip};
 
@@ -19,22 +19,22 @@ const PIECE: usize = 1 << 14;
 
 /// An operand of a kernel (a loop over elements): a slice, a number, or the memory of the result.
 #[derive(Clone, Copy)]
-pub(crate) enum KernelInput<'a> {
+pub(crate) enum KernelInput<'a, T = f64> {
     /// A slice with an element for each element of the result.
-    Slice(&'a [f64]),
+    Slice(&'a [T]),
     /// A number that is the operand of every element.
-    Scalar(f64),
+    Scalar(T),
     /// The memory of the result, which holds the operand's elements until they are overwritten.
     Out,
 }
 
 /// A function that writes `out[i] = f(a[i], b[i])` for all i.
-pub(crate) type Kernel<'k> = &'k (dyn Fn(&mut [f64], KernelInput<'_>, KernelInput<'_>) + Sync);
+pub(crate) type Kernel<'k, T = f64> = &'k (dyn Fn(&mut [T], KernelInput<'_, T>, KernelInput<'_, T>) + Sync);
 
 /// Makes a kernel of a function of two numbers. Each combination of inputs is a loop that the compiler can vectorise.
-pub(crate) fn kernel(
-    f: impl Fn(f64, f64) -> f64 + Sync,
-) -> impl Fn(&mut [f64], KernelInput<'_>, KernelInput<'_>) + Sync {
+pub(crate) fn kernel<T: Computed>(
+    f: impl Fn(T, T) -> T + Sync,
+) -> impl Fn(&mut [T], KernelInput<'_, T>, KernelInput<'_, T>) + Sync {
     move |out, a, b| match (a, b) {
         (KernelInput::Slice(a), KernelInput::Slice(b)) => {
             out.iter_mut().zip(a).zip(b).for_each(|((out, x), y)| *out = f(*x, *y));
@@ -60,15 +60,19 @@ pub(crate) fn kernel(
 
 /// An operand, broadcast to the shape of the result as in numpy: axes of length 1 are repeated.
 #[derive(Clone)]
-enum Operand<'a> {
-    View(ArrayViewD<'a, f64>),
-    Scalar(f64),
+enum Operand<'a, T> {
+    View(ArrayViewD<'a, T>),
+    Scalar(T),
     Out,
 }
 
 /// Applies a kernel to the elements of `a` and `b`, at least one of which is an array. The result overwrites an operand
 /// if the expression owns its memory, so that none has to be allocated.
-pub(crate) fn apply<'s>(a: Numeric<'s>, b: Numeric<'s>, kernel: Kernel<'_>) -> Result<Numeric<'s>, Fault> {
+pub(crate) fn apply<'s, T: Computed>(
+    a: Numeric<'s, T>,
+    b: Numeric<'s, T>,
+    kernel: Kernel<'_, T>,
+) -> Result<Numeric<'s, T>, Fault> {
     let shape = shape::broadcast(a.shape(), b.shape())?;
     let (a, mut out) = take(a, &shape);
     let (b, out_of_b) = if out.is_none() { take(b, &shape) } else { (Some(b), None) };
@@ -82,7 +86,7 @@ pub(crate) fn apply<'s>(a: Numeric<'s>, b: Numeric<'s>, kernel: Kernel<'_>) -> R
 }
 
 /// Copies the elements of `x` to `out`, which has the same shape.
-pub(crate) fn copy(out: ArrayViewMutD<'_, f64>, x: &ArrayViewD<'_, f64>) {
+pub(crate) fn copy<T: Computed>(out: ArrayViewMutD<'_, T>, x: &ArrayViewD<'_, T>) {
     let parallel = out.len() > PARALLEL;
     let zip = Zip::from(out).and(x);
     if parallel { zip.par_for_each(|out, x| *out = *x) } else { zip.for_each(|out, x| *out = *x) }
@@ -90,7 +94,7 @@ pub(crate) fn copy(out: ArrayViewMutD<'_, f64>, x: &ArrayViewD<'_, f64>) {
 
 /// Takes the memory of `x` for the result if the expression owns it and it has the right shape; otherwise returns `x`
 /// unchanged.
-fn take<'s>(x: Numeric<'s>, shape: &[usize]) -> (Option<Numeric<'s>>, Option<ArrayD<f64>>) {
+fn take<'s, T: Computed>(x: Numeric<'s, T>, shape: &[usize]) -> (Option<Numeric<'s, T>>, Option<ArrayD<T>>) {
     match x {
         Numeric::Array(x) if !x.is_view() && x.shape() == shape && x.is_standard_layout() => {
             (None, Some(x.into_owned()))
@@ -99,7 +103,7 @@ fn take<'s>(x: Numeric<'s>, shape: &[usize]) -> (Option<Numeric<'s>>, Option<Arr
     }
 }
 
-fn operand<'a>(x: Option<&'a Numeric<'_>>, shape: &[usize]) -> Result<Operand<'a>, Fault> {
+fn operand<'a, T: Computed>(x: Option<&'a Numeric<'_, T>>, shape: &[usize]) -> Result<Operand<'a, T>, Fault> {
     match x {
         None => Ok(Operand::Out),
         Some(Numeric::Scalar(x)) => Ok(Operand::Scalar(*x)),
@@ -108,7 +112,7 @@ fn operand<'a>(x: Option<&'a Numeric<'_>>, shape: &[usize]) -> Result<Operand<'a
 }
 
 /// A view of `x` broadcast to a shape; an error if the shapes do not match.
-fn spread<'a>(x: &'a Cows<'_>, shape: &[usize]) -> Result<ArrayViewD<'a, f64>, Fault> {
+fn spread<'a, T: Computed>(x: &'a Cows<'_, T>, shape: &[usize]) -> Result<ArrayViewD<'a, T>, Fault> {
     x.broadcast(shape).ok_or_else(|| {
         Fault::new(format!(
             "shape {} does not spread to {}",
@@ -120,7 +124,7 @@ fn spread<'a>(x: &'a Cows<'_>, shape: &[usize]) -> Result<ArrayViewD<'a, f64>, F
 
 /// Applies a kernel recursively: halves the first axis that can be cut, so that the pieces of `out`, which is in C
 /// order, are contiguous.
-fn run(out: ArrayViewMutD<'_, f64>, a: Operand<'_>, b: Operand<'_>, kernel: Kernel<'_>) {
+fn run<T: Computed>(out: ArrayViewMutD<'_, T>, a: Operand<'_, T>, b: Operand<'_, T>, kernel: Kernel<'_, T>) {
     let length = out.len();
     let axis = out.shape().iter().position(|n| *n > 1);
     let Some(axis) = axis.filter(|_| length > PIECE) else {
@@ -139,7 +143,7 @@ fn run(out: ArrayViewMutD<'_, f64>, a: Operand<'_>, b: Operand<'_>, kernel: Kern
     }
 }
 
-impl Operand<'_> {
+impl<T: Computed> Operand<'_, T> {
     fn split(self, axis: Axis, middle: usize) -> (Self, Self) {
         match self {
             Operand::View(view) => {
@@ -151,7 +155,7 @@ impl Operand<'_> {
     }
 
     /// A copy of the operand's elements in C order; `None` if they are contiguous already.
-    fn copied(&self) -> Option<Vec<f64>> {
+    fn copied(&self) -> Option<Vec<T>> {
         match self {
             Operand::View(view) if !view.is_standard_layout() => {
                 let mut copy = Vec::with_capacity(view.len());
@@ -162,7 +166,7 @@ impl Operand<'_> {
         }
     }
 
-    fn source<'a>(&'a self, copied: &'a Option<Vec<f64>>) -> KernelInput<'a> {
+    fn source<'a>(&'a self, copied: &'a Option<Vec<T>>) -> KernelInput<'a, T> {
         let elements = match (self, copied) {
             (Operand::Scalar(x), _) => return KernelInput::Scalar(*x),
             (Operand::Out, _) => return KernelInput::Out,
@@ -173,7 +177,12 @@ impl Operand<'_> {
     }
 }
 
-fn piece(mut out: ArrayViewMutD<'_, f64>, a: Operand<'_>, b: Operand<'_>, kernel: Kernel<'_>) {
+fn piece<T: Computed>(
+    mut out: ArrayViewMutD<'_, T>,
+    a: Operand<'_, T>,
+    b: Operand<'_, T>,
+    kernel: Kernel<'_, T>,
+) {
     let (a_copied, b_copied) = (a.copied(), b.copied());
     if let Some(out) = out.as_slice_mut() {
         kernel(out, a.source(&a_copied), b.source(&b_copied));
@@ -184,7 +193,7 @@ fn piece(mut out: ArrayViewMutD<'_, f64>, a: Operand<'_>, b: Operand<'_>, kernel
 
 /// Appends the elements of a view in C order. ndarray's own iteration over a dynamic number of axes takes ten times as
 /// long if the last axis is short.
-fn append(view: ArrayViewD<'_, f64>, to: &mut Vec<f64>) {
+fn append<T: Computed>(view: ArrayViewD<'_, T>, to: &mut Vec<T>) {
     if let Some(elements) = view.as_slice() {
         to.extend_from_slice(elements);
     } else if view.strides().first() == Some(&0) {
@@ -206,18 +215,18 @@ fn append(view: ArrayViewD<'_, f64>, to: &mut Vec<f64>) {
 }
 
 /// Evaluates `where`: selects elements of `a` where the condition is not zero, else of `b`.
-pub(crate) fn choose<'s>(
-    condition: Numeric<'s>,
-    a: Numeric<'s>,
-    b: Numeric<'s>,
-) -> Result<Numeric<'s>, Fault> {
+pub(crate) fn choose<'s, T: Computed>(
+    condition: Numeric<'s, T>,
+    a: Numeric<'s, T>,
+    b: Numeric<'s, T>,
+) -> Result<Numeric<'s, T>, Fault> {
     let shape = shape::broadcast(condition.shape(), &shape::broadcast(a.shape(), b.shape())?)?;
     let mut out = match take(condition, &shape) {
         (_, Some(condition)) => condition,
         (condition, None) => {
             let mut out = shape::zeros(&shape)?;
             let condition = operand(condition.as_ref(), &shape)?;
-            run(out.view_mut(), condition, Operand::Scalar(0.0), &kernel(|x, _| x));
+            run(out.view_mut(), condition, Operand::Scalar(T::ZERO), &kernel(|x, _| x));
             out
         }
     };
@@ -226,8 +235,8 @@ pub(crate) fn choose<'s>(
 }
 
 /// The kernel of [`choose`], which reads the condition from `out` before it overwrites that with the result.
-fn pick(out: &mut [f64], a: KernelInput<'_>, b: KernelInput<'_>) {
-    let pick = |out: &mut f64, x: f64, y: f64| *out = if *out != 0.0 { x } else { y };
+fn pick<T: Computed>(out: &mut [T], a: KernelInput<'_, T>, b: KernelInput<'_, T>) {
+    let pick = |out: &mut T, x: T, y: T| *out = if *out != T::ZERO { x } else { y };
     match (a, b) {
         (KernelInput::Slice(a), KernelInput::Slice(b)) => {
             out.iter_mut().zip(a).zip(b).for_each(|((out, x), y)| pick(out, *x, *y));

@@ -2,10 +2,8 @@
 
 use super::broadcast;
 use crate::arrays::error::Fault;
-use crate::arrays::numeric::Numeric;
+use crate::arrays::numeric::{Computed, Numeric};
 use crate::arrays::shapes::shape;
-use crate::arrays::typed_numbers::TypedNumbers;
-use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
@@ -74,8 +72,10 @@ pub(crate) fn eye(rows: usize, columns: usize) -> Result<ArrayD<f64>, Fault> {
 
 /// Evaluates `concat`: joins arrays along an existing axis. Scalars count as arrays of one element, so that a gather of
 /// numbers becomes a vector.
-pub(crate) fn concat<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
-    let (parts, kind) = joined(items)?;
+pub(crate) fn concat<'s, T: Computed>(
+    parts: Vec<Numeric<'s, T>>,
+    axis: f64,
+) -> Result<Numeric<'s, T>, Fault> {
     let mut arrays = Vec::with_capacity(parts.len());
     for part in parts {
         arrays.push(match part {
@@ -85,7 +85,7 @@ pub(crate) fn concat<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<Type
     }
     let whole = shape::joined(&arrays.iter().map(|array| array.shape()).collect::<Vec<_>>(), axis)?;
     if arrays.len() == 1 {
-        return Ok(TypedNumbers { numbers: arrays.swap_remove(0).into(), kind });
+        return Ok(arrays.swap_remove(0).into());
     }
     let axis = Axis(shape::axis(axis, whole.len())?);
     let mut joined = shape::zeros(&whole)?;
@@ -95,12 +95,11 @@ pub(crate) fn concat<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<Type
         broadcast::copy(joined.slice_axis_mut(axis, Slice::from(from..to)), &array.view());
         from = to;
     }
-    Ok(TypedNumbers { numbers: joined.into(), kind })
+    Ok(joined.into())
 }
 
 /// Evaluates `stack`: puts arrays of equal shapes on a new axis.
-pub(crate) fn stack<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
-    let (parts, kind) = joined(items)?;
+pub(crate) fn stack<'s, T: Computed>(parts: Vec<Numeric<'s, T>>, axis: f64) -> Result<Numeric<'s, T>, Fault> {
     let shape = shape::stacked(&parts.iter().map(Numeric::shape).collect::<Vec<_>>(), axis)?;
     let mut stacked = shape::zeros(&shape)?;
     let axis = Axis(shape::axis(axis, shape.len())?);
@@ -110,25 +109,12 @@ pub(crate) fn stack<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<Typed
             Numeric::Array(array) => broadcast::copy(place, &array.view()),
         }
     }
-    Ok(TypedNumbers { numbers: stacked.into(), kind })
-}
-
-/// The numbers of all items, converted to their common element type, which is returned too.
-fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprType), Fault> {
-    let kind = ExprType::joined(items.iter().map(|part| part.kind));
-    let mut numbers = Vec::with_capacity(items.len());
-    for part in items {
-        // numbers of all types are held as `f64`, so none has to change to become `f64`; for other types they are
-        // rounded or checked
-        let fits = part.kind == kind || kind == ExprType::F64;
-        numbers.push(if fits { part.numbers } else { TypedNumbers::fitted(part.numbers, kind)?.numbers });
-    }
-    Ok((numbers, kind))
+    Ok(stacked.into())
 }
 
 /// Evaluates `reshape`: the elements in C order under another shape. A length of -1 stands for what the other lengths
 /// leave.
-pub(crate) fn reshape<'s>(x: Numeric<'s>, sizes: &[f64]) -> Result<Numeric<'s>, Fault> {
+pub(crate) fn reshape<'s, T: Computed>(x: Numeric<'s, T>, sizes: &[f64]) -> Result<Numeric<'s, T>, Fault> {
     let x = x.into_array();
     let new = shape::reshaped(x.shape(), sizes)?;
     // A view remains a view if its order allows it.
@@ -139,7 +125,7 @@ pub(crate) fn reshape<'s>(x: Numeric<'s>, sizes: &[f64]) -> Result<Numeric<'s>, 
 }
 
 /// Evaluates `transpose`: an array with its axes in reverse, or in the given order.
-pub(crate) fn transpose<'s>(x: Numeric<'s>, order: &[f64]) -> Result<Numeric<'s>, Fault> {
+pub(crate) fn transpose<'s, T: Computed>(x: Numeric<'s, T>, order: &[f64]) -> Result<Numeric<'s, T>, Fault> {
     let x = match x {
         Numeric::Array(x) => x,
         scalar if order.is_empty() => return Ok(scalar),

@@ -2,7 +2,7 @@
 
 use super::broadcast::{self, kernel};
 use crate::arrays::error::Fault;
-use crate::arrays::numeric::Numeric;
+use crate::arrays::numeric::{Computed, Numeric};
 use crate::arrays::syntax::ast::{BinaryOp, UnaryOp};
 use crate::arrays::syntax::function::Map;
 
@@ -85,17 +85,20 @@ pub(crate) fn clip<'s>(x: Numeric<'s>, low: Numeric<'s>, high: Numeric<'s>) -> R
 }
 
 /// Applies `f` to each element of an array, or to a number.
-pub(crate) fn map_with(a: Numeric<'_>, f: impl Fn(f64) -> f64 + Sync) -> Result<Numeric<'_>, Fault> {
+pub(crate) fn map_with<T: Computed>(
+    a: Numeric<'_, T>,
+    f: impl Fn(T) -> T + Sync,
+) -> Result<Numeric<'_, T>, Fault> {
     // The kernel ignores its second operand.
-    apply(a, Numeric::Scalar(0.0), |x, _| f(x))
+    apply(a, Numeric::Scalar(T::ZERO), |x, _| f(x))
 }
 
 /// Applies `f` to each pair of elements of `a` and `b`, with broadcasting.
-pub(crate) fn apply<'s>(
-    a: Numeric<'s>,
-    b: Numeric<'s>,
-    f: impl Fn(f64, f64) -> f64 + Sync,
-) -> Result<Numeric<'s>, Fault> {
+pub(crate) fn apply<'s, T: Computed>(
+    a: Numeric<'s, T>,
+    b: Numeric<'s, T>,
+    f: impl Fn(T, T) -> T + Sync,
+) -> Result<Numeric<'s, T>, Fault> {
     match (a, b) {
         (Numeric::Scalar(x), Numeric::Scalar(y)) => Ok(Numeric::Scalar(f(x, y))),
         (a, b) => broadcast::apply(a, b, &kernel(f)),

@@ -3,24 +3,95 @@
 use super::aggregate::sum_by;
 use super::broadcast;
 use crate::arrays::error::Fault;
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::kernels::construct;
-use crate::arrays::kernels::elementwise;
-use crate::arrays::numeric::{Cows, Numeric};
+use crate::arrays::kernels::{elementwise, integers};
+use crate::arrays::numeric::{Computed, Cows, Numeric};
 use crate::arrays::shapes::shape;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Dimension, Ix1, Ix2};
 use rayon::prelude::*;
 
+/// A type that matrix products are computed in.
+pub(crate) trait Multiplied: Computed {
+    /// The scalar product of two vectors.
+    fn inner(a: Cows<'_, Self>, b: Cows<'_, Self>) -> Result<Self, Fault>;
+    /// The product of a block of rows and a matrix.
+    fn multiply(
+        left: ArrayView2<'_, Self>,
+        right: ArrayView2<'_, Self>,
+        out: &mut ArrayViewMut2<'_, Self>,
+    ) -> Result<(), Fault>;
+    /// The product of arrays of any number of axes.
+    fn product<'s>(a: Cows<'s, Self>, b: Cows<'s, Self>) -> Result<Numeric<'s, Self>, Fault> {
+        product(a, b)
+    }
+}
+
+impl Multiplied for f64 {
+    fn inner(a: Cows<'_>, b: Cows<'_>) -> Result<f64, Fault> {
+        let products = elementwise::apply(Numeric::Array(a), Numeric::Array(b), |x, y| x * y)?.into_owned();
+        Ok(sum_by(products.as_slice().unwrap_or(&[]), |x| x))
+    }
+
+    fn multiply(
+        left: ArrayView2<'_, f64>,
+        right: ArrayView2<'_, f64>,
+        out: &mut ArrayViewMut2<'_, f64>,
+    ) -> Result<(), Fault> {
+        general_mat_mul(1.0, &left, &right, 0.0, out);
+        Ok(())
+    }
+}
+
+impl Multiplied for i64 {
+    fn inner(a: Cows<'_, i64>, b: Cows<'_, i64>) -> Result<i64, Fault> {
+        integers::inner(a.iter().zip(b.iter()).map(|(x, y)| (*x, *y)))
+    }
+
+    fn multiply(
+        left: ArrayView2<'_, i64>,
+        right: ArrayView2<'_, i64>,
+        out: &mut ArrayViewMut2<'_, i64>,
+    ) -> Result<(), Fault> {
+        integers::multiply(left, right, out)
+    }
+
+    fn product<'s>(a: Cows<'s, i64>, b: Cows<'s, i64>) -> Result<Numeric<'s, i64>, Fault> {
+        match small_integers(&a, &b)? {
+            Some(found) => Ok(found),
+            None => product(a, b),
+        }
+    }
+}
+
+/// Multiplies integers so small that no sum of products reaches 2^53 as floats, which takes a tenth of the time.
+fn small_integers<'r>(a: &Cows<'_, i64>, b: &Cows<'_, i64>) -> Result<Option<Numeric<'r, i64>>, Fault> {
+    let inner = a.shape().last().copied().unwrap_or(0) as u128;
+    let bound = u128::from(integers::largest(a)) * u128::from(integers::largest(b));
+    if bound.saturating_mul(inner) >= MAX_EXACT_INTEGER as u128 {
+        return Ok(None);
+    }
+    let floats = |x: &Cows<'_, i64>| -> Result<Cows<'static>, Fault> {
+        shape::room::<f64>(x.len())?;
+        Ok(x.map(|x| *x as f64).into())
+    };
+    product(floats(a)?, floats(b)?)?.converted(|x| x as i64).map(Some)
+}
+
 /// Evaluates `matmul`, with numpy's rules for vectors: on the left a vector is a row, on the right a column.
-pub(crate) fn matmul<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
+pub(crate) fn matmul<'s, T: Multiplied>(
+    a: Numeric<'s, T>,
+    b: Numeric<'s, T>,
+) -> Result<Numeric<'s, T>, Fault> {
     match (a, b) {
-        (Numeric::Array(a), Numeric::Array(b)) => product(a, b),
+        (Numeric::Array(a), Numeric::Array(b)) => T::product(a, b),
         _ => Err(Fault::new("`matmul` takes arrays, not single numbers").help("write `a * b`")),
     }
 }
 
-/// Evaluates `dot`: as [`matmul`], but an ordinary product if an operand is a number.
-pub(crate) fn dot<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
+/// Evaluates `dot` of arrays: as [`matmul`], but without stacks of matrices on the right.
+pub(crate) fn dot<'s, T: Multiplied>(a: Numeric<'s, T>, b: Numeric<'s, T>) -> Result<Numeric<'s, T>, Fault> {
     match (a, b) {
         (Numeric::Array(a), Numeric::Array(b)) if b.ndim() > 2 => Err(Fault::new(format!(
             "`dot` takes a vector or a matrix on the right, not an array of shape {}",
@@ -30,12 +101,11 @@ pub(crate) fn dot<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fau
             "`matmul` multiplies stacks of matrices, here of shape {}",
             shape::display(a.shape())
         ))),
-        (Numeric::Array(a), Numeric::Array(b)) => product(a, b),
-        (a, b) => elementwise::apply(a, b, |x, y| x * y),
+        (a, b) => matmul(a, b),
     }
 }
 
-fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
+fn product<'s, T: Multiplied>(a: Cows<'s, T>, b: Cows<'s, T>) -> Result<Numeric<'s, T>, Fault> {
     let shape = shape::product(a.shape(), b.shape())?;
     if b.ndim() > 2 {
         return batches(a, b, &shape);
@@ -55,9 +125,7 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
     let (m, n) = (a.ndim(), b.ndim());
     let inner = b.shape()[0];
     if m == 1 && n == 1 {
-        let products = elementwise::apply(Numeric::Array(a), Numeric::Array(b), |x, y| x * y)?;
-        let products = products.into_owned();
-        return Ok(Numeric::Scalar(sum_by(products.as_slice().unwrap_or(&[]), |x| x)));
+        return Ok(Numeric::Scalar(T::inner(a, b)?));
     }
     let fault = |_| Fault::new("an operand of a matrix product has more axes than it said");
     // Vectors become matrices of one row or column, so that one product handles all cases.
@@ -70,20 +138,20 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
         _ => b.into_dimensionality::<Ix2>().map_err(fault)?,
     };
     let (rows, columns) = (left.nrows(), right.ncols());
-    let out = shape::zeros(&[rows, columns])?;
+    let out = shape::zeros::<T>(&[rows, columns])?;
     let mut out = out.into_dimensionality::<Ix2>().map_err(fault)?;
     // Blocks of rows have a fixed size, so the order of additions does not depend on the number of threads.
     const ROWS: usize = 64;
     let work = rows.saturating_mul(columns).saturating_mul(inner);
     let blocks = out.axis_chunks_iter_mut(Axis(0), ROWS).into_par_iter();
     let blocks = blocks.zip(left.axis_chunks_iter(Axis(0), ROWS));
-    let multiply = |(mut out, left): (ArrayViewMut2<'_, f64>, ArrayView2<'_, f64>)| {
-        general_mat_mul(1.0, &left, &right, 0.0, &mut out);
+    let multiply = |(mut out, left): (ArrayViewMut2<'_, T>, ArrayView2<'_, T>)| {
+        T::multiply(left, right.view(), &mut out)
     };
     if work > broadcast::PARALLEL {
-        blocks.for_each(multiply);
+        blocks.try_for_each(multiply)?;
     } else {
-        blocks.with_min_len(rows.max(1)).for_each(multiply);
+        blocks.with_min_len(rows.max(1)).try_for_each(multiply)?;
     }
     let out = out
         .into_shape_with_order(shape)
@@ -93,11 +161,15 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
 
 /// Evaluates a matrix product whose right side is a stack of matrices (an array of three or more axes): pairs of
 /// matrices are multiplied, as in numpy's `matmul`.
-fn batches<'s>(a: Cows<'s>, b: Cows<'s>, shape: &[usize]) -> Result<Numeric<'s>, Fault> {
+fn batches<'s, T: Multiplied>(
+    a: Cows<'s, T>,
+    b: Cows<'s, T>,
+    shape: &[usize],
+) -> Result<Numeric<'s, T>, Fault> {
     let row = a.ndim() == 1;
     let own = if row { 1 } else { 2 };
     let (batch, rest) = shape.split_at(shape.len() - own);
-    let spread = |x: &Cows<'s>, axes: usize| -> Result<Vec<usize>, Fault> {
+    let spread = |x: &Cows<'s, T>, axes: usize| -> Result<Vec<usize>, Fault> {
         Ok(batch.iter().chain(&x.shape()[x.ndim() - axes..]).copied().collect())
     };
     let (left_shape, right_shape) = (spread(&a, own)?, spread(&b, 2)?);

@@ -12,8 +12,9 @@ use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::BinaryOp;
 use crate::arrays::syntax::function::Aggregate;
+use crate::arrays::typed_functions;
 use crate::arrays::typed_numbers::{self, TypedNumbers};
-use crate::arrays::types::ExprType;
+use crate::arrays::types::ElementType;
 use crate::arrays::{ArrayBinding, ArrayValue};
 use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
@@ -126,21 +127,23 @@ impl Reduce {
             }
             (ReduceOperator::Moments, axis) => moments(value, axis)?,
             (ReduceOperator::Mul, Some(axis)) => {
-                let place = Axis(shape::axis(axis as f64, value.shape().len())?);
-                let typed = value.clone().into_typed()?;
-                let array = typed.numbers.into_array();
-                let product = array.fold_axis(place, 1.0, |product, x| product * x);
-                finished(TypedNumbers::fitted(product.into(), typed.kind)?)
+                let axis = shape::axis(axis as f64, value.shape().len())?;
+                let mut lengths = value.shape().to_vec();
+                let length = lengths.remove(axis);
+                let ones = TypedNumbers::floats(shape::filled(&lengths, 1.0)?);
+                let mut product = ones.cast(value.element_type())?;
+                for at in 0..length {
+                    product = typed_numbers::binary(BinaryOp::Mul, product, part(value, axis, at))?;
+                }
+                product.stored()
             }
             (with, Some(axis)) => {
-                let typed = typed(value)?;
                 let function = match with {
                     ReduceOperator::Min => Aggregate::Min,
                     ReduceOperator::Max => Aggregate::Max,
                     _ => Aggregate::Sum,
                 };
-                let numbers = aggregate::aggregate(function, typed.numbers, Some(axis as f64))?;
-                finished(TypedNumbers::fitted(numbers, typed.kind.of_aggregate(function))?)
+                typed_functions::aggregate(function, typed(value), Some(axis as f64))?.stored()
             }
             (_, None) => value.clone(),
         })
@@ -158,9 +161,8 @@ impl Reduce {
         };
         match self.with {
             ReduceOperator::Concat => {
-                let items = partials.iter().map(|part| ArrayBinding::from(*part).into_typed());
-                let items = items.collect::<Result<Vec<TypedNumbers<'_>>, Fault>>()?;
-                Ok(finished(construct::concat(items, self.axis.unwrap_or(0) as f64)?))
+                let items = partials.iter().map(|part| typed(part)).collect();
+                Ok(typed_functions::join(items, self.axis.unwrap_or(0) as f64, false)?.stored())
             }
             ReduceOperator::Moments => {
                 let mut merged = first.to_f64().into_owned();
@@ -173,10 +175,10 @@ impl Reduce {
             with => {
                 let mut merged = self.partial(first)?;
                 for next in rest {
-                    self.fits(merged.numbers.shape(), next.shape())?;
+                    self.fits(merged.shape(), next.shape())?;
                     merged = combine(with, merged, self.partial(next)?)?;
                 }
-                Ok(finished(merged))
+                Ok(merged.stored())
             }
         }
     }
@@ -237,12 +239,7 @@ impl Reduce {
     /// Converts a partial result to numbers for computing. The partial results of a mean become `f64`, since sums of
     /// integers could wrap around.
     fn partial(self, value: &ArrayValue) -> Result<TypedNumbers<'_>, Fault> {
-        let typed = typed(value)?;
-        Ok(if self.with == ReduceOperator::Mean {
-            TypedNumbers { kind: ExprType::F64, ..typed }
-        } else {
-            typed
-        })
+        if self.with == ReduceOperator::Mean { typed(value).cast(ElementType::F64) } else { Ok(typed(value)) }
     }
 
     /// Checks that two partial results, of the shapes `a` and `b`, can be merged: they have equal shapes, or one is a
@@ -268,27 +265,29 @@ fn combine<'s>(
     a: TypedNumbers<'s>,
     b: TypedNumbers<'s>,
 ) -> Result<TypedNumbers<'s>, Fault> {
-    let kind = a.kind.with(b.kind);
     match with {
-        ReduceOperator::Min => Ok(TypedNumbers {
-            numbers: elementwise::apply(a.numbers, b.numbers, elementwise::minimum)?,
-            kind,
-        }),
-        ReduceOperator::Max => Ok(TypedNumbers {
-            numbers: elementwise::apply(a.numbers, b.numbers, elementwise::maximum)?,
-            kind,
-        }),
+        ReduceOperator::Min => typed_functions::extreme(a, b, false),
+        ReduceOperator::Max => typed_functions::extreme(a, b, true),
         ReduceOperator::Mul => typed_numbers::binary(BinaryOp::Mul, a, b),
         _ => typed_numbers::binary(BinaryOp::Add, a, b),
     }
 }
 
-fn typed(value: &ArrayValue) -> Result<TypedNumbers<'_>, Fault> {
-    ArrayBinding::from(value).into_typed()
+/// The part of an array at a position of an axis, without a copy.
+fn part(value: &ArrayValue, axis: usize, at: usize) -> TypedNumbers<'_> {
+    let axis = Axis(axis);
+    let part = match value {
+        ArrayValue::F64(array) => ArrayBinding::F64(array.index_axis(axis, at)),
+        ArrayValue::F32(array) => ArrayBinding::F32(array.index_axis(axis, at)),
+        ArrayValue::I64(array) => ArrayBinding::I64(array.index_axis(axis, at)),
+        ArrayValue::I32(array) => ArrayBinding::I32(array.index_axis(axis, at)),
+        ArrayValue::U8(array) => ArrayBinding::U8(array.index_axis(axis, at)),
+    };
+    part.into_typed()
 }
 
-fn finished(typed: TypedNumbers<'_>) -> ArrayValue {
-    typed_numbers::stored(typed.numbers.into_owned(), typed.kind.settled())
+fn typed(value: &ArrayValue) -> TypedNumbers<'_> {
+    ArrayBinding::from(value).into_typed()
 }
 
 /// The sum along an axis, and the length of that axis.
@@ -299,8 +298,8 @@ fn summed(value: &ArrayValue, axis: i64) -> Result<(ArrayD<f64>, usize), Fault> 
 }
 
 fn stacked(rows: &[ArrayD<f64>]) -> Result<ArrayValue, Fault> {
-    let item = |row: &ArrayD<f64>| TypedNumbers { numbers: Numeric::from(row.clone()), kind: ExprType::F64 };
-    Ok(finished(construct::stack(rows.iter().map(item).collect(), 0.0)?))
+    let rows = rows.iter().map(|row| Numeric::from(row.clone())).collect();
+    Ok(ArrayValue::F64(construct::stack(rows, 0.0)?.into_owned()))
 }
 
 fn moments(value: &ArrayValue, axis: Option<i64>) -> Result<ArrayValue, Fault> {

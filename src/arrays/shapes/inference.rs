@@ -12,7 +12,6 @@ use crate::arrays::slab::Slab;
 use crate::arrays::syntax::ast::{BinaryOp, Call, ExprNode, Literal, NodeKind, Subscript, UnaryOp};
 use crate::arrays::syntax::function::{Aggregate, Function};
 use crate::arrays::typed_numbers::TypedNumbers;
-use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, CowArray, IxDyn};
 
 /// The properties of a name or of a subexpression, as far as they are known before the run.
@@ -132,9 +131,7 @@ impl<'n> Sketcher<'n> {
         match sketch {
             Sketch::Unknown | Sketch::Text(_) => None,
             Sketch::Number(x) => Some(Intermediate::number(*x)),
-            Sketch::Shape(shape) => Some(
-                TypedNumbers { numbers: Numeric::from(self.phantom(shape)?), kind: ExprType::F64 }.into(),
-            ),
+            Sketch::Shape(shape) => Some(TypedNumbers::floats(self.phantom(shape)?).into()),
             Sketch::List(items) => {
                 Some(Intermediate::List(items.iter().map(|item| self.item(item)).collect::<Option<_>>()?))
             }
@@ -358,7 +355,7 @@ fn numbers(sketches: &[Sketch]) -> Option<Vec<f64>> {
 
 fn drawn(item: &Intermediate<'_>) -> Sketch {
     match item {
-        Intermediate::Numeric(typed) => Sketch::Shape(typed.numbers.shape().to_vec()),
+        Intermediate::Numeric(typed) => Sketch::Shape(typed.shape().to_vec()),
         Intermediate::List(items) => Sketch::List(items.iter().map(drawn).collect()),
         Intermediate::Text(_) | Intermediate::Bytes(_) => Sketch::Unknown,
     }

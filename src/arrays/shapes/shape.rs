@@ -2,6 +2,7 @@
 
 use crate::arrays::error::Fault;
 use crate::arrays::exact::MAX_EXACT_INTEGER;
+use crate::arrays::numeric::Computed;
 use crate::task::allocation;
 use ndarray::ArrayD;
 
@@ -35,25 +36,30 @@ pub(crate) fn elements(shape: &[usize]) -> Result<usize, Fault> {
 }
 
 /// Makes an array of zeros. Lack of memory is an error of the task, and does not abort the rank (the MPI process).
-pub(crate) fn zeros(shape: &[usize]) -> Result<ArrayD<f64>, Fault> {
-    filled(shape, 0.0)
+pub(crate) fn zeros<T: Computed>(shape: &[usize]) -> Result<ArrayD<T>, Fault> {
+    filled(shape, T::ZERO)
+}
+
+/// Checks that there is memory for `length` elements.
+pub(crate) fn room<T>(length: usize) -> Result<(), Fault> {
+    allocation::check::<T>(length).map_err(|_| {
+        let gib = length as f64 * size_of::<T>() as f64 / f64::from(1 << 30);
+        Fault::new(format!("no memory for an array of {length} elements ({gib:.1} GiB)"))
+            .help("make more and smaller blocks, one per instance of the task")
+    })
 }
 
 /// Makes an array of a shape in which every element is `value`.
-pub(crate) fn filled(shape: &[usize], value: f64) -> Result<ArrayD<f64>, Fault> {
+pub(crate) fn filled<T: Computed>(shape: &[usize], value: T) -> Result<ArrayD<T>, Fault> {
     let length = elements(shape)?;
-    allocation::check::<f64>(length).map_err(|_| {
-        let gib = length as f64 * size_of::<f64>() as f64 / f64::from(1 << 30);
-        Fault::new(format!("no memory for an array of {length} elements ({gib:.1} GiB)"))
-            .help("make more and smaller blocks, one per instance of the task")
-    })?;
+    room::<T>(length)?;
     // `vec![0.0; n]` asks the system for zeroed memory, which costs nothing until a page is first used. So the threads
     // that fill the array share that cost, and a page lies near the core that fills it (NUMA).
     from_vec(shape, vec![value; length])
 }
 
 /// Makes an array of a shape from its elements in C order.
-pub(crate) fn from_vec(shape: &[usize], elements: Vec<f64>) -> Result<ArrayD<f64>, Fault> {
+pub(crate) fn from_vec<T>(shape: &[usize], elements: Vec<T>) -> Result<ArrayD<T>, Fault> {
     let length = elements.len();
     ArrayD::from_shape_vec(shape, elements)
         .map_err(|_| Fault::new(format!("{length} elements do not fill the shape {}", display(shape))))

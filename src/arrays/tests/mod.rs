@@ -1,6 +1,7 @@
 //! The language against numpy, its errors, and what must hold for any text.
 
 pub(crate) mod errors;
+pub(crate) mod integers;
 pub(crate) mod numpy;
 pub(crate) mod random;
 pub(crate) mod robust;

@@ -67,14 +67,20 @@ impl RunRecord {
         toml::to_string(self).unwrap_or_default()
     }
 
-    /// Describes the run in a line: `ended 5 min ago with exit code 1: 10 tasks done, 2 failed`.
-    pub(crate) fn told(&self) -> String {
+    /// Describes the run in a line: `ended 5 min ago with exit code 1: 10 tasks done, 2 failed`. `goes_on` says whether it
+    /// goes on, if that is known.
+    pub(crate) fn told(&self, goes_on: Option<bool>) -> String {
         let ago = |at: u64| match now().saturating_sub(at) {
             0 => "just now".to_owned(),
             seconds => format!("{} ago", roughly(Duration::from_secs(seconds))),
         };
         let Some(RunEnd { at, code, done, failed, not_run, left }) = self.end else {
-            return format!("began {}; it goes on, or was stopped by a signal or killed", ago(self.began));
+            let how = match goes_on {
+                Some(true) => "goes on",
+                Some(false) => "has no end: it was stopped by a signal, or killed",
+                None => "goes on, or was stopped by a signal or killed",
+            };
+            return format!("began {}; it {how}", ago(self.began));
         };
         let mut text = format!("ended {} with exit code {code}: {} done", ago(at), counted(done, "task"));
         for (count, what) in [(failed, "failed"), (not_run, "not run"), (left, "left for the next run")] {
@@ -99,8 +105,10 @@ mod tests {
             std::fs::write(dir.path().join(RECORD), record.text()).expect("written");
             assert_eq!(RunRecord::read(dir.path()), Some(record));
         }
-        assert!(begun.told().starts_with("began 1 min 40 s ago; it goes on"), "{}", begun.told());
-        let told = begun.ended(tally, 1).told();
+        let told = begun.told(Some(true));
+        assert!(told.starts_with("began 1 min 40 s ago; it goes on"), "{told}");
+        assert!(begun.told(Some(false)).ends_with("it has no end: it was stopped by a signal, or killed"));
+        let told = begun.ended(tally, 1).told(None);
         assert!(told.ends_with(" with exit code 1: 1 task done, 2 failed"), "{told}");
     }
 }

@@ -52,6 +52,11 @@ mod tests {
         assert!(text.ends_with(" \n") && bytes.len() == 128 + 12);
         assert_eq!(bytes[128..132], [1, 0, 0, 0]);
         let mut bytes = Vec::new();
+        let wide = [i64::MIN, (1 << 53) + 1, i64::MAX];
+        write(&ArrayValue::I64(ndarray::Array1::from(wide.to_vec()).into_dyn()), &mut bytes).unwrap();
+        let read = bytes[128..].as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
+        assert!(read.eq(wide));
+        let mut bytes = Vec::new();
         write(&ArrayValue::F64(ndarray::arr0(0.5).into_dyn()), &mut bytes).unwrap();
         assert!(String::from_utf8_lossy(&bytes[10..]).contains("'shape': (), }"));
     }

@@ -1,4 +1,4 @@
-//! The codes of all errors and warnings about a script, `E01` to `W12`.
+//! The codes of all errors and warnings about a script, `E01` to `W25`.
 //!
 //! A code keeps its meaning for ever, so that a search for it finds the right page; a code that falls out of use is not
 //! given again.
@@ -89,7 +89,7 @@ codes! {
     /// Two instances that would write one file, so that one result would be lost; or a path to be written that is the
     /// script, an input, or in the run folder (dtask's own files of a run).
     SamePath = "E28",
-    /// A saved file would lie outside the folder that the script is in.
+    /// A value of a parameter leads a path that is written out of the folder that the script names.
     OutsideTree = "E29",
     /// A reduction of a task that has only one instance, so that there is nothing to merge.
     NotFamily = "E30",
@@ -185,9 +185,8 @@ codes! {
     WideFanIn = "W03",
     /// A script file that every user may change: its commands run with the rights of the user who calls dtask.
     OthersWrite = "W04",
-    /// Something that is written and does nothing: braces that look like a reference, such as `{a b}`, a row of
-    /// `exclude` that leaves out no instance, or a parameter that is not used.
-    NoEffect = "W08",
+    /// Braces that look like a reference and are none, such as `{a b}`: they reach the command as they are written.
+    NoReference = "W08",
     /// A value in the text of a program in another language, such as `awk '..'`, that is more than a plain word.
     ValueInLanguage = "W09",
     /// An environment variable that a script names and that is not set where it is checked.
@@ -199,6 +198,12 @@ codes! {
     /// A csv file whose first line does not look like a header: a name in it is a number, or there is one column only,
     /// with another separator (`;` or a tab) in its name.
     HeaderOfNumbers = "W19",
+    /// A row of `exclude` that leaves out no instance.
+    IdleRow = "W23",
+    /// A parameter that nothing uses: its instances all do the same.
+    UnusedParameter = "W24",
+    /// A value whose words a shell takes for a command and its arguments, as in `x={v}; $x`.
+    ValueAsCommand = "W25",
 }
 
 impl Code {

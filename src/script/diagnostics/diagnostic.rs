@@ -12,6 +12,8 @@ use crate::console::visible;
 
 /// The number of errors and warnings that are printed. The rest is only counted.
 pub(crate) const MAX_SHOWN: usize = 20;
+/// The most bytes that values of variables may add to the texts of a script.
+const GROWN_MAX: usize = 64 << 20;
 /// The number of errors, and of warnings, that are kept, from which the first in the script are printed. The rest is
 /// only counted: to find what was meant by ten thousand unknown names would take a minute.
 const MAX_KEPT: usize = 100;
@@ -170,11 +172,30 @@ pub(crate) struct DiagnosticCollector {
     seen: HashSet<(Code, usize, String)>,
     errors: usize,
     warnings: usize,
+    /// The bytes by which values of variables have made texts longer.
+    grown: usize,
 }
 
 impl DiagnosticCollector {
     pub(crate) fn new(source: ScriptSource) -> Self {
-        Self { source, found: Vec::new(), seen: HashSet::new(), errors: 0, warnings: 0 }
+        Self { source, found: Vec::new(), seen: HashSet::new(), errors: 0, warnings: 0, grown: 0 }
+    }
+
+    /// Whether a variable's value of so many bytes may still be written into a text at that place. Once all texts
+    /// together have become too long, that is an error: variables that contain each other twice double with each.
+    pub(crate) fn may_grow(&mut self, bytes: usize, place: impl FnOnce() -> Span) -> bool {
+        let before = self.grown;
+        self.grown = self.grown.saturating_add(bytes);
+        if before <= GROWN_MAX && self.grown > GROWN_MAX {
+            let message =
+                format!("the values of variables make the script longer than {} MiB", GROWN_MAX >> 20);
+            self.push(
+                Diagnostic::new(Code::TooMuch, place(), message)
+                    .label("too long with its variables")
+                    .help("a long text belongs into a file, whose path is the variable"),
+            );
+        }
+        self.grown <= GROWN_MAX
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {

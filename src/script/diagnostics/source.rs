@@ -128,6 +128,13 @@ fn walk(raw: &str, value: &str, wanted: &[usize]) -> Option<Vec<usize>> {
         // A newline right after the opening quotes is not part of the content.
         at += usize::from(raw[at..].starts_with('\n'));
     }
+    if raw.len() == at + value.len() + open && raw.get(at..at + value.len()) == Some(value) {
+        // without escapes: the usual case, which costs no search through a long text for each place
+        return wanted
+            .last()
+            .is_none_or(|last| *last <= value.len())
+            .then(|| wanted.iter().map(|w| at + w).collect());
+    }
     let (mut done, mut found) = (0, Vec::with_capacity(wanted.len()));
     loop {
         let rest = raw.get(at..)?;

@@ -1,5 +1,5 @@
-//! Checks the paths of files that are written: no two writers have one path, and saved files lie in the script's
-//! folder.
+//! Checks the paths of files that are written: no two writers have one path, and no value of a parameter leads a path out
+//! of the folder that the script names.
 //!
 //! For up to 100 000 instances every path is written out and compared. More would take too long. Of a larger plain
 //! product (without `where`, `exclude`, `include` and `let`) the check is by parameter: different values must be
@@ -50,7 +50,6 @@ pub(crate) fn check(
             span: path.span.clone(),
             kind,
             makes_array: !task.action.is_command(),
-            leads: path.value.starts_with("{env:"),
             together: together(task, template),
         };
         for (raw, save) in raw.saves.iter().zip(&task.saves) {
@@ -96,8 +95,6 @@ struct Check<'a> {
     span: Span,
     kind: WriteKind,
     makes_array: bool,
-    /// Whether the path begins with the value of an environment variable, which may be a folder anywhere.
-    leads: bool,
     /// The index of a parameter whose values are parts of one dataset: instances may then save to one path. `None` if
     /// the task has none.
     together: Option<usize>,
@@ -119,7 +116,7 @@ impl Check<'_> {
             return;
         }
         let whole = self.family.len() <= COMPARED && seen.len() as u64 + self.family.len() <= COMPARED;
-        if self.leaves_tree(whole, cx) || (self.family.is_plain() && self.forgets_parameter(cx)) {
+        if self.names_no_file(whole, cx) || (self.family.is_plain() && self.forgets_parameter(cx)) {
             return;
         }
         if !whole && self.family.is_plain() {
@@ -273,24 +270,18 @@ impl Check<'_> {
         })
     }
 
-    fn leaves_tree(&self, whole: bool, cx: &mut DiagnosticCollector) -> bool {
+    /// Whether a path is that of a folder, which is reported. It may lead anywhere: the script's author has written it.
+    fn names_no_file(&self, whole: bool, cx: &mut DiagnosticCollector) -> bool {
         for (number, values) in self.samples(whole).enumerate() {
             let Some(path) = self.path(&values, number as u64) else { return true };
-            let (code, label) = match normal(&path, &cx.source) {
-                Some(normal) if normal.is_empty() || path.ends_with('/') => (Code::BadValue, "names no file"),
-                Some(_) => continue,
-                None if self.leads && path.starts_with('/') && !path.ends_with('/') => continue,
-                None => (Code::OutsideTree, "leads out of the folder"),
-            };
-            let message = match code {
-                Code::BadValue => format!("`{path}` is no path of a file"),
-                _ => format!("`{path}` is outside of the script's folder"),
-            };
-            cx.push(
-                Diagnostic::new(code, self.span.clone(), message)
-                    .label(label)
-                    .help("save below the script's folder; a link in it may lead elsewhere"),
-            );
+            let is_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("..");
+            if !is_folder && normal(&path, &cx.source).is_none_or(|normal| !normal.is_empty()) {
+                continue;
+            }
+            let message = format!("`{path}` is no path of a file");
+            let diagnostic =
+                Diagnostic::new(Code::BadValue, self.span.clone(), message).label("names no file");
+            cx.push(diagnostic.help("the path is that of a file, below the script's folder or elsewhere"));
             return true;
         }
         false

@@ -51,7 +51,7 @@ pub(crate) fn check(
                 continue;
             }
             let message = format!("nothing uses the parameter `{name}` of `{}`", task.name);
-            let diagnostic = Diagnostic::new(Code::NoEffect, param.name.span.clone(), message)
+            let diagnostic = Diagnostic::new(Code::UnusedParameter, param.name.span.clone(), message)
                 .label("its instances all do the same");
             cx.push(
                 diagnostic

@@ -39,10 +39,15 @@ enum Obstacle {
 }
 
 /// Checks that the paths which the script writes can be written on this machine, as far as they are known before the
-/// run.
-pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
+/// run. Of tasks that are not `needed` none is looked at.
+pub(crate) fn check(
+    script: &RawScript,
+    tasks: &[Option<PlanTask>],
+    needed: &[bool],
+    cx: &mut DiagnosticCollector,
+) {
     let mut search = ObstacleSearch { folders: HashMap::new(), left: LOOKED_AT };
-    for (raw, task) in script.tasks.iter().zip(tasks) {
+    for ((raw, task), _) in script.tasks.iter().zip(tasks).zip(needed).filter(|(_, needed)| **needed) {
         let Some(task) = task else { continue };
         let mut paths: Vec<(&Span, &Template, WriteKind)> = Vec::new();
         for (raw, save) in raw.saves.iter().zip(&task.saves) {

@@ -45,7 +45,7 @@ impl Compiler<'_> {
             sweeps: self.sweeps,
             task: at,
             found: Vec::new(),
-            options: self.options,
+            options: self.options.clone(),
             known: HashMap::new(),
             beside: ElsePlace::default(),
             joins: HashMap::new(),

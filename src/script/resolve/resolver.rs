@@ -92,7 +92,7 @@ impl Resolver<'_> {
         for near in near_reference::find(&text.value, pieces, &is_known) {
             let whole = text.value.get(near.range.clone()).unwrap_or_default();
             let message = format!("`{whole}` looks like a reference and is none: {}", near.why);
-            let diagnostic = Diagnostic::new(Code::NoEffect, cx.source.inside(text, near.range), message)
+            let diagnostic = Diagnostic::new(Code::NoReference, cx.source.inside(text, near.range), message)
                 .label("left as it is");
             cx.push(diagnostic.help(near.help));
         }
@@ -121,7 +121,18 @@ impl Resolver<'_> {
         let reference = Written { raw, span: self.place(text, piece, cx) };
         self.check_environment(&reference, cx);
         match self.fill(&reference, quote, place) {
-            Ok(part) => part,
+            Ok(part) => {
+                let length = match &part {
+                    TemplatePart::Text(text) | TemplatePart::Fill { what: Fill::Constant(text), .. } => {
+                        text.len()
+                    }
+                    _ => 0,
+                };
+                if length > 0 && !cx.may_grow(length, || reference.span.clone()) {
+                    return TemplatePart::Text(String::new());
+                }
+                part
+            }
             Err(diagnostic) => {
                 cx.push(*diagnostic);
                 TemplatePart::Fill { what: Fill::Input(usize::MAX), format: None, quote }
@@ -131,7 +142,7 @@ impl Resolver<'_> {
 
     /// Finds the place of a reference in the script. The places of all references of a text are found at once, since a
     /// search from the text's beginning for each would take long for a text of many.
-    fn place(&mut self, text: &Text, piece: &TextPiece, cx: &DiagnosticCollector) -> Span {
+    pub(super) fn place(&mut self, text: &Text, piece: &TextPiece, cx: &DiagnosticCollector) -> Span {
         if self.places.0 != text.span {
             let pieces = placeholder::parse(&text.value);
             let ranges: Vec<_> = pieces.into_iter().map(|piece| piece.range).collect();
@@ -250,7 +261,7 @@ impl Resolver<'_> {
             Err(std::env::VarError::NotPresent) => "is not set",
             Err(std::env::VarError::NotUnicode(_)) => "is no UTF-8 text",
         };
-        let diagnostic = match self.options {
+        let diagnostic = match &self.options {
             LoadOptions { starts: true, .. } => Diagnostic::new(
                 Code::NoVariable,
                 reference.span.clone(),

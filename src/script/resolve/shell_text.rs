@@ -52,7 +52,7 @@ impl Resolver<'_> {
         for refusal in &found.refused {
             let Some(piece) = pieces.get(refusal.piece) else { continue };
             let message = format!("a value cannot be given to the shell here: {}", refusal.why);
-            let span = cx.source.inside(text, piece.range.clone());
+            let span = self.place(text, piece, cx);
             let diagnostic = Diagnostic::new(Code::ValueInShell, span, message).label("at this place");
             cx.push(diagnostic.help(refusal.instead));
         }
@@ -90,7 +90,7 @@ impl Resolver<'_> {
         let mut parts = Vec::with_capacity(pieces.len());
         for piece in pieces {
             if let PieceKind::Reference(raw) = &piece.kind {
-                let span = cx.source.inside(text, piece.range.clone());
+                let span = self.place(text, piece, cx);
                 let whole = text.value.get(piece.range.clone()).unwrap_or_default();
                 let diagnostic = match joiner {
                     Some(joiner) => Diagnostic::new(
@@ -185,7 +185,7 @@ impl Resolver<'_> {
         cx: &mut DiagnosticCollector,
     ) {
         let PieceKind::Reference(raw) = &piece.kind else { return };
-        let reference = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
+        let reference = Written { raw, span: self.place(text, piece, cx) };
         let Ok(meanings) = self.each_alternative(&reference, place) else { return };
         let mut texts = Vec::new();
         for (meaning, raw) in meanings {
@@ -195,7 +195,7 @@ impl Resolver<'_> {
         let is_right = |text: &String| match found.evaluation {
             Evaluation::Key => true,
             Evaluation::Number => is_number(text),
-            Evaluation::Language | Evaluation::Shell => is_harmless(text),
+            Evaluation::Language | Evaluation::Command | Evaluation::Shell => is_harmless(text),
         };
         if let Some(wrong) = texts.into_iter().find(|text| !is_right(text)) {
             let whole = text.value.get(piece.range.clone()).unwrap_or_default();
@@ -231,6 +231,14 @@ fn read_again(
                     .to_owned()
             };
             Diagnostic::new(Code::ValueInShell, span, message).label("would be read as shell text").help(help)
+        }
+        Evaluation::Command => {
+            let message = format!("the words of `{value}` become a command and its arguments");
+            Diagnostic::new(Code::ValueAsCommand, span, message)
+                .label("the shell splits it, and runs it")
+                .help(format!(
+                    "`{whole}` itself is one word; a list of words goes into `run` as an array, or into `env`"
+                ))
         }
         Evaluation::Language | Evaluation::Key => {
             let message = format!("the value `{value}` becomes a part of the program that {reader} reads");

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::arrays::exact::{float_of, integer_of, no_float};
+use crate::arrays::exact::{compare, float_of, integer_of, no_float, sign, whole_result};
 use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, Subscript, UnaryOp};
 use crate::arrays::{Function, Map};
 use crate::script::sweep::expression::FormulaError;
@@ -221,7 +221,8 @@ fn arithmetic<'a>(op: BinaryOp, x: Values<'a>, y: Values<'a>, node: &ExprNode) -
     let (x, y) = match (x, y) {
         (Values::Ints(x), Values::Ints(y)) if op != BinaryOp::Div => {
             if op != BinaryOp::Pow || !y.any(|y| *y < 0) {
-                let told = match (x.one(), y.one()) {
+                let (one, other) = (x.one().copied(), y.one().copied());
+                let told = || match (one, other) {
                     (Some(x), Some(0)) if op == BinaryOp::Rem => format!("the rest of {x} by 0 is no number"),
                     (Some(x), Some(y)) => format!("{x} {} {y} does not fit into 64 bits", sign(op)),
                     _ => "a result does not fit into 64 bits".to_owned(),
@@ -229,7 +230,7 @@ fn arithmetic<'a>(op: BinaryOp, x: Values<'a>, y: Values<'a>, node: &ExprNode) -
                 let found = x.try_zip(y, |x, y| whole_result(op, x, y));
                 return found
                     .map(Values::Ints)
-                    .ok_or_else(|| FormulaError::of_value(node.span.clone(), told));
+                    .ok_or_else(|| FormulaError::of_value(node.span.clone(), told()));
             }
             if y.one().is_none() {
                 // some powers are integers and some are not: cell by cell
@@ -277,37 +278,6 @@ fn ints<'a>(lane: Option<Lane<i64>>, node: &ExprNode) -> Evaluated<'a> {
     lane.map(Values::Ints).ok_or_else(|| FormulaError::of_value(node.span.clone(), told()))
 }
 
-fn sign(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Rem => "%",
-        _ => "**",
-    }
-}
-
-/// Computes with integers as Python does; `None` where the result does not fit into 64 bits.
-fn whole_result(op: BinaryOp, x: i64, y: i64) -> Option<i64> {
-    match op {
-        BinaryOp::Add => x.checked_add(y),
-        BinaryOp::Sub => x.checked_sub(y),
-        BinaryOp::Mul => x.checked_mul(y),
-        // the sign of the rest is that of the divisor
-        BinaryOp::Rem if y != 0 => {
-            let rest = x.wrapping_rem(y);
-            Some(if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })
-        }
-        BinaryOp::Rem => None,
-        _ => match (x, u32::try_from(y)) {
-            (_, Ok(power)) => x.checked_pow(power),
-            (0 | 1, Err(_)) => Some(x),
-            (-1, Err(_)) => Some(if y % 2 == 0 { 1 } else { -1 }),
-            _ => None,
-        },
-    }
-}
-
 fn float_result(op: BinaryOp, x: f64, y: f64) -> f64 {
     match op {
         BinaryOp::Add => x + y,
@@ -316,17 +286,6 @@ fn float_result(op: BinaryOp, x: f64, y: f64) -> f64 {
         BinaryOp::Div => x / y,
         BinaryOp::Rem => crate::arrays::kernels::elementwise::modulo(x, y),
         _ => x.powf(y),
-    }
-}
-
-/// Compares an integer with a float, without rounding either. `None` for a float that is no number.
-fn compare(x: i64, y: f64) -> Option<Ordering> {
-    if y.is_nan() {
-        return None;
-    }
-    match integer_of(y.trunc()) {
-        Some(whole) => Some(x.cmp(&whole).then(0.0.partial_cmp(&y.fract())?)),
-        None => Some(if y > 0.0 { Ordering::Less } else { Ordering::Greater }),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn check(spec: &FamilyBuilder, family: &Sweep, task: &RawTask, cx: &m
         if without.build().is_ok_and(|other| other.len() == family.len()) {
             let message = format!("a row of `exclude` leaves out no instance of `{}`", task.name.value);
             let diagnostic =
-                Diagnostic::new(Code::NoEffect, row.span.clone(), message).label("no such instance");
+                Diagnostic::new(Code::IdleRow, row.span.clone(), message).label("no such instance");
             cx.push(diagnostic.help("its values must be those of one instance, and not left out already"));
         }
     }

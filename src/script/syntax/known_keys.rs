@@ -25,6 +25,12 @@ impl KnownKeys {
         if self.row(key).is_some() {
             return true;
         }
+        if cx.is_full() {
+            // it will not be shown: what may be meant need not be searched
+            let message = format!("unknown key `{key}` {}", self.place);
+            cx.push(Diagnostic::new(Code::UnknownKey, entry.key.span.clone(), message));
+            return false;
+        }
         let names: Vec<&str> = self.rows().map(|row| row.name).collect();
         let elsewhere: Vec<&str> =
             TABLES.iter().filter(|table| table.row(key).is_some()).map(|table| table.place).collect();

@@ -86,7 +86,8 @@ pub(crate) fn fill_value(
             &piece.kind
         && let Some(value) = lookup(&path.join("."), cx)
     {
-        return Some(value);
+        let length = if let ScriptValue::Text(text) = &value { text.len() } else { 0 };
+        return cx.may_grow(length, || text.span.clone()).then_some(value);
     }
     fill(&text, place, lookup, cx).map(ScriptValue::Text)
 }
@@ -100,6 +101,7 @@ pub(crate) fn fill(
 ) -> Option<String> {
     let mut filled = String::new();
     let mut failed = false;
+    let text_span = &text.span;
     for piece in placeholder::parse(&text.value) {
         let whole = text.value.get(piece.range.clone()).unwrap_or_default();
         let reference = match &piece.kind {
@@ -122,6 +124,10 @@ pub(crate) fn fill(
             (Some(_), Some(None)) => format!("`{whole}` has no format that is understood"),
             (Some(value), format) => match written(&value, format.flatten().as_ref()) {
                 Ok(text) => {
+                    let span = || text_span.clone();
+                    if !cx.may_grow(text.len(), span) {
+                        return None;
+                    }
                     filled.push_str(&text);
                     continue;
                 }

@@ -110,7 +110,7 @@ fn instances_that_need_themselves_are_refused() {
     assert_eq!(chain("{a[i = i-1, k = k]}"), [Code::IndexRange]);
     assert_eq!(chain("{a}"), [Code::Cycle]);
     assert_eq!(chain("{i?}"), [Code::AlwaysThere]);
-    assert!(chain("{i else 3}").contains(&Code::NoEffect));
+    assert!(chain("{i else 3}").contains(&Code::NoReference));
     // a family of a thousand million instances, which must not be gone through one by one
     let large = "[task.a]\nfor = { i = '0..1_000_000_000' }\narray = '(a[i = i-1] else 0) + 1'\n\
                  [task.b]\narray = 'a[i = 999_999_999]'\nsave = 'x.npy'\n";

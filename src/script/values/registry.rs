@@ -118,7 +118,7 @@ impl CallArgs<'_> {
             Argument::Array(array) => Ok(Cow::Borrowed(array)),
             Argument::Arrays(all) if all.len() == 1 => Ok(Cow::Borrowed(&all[0])),
             Argument::Bytes(bytes) => match arrays::read_table(bytes) {
-                Ok(table) => Ok(Cow::Owned(table.into())),
+                Ok(table) => Ok(Cow::Owned(table)),
                 Err(error) => Err(Failure::new(format!("the argument `{name}`: {error}"))),
             },
             Argument::Value(_) => {

@@ -31,6 +31,26 @@ fn a_task_that_fails_for_one_input_waits_for_the_others() {
 }
 
 #[test]
+fn memory_is_freed_where_a_task_computes_or_is_to() {
+    let mut env = slots(1);
+    let will_free = |env: &Env| env.worker.will_free();
+    assert!(!will_free(&env));
+    env.run(1, &[at(8, 2)]).fetches(8, 2);
+    assert!(!will_free(&env), "the task waits for an input");
+    env.run(2, &[]);
+    assert!(will_free(&env), "a task is to start");
+    env.start().executes(&[2]);
+    assert!(will_free(&env), "a task computes");
+    env.handle(WorkerEvent::Paused(Some(TaskId(2))));
+    assert!(!will_free(&env), "it waits for another, perhaps for the first");
+    env.handle(WorkerEvent::Resumed(Some(TaskId(2))));
+    assert!(will_free(&env));
+    env.computed(2, small());
+    assert!(!will_free(&env));
+    env.refused(8).reports_failed(1);
+}
+
+#[test]
 fn a_client_that_waits_for_what_cannot_be_taken_in_is_told() {
     let mut env = slots(1);
     env.bring(8, 2).fetches(8, 2).refused(8);

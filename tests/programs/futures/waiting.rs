@@ -35,7 +35,7 @@ pub(crate) fn as_completed(client: &Client) -> Result<()> {
     let mut done = client.as_completed([&late, &failing, &client.submit(slow, (0,)), &failing]);
     check(done.len() == 4, "four futures")?;
     let mut ended = Vec::new();
-    while let Some(future) = done.next() {
+    for future in done.by_ref() {
         ended.push(future.result().ok());
     }
     check(ended.last() == Some(&Some(300)) && ended[..3].contains(&Some(0)), "the order of the ends")?;

@@ -69,6 +69,7 @@ impl ShellLexer {
             self.lose("a parenthesis that is never closed before it", "close it");
         }
         (self.reading, self.function) = (outer, function);
+        self.reading.printed.extend(&state.printed.pieces);
         self.reading.pieces.extend(state.printed.pieces);
         self.reading.variables.extend(state.printed.variables);
         self.depth -= 1;
@@ -89,6 +90,7 @@ impl ShellLexer {
             '$' | '`' => {
                 self.expansion(Quote::Bare);
                 state.grow(&VALUE.to_string(), false);
+                state.split_word();
             }
             '#' if state.word.is_none() => self.comment(),
             '[' if self.begins_subscript(state) => {

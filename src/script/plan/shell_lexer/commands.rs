@@ -15,6 +15,10 @@ pub(super) struct ShellWord {
     pub(super) pieces: Vec<usize>,
     pub(super) variables: Vec<String>,
     pub(super) files: Vec<usize>,
+    /// The references that a command substitution in it prints.
+    printed: Vec<usize>,
+    /// Whether a part of it is an expansion without quotes, whose value the shell splits into words.
+    is_split: bool,
 }
 
 /// A construct of the shell that is open at some point of a script, and decides how the next words are read.
@@ -121,6 +125,13 @@ impl CommandState {
         word.is_plain &= is_plain;
     }
 
+    /// Notes that the shell splits a part of the word.
+    pub(super) fn split_word(&mut self) {
+        if let Some(word) = &mut self.word {
+            word.is_split = true;
+        }
+    }
+
     pub(super) fn text(&self) -> &str {
         self.word.as_ref().map_or("", |word| &word.text)
     }
@@ -168,8 +179,8 @@ impl ShellLexer {
     /// Ends the word that is being read, and acts on it if it is a keyword.
     pub(super) fn end_word(&mut self, state: &mut CommandState) {
         let Some(mut word) = state.word.take() else { return };
-        let Reading { pieces, variables, files } = std::mem::take(&mut self.reading);
-        (word.pieces, word.variables, word.files) = (pieces, variables, files);
+        let Reading { pieces, variables, files, printed } = std::mem::take(&mut self.reading);
+        (word.pieces, word.variables, word.files, word.printed) = (pieces, variables, files, printed);
         match std::mem::replace(&mut state.next, NextWord::Command) {
             NextWord::Command => {}
             NextWord::Redirection => return state.stdin.pieces.extend(&word.files),
@@ -310,6 +321,9 @@ impl ShellLexer {
             self.stdin_is_program(reader, &stdin, &words, state);
         }
         let first = inner_programs::start(&texts);
+        if let Some(word) = words.get(first).filter(|word| word.is_split) {
+            self.evaluations.add(&word.printed, &word.variables, Evaluation::Command, "the shell");
+        }
         let name = texts.get(first).map_or("", |word| inner_programs::program_name(word));
         if matches!(name, "read" | "mapfile" | "readarray") {
             let names: Vec<String> = texts.get(first + 1..).unwrap_or_default().to_vec();

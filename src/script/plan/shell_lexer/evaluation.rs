@@ -12,6 +12,8 @@ use crate::script::plan::shell_quote::Quote;
 pub(crate) enum Evaluation {
     /// As the key of an associative array. Any text is data there.
     Key,
+    /// As the words of a command: the shell splits what a variable or a command gives, and runs it.
+    Command,
     /// As a part of a program in a language other than a shell's.
     Language,
     /// As a part of a shell script, or of a variable's name (in which shells expand subscripts).
@@ -34,7 +36,7 @@ impl Evaluated {
     /// The quoting context of the reference, given `context`, the context by the quotes around it alone.
     pub(super) fn context(&self, context: Quote) -> Quote {
         match (self.evaluation, context) {
-            (_, Quote::Comment) | (Evaluation::Language, _) => context,
+            (_, Quote::Comment) | (Evaluation::Command | Evaluation::Language, _) => context,
             (Evaluation::Key, Quote::Arithmetic) => Quote::Word,
             (Evaluation::Key, _) => context,
             (Evaluation::Number, _) => Quote::Arithmetic,

@@ -153,6 +153,8 @@ struct Reading {
     variables: Vec<String>,
     /// The references whose values are in a file that the word names by `<(…)`.
     files: Vec<usize>,
+    /// The references that a command substitution in it prints.
+    printed: Vec<usize>,
 }
 
 struct ShellLexer {
