@@ -68,7 +68,8 @@ impl Scheduler {
         let listed = |record: &ScheduledTask| {
             usize::from(record.inputs.is_listed()) + usize::from(record.waiting.is_listed())
         };
-        let (is, should) = (self.tasks.lists(), self.tasks.iter().map(|(_, record)| listed(record)).sum());
+        let (is, should) =
+            (self.tasks.lists(), self.tasks.iter().map(|(_, record)| listed(record)).sum::<usize>());
         if is != should {
             return Err(format!("{is} lists of tasks are in use, should be {should}"));
         }

@@ -22,6 +22,7 @@ mod mapreduce;
 mod messages;
 mod outline;
 mod policy;
+mod programs;
 mod reductions;
 mod references;
 mod resources;

@@ -8,11 +8,11 @@ use crate::arrays::eval::operand::Intermediate;
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::kernels::histogram::histogram;
 use crate::arrays::kernels::random::{Distribution, RandomStream};
-use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, linalg};
+use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, lanes, linalg};
 use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::{Call, ExprNode, Span};
-use crate::arrays::syntax::function::Function;
+use crate::arrays::syntax::function::{Aggregate, Function};
 use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::{ElementType, ExprType};
 use std::borrow::Cow;
@@ -98,6 +98,41 @@ impl<'s> Evaluator<'s> {
                 let product = if call.function == Function::Dot { linalg::dot } else { linalg::matmul };
                 TypedNumbers::fitted(product(a.numbers, b.numbers).at(span)?, kind).at(span)
             }
+            Function::Percentile | Function::Quantile => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let node = self.required(call, 1, span)?;
+                let most = if call.function == Function::Percentile { 100.0 } else { 1.0 };
+                let q = self.number(node, "`q`")?;
+                if !(0.0..=most).contains(&q) {
+                    let name = call.signature().name;
+                    return Err(Fault::new(format!("a {name} is from 0 to {most}, not {q}")).at(&node.span));
+                }
+                let axis = self.axis(call)?;
+                let found = lanes::quantile(x.numbers, q / most, axis).at(self.place_of_axis(call, span))?;
+                TypedNumbers::fitted(found, x.kind.fractional()).at(span)
+            }
+            Function::Cumsum => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let sums = lanes::cumsum(x.numbers, self.axis(call)?).at(self.place_of_axis(call, span))?;
+                TypedNumbers::fitted(sums, x.kind.of_aggregate(Aggregate::Sum)).at(span)
+            }
+            Function::Diff => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let times = shape::length(self.optional(call, "n", 1.0)?).at(span)?;
+                let axis = self.axis(call)?.unwrap_or(-1.0);
+                let found = lanes::diff(x.numbers, times, axis).at(self.place_of_axis(call, span))?;
+                TypedNumbers::fitted(found, x.kind).at(span)
+            }
+            Function::Sort => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let axis = self.axis(call)?.unwrap_or(-1.0);
+                let numbers = lanes::sort(x.numbers, axis).at(self.place_of_axis(call, span))?;
+                Ok(TypedNumbers { numbers, kind: x.kind })
+            }
+            Function::Unique => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                Ok(TypedNumbers { numbers: lanes::unique(x.numbers), kind: x.kind })
+            }
             Function::Histogram => {
                 let x = self.typed(self.required(call, 0, span)?)?;
                 let bins = self.optional(call, "bins", 10.0)?;
@@ -138,6 +173,15 @@ impl<'s> Evaluator<'s> {
 
     fn optional(&self, call: &Call, name: &str, default: f64) -> Result<f64, ExprError> {
         call.arg(name).map_or(Ok(default), |node| self.number(node, &format!("`{name}`")))
+    }
+
+    fn axis(&self, call: &Call) -> Result<Option<f64>, ExprError> {
+        call.arg("axis").map(|axis| self.number(axis, "`axis`")).transpose()
+    }
+
+    /// The place of a wrong axis: that of the argument, if it is given.
+    fn place_of_axis<'c>(&self, call: &'c Call, span: &'c Span) -> &'c Span {
+        call.arg("axis").map_or(span, |axis| &axis.span)
     }
 
     fn three(&self, call: &Call, span: &Span) -> Result<[TypedNumbers<'s>; 3], ExprError> {

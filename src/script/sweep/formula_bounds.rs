@@ -265,10 +265,11 @@ fn text(function: TextFunction, call: &Call, all: &[Found], named: &dyn Fn(&str)
 
 fn map(function: Map, x: Bounds) -> Found {
     match (function, x) {
-        (Map::Floor, Bounds::Ints(..)) => (x, false),
-        (Map::Floor, _) => {
+        (Map::Isnan, _) => (Bounds::Ints(0, 1), false),
+        (Map::Floor | Map::Ceil | Map::Round, Bounds::Ints(..)) => (x, false),
+        (Map::Floor | Map::Ceil | Map::Round, _) => {
             let (low, high) = x.ends();
-            match (integer_of(low.floor()), integer_of(high.floor())) {
+            match (integer_of(low.floor()), integer_of(high.ceil())) {
                 (Some(low), Some(high)) => (Bounds::Ints(low, high), false),
                 _ => (ANY_INT, false),
             }

@@ -248,11 +248,12 @@ impl PartHash<'_> {
                 // a program with a path of its own is an input as well
                 let program = argv.first().and_then(Template::as_literal).filter(|word| word.contains('/'));
                 files.extend(program.filter(|path| is_own(path)));
+                files.extend(argv.iter().filter_map(beside_the_script));
                 "run"
             }
             TaskAction::Shell { interpreter, script } => {
                 self.text("shell");
-                interpreter.iter().for_each(|word| self.text(word));
+                interpreter.iter().for_each(|word| self.template(word));
                 self.template(script);
                 "shell"
             }
@@ -308,6 +309,16 @@ impl PartHash<'_> {
                 "reduce"
             }
         }
+    }
+}
+
+/// The file that a word `{dtask.here}/name` names, of the script's folder.
+fn beside_the_script(word: &Template) -> Option<String> {
+    match &word.parts[..] {
+        [TemplatePart::Fill { what: Fill::Fact(RuntimeVar::Here), .. }, TemplatePart::Text(name)] => {
+            name.strip_prefix('/').map(str::to_owned)
+        }
+        _ => None,
     }
 }
 
