@@ -160,6 +160,7 @@ fn hello() -> Hello {
         code_hash: 0x0123_4567_89AB_CDEF,
         host: "node017".into(),
         cores: (0..64).collect(),
+        granted: 64,
         memory: 256 << 30,
         gpus: vec!["0".into(), "1".into()],
         files: 0x0123_4567_89AB_CDEF,
@@ -219,6 +220,7 @@ fn cases() -> Vec<Case> {
             gpus: Vec::new(),
             same_files: (0..64).map(Rank).collect(),
             silence: 60_000,
+            memory_limit: 1 << 30,
             awaits: true,
         }),
     ]

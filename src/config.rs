@@ -1,5 +1,6 @@
 //! The settings of a run.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The highest number of slots of a rank (tasks that it computes at a time). Each slot is a thread, and no host has
@@ -23,6 +24,15 @@ pub struct Config {
     /// Size of the stack of each compute thread, in bytes. `None` means that of the main thread (`ulimit -s`), at least
     /// 8 and at most 64 MiB.
     pub stack: Option<usize>,
+    /// Memory that the results of each rank may take, in bytes. Beyond it, results that were not used for long are moved
+    /// to a disk of the host, and tasks that only add results are held back. `None` means 60 % of the rank's share of
+    /// its host's memory, or of what the batch system or the control group grants of it. Only the value at rank 0
+    /// counts.
+    pub memory_limit: Option<u64>,
+    /// Folder on a disk of the host for results that memory is too short for. `None` means the first of
+    /// `SLURM_TMPDIR`, `TMPDIR`, `/tmp` and `/var/tmp` that is on a disk and has room; where there is none, results
+    /// stay in memory. Each rank has its own value.
+    pub scratch: Option<PathBuf>,
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.
     pub profile: bool,
@@ -36,6 +46,8 @@ impl Default for Config {
             patience: Duration::from_secs(120),
             silence: Duration::from_secs(60),
             stack: None,
+            memory_limit: None,
+            scratch: None,
             profile: false,
         }
     }

@@ -13,6 +13,7 @@ use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::simulated::Inline;
 use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The ranks of a simulated cluster for tests, in one process and joined by a simulated network. Every step checks the
@@ -55,6 +56,20 @@ impl Cluster {
             })
             .collect();
         (Cluster { network, reactors }, client)
+    }
+
+    /// Lets every rank move results to a disk, in `folder`, when they take more than `limit` bytes of memory.
+    pub fn limit_memory(&mut self, limit: u64, folder: &Path) {
+        for reactor in self.reactors.iter_mut().flatten() {
+            let folder = folder.to_owned();
+            reactor.node.limit_memory(limit, move || Ok(folder.clone()));
+        }
+    }
+
+    /// Bytes that all living ranks have moved to disk so far, and bytes of results that they have in memory.
+    pub fn spilled(&self) -> (u64, u64) {
+        let ledgers = self.reactors.iter().flatten().map(|reactor| &reactor.node.store.ledger);
+        ledgers.fold((0, 0), |(moved, held), ledger| (moved + ledger.moved(), held + ledger.held()))
     }
 
     /// Kills `rank`: its state and undelivered messages are lost, and the other ranks are told.

@@ -33,6 +33,10 @@ fn compute(ranks: u32, seed: u64, tasks: usize, mut disturb: impl FnMut(&mut Clu
     let told = |what: String| panic!("ranks {ranks}, seed {seed}: {what}");
     let graph = random_graph(seed, tasks);
     let (mut cluster, client): (Cluster, Client) = Cluster::new(ranks, 1 + (seed % 3) as u32, seed);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    if seed % 3 == 1 {
+        cluster.limit_memory(100 << (seed % 7), folder.path());
+    }
     let mut random = Random(seed ^ 0xD15);
     let mut futures = submit(&client, &graph);
     let (numbers, texts) = (client.pending(&futures.numbers), client.pending(&futures.texts));
@@ -61,6 +65,36 @@ fn compute(ranks: u32, seed: u64, tasks: usize, mut disturb: impl FnMut(&mut Clu
     cluster.settle(STEPS, Cluster::is_empty).unwrap_or_else(|what| {
         told(format!("something is left when all futures are dropped: {what}"));
     });
+    assert_eq!(cluster.spilled().1, 0, "ranks {ranks}, seed {seed}: bytes in memory at the end");
+}
+
+#[test]
+fn results_beyond_the_memory_limit_go_to_disk_and_come_back() {
+    for seed in seeds(0..20) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (mut cluster, client) = Cluster::new(1 + (seed % 4) as u32, 2, seed);
+        cluster.limit_memory(10_000, folder.path());
+        let series = |n: u64| (0..500).map(|k| (n * 1000 + k) as f64).collect::<Vec<f64>>();
+        let parts: Vec<_> = (0..30).map(|n| client.submit(series, (n,))).collect();
+        let last = |parts: Vec<Vec<f64>>| parts.iter().map(|part| part[499]).sum::<f64>();
+        let all = client.pending(&parts);
+        cluster.settle(STEPS, |_| all.is_ready()).unwrap();
+        let sums: Vec<_> = (0..3).map(|_| client.submit(last, (parts.clone(),))).collect();
+        let sums = client.pending(&sums);
+        cluster.settle(STEPS, |_| sums.is_ready()).unwrap();
+        let expected: f64 = (0..30).map(|n| f64::from(n * 1000 + 499)).sum();
+        for sum in sums.take().expect("ready") {
+            assert_eq!(sum.expect("a sum"), expected, "seed {seed}");
+        }
+        for (n, part) in all.take().expect("ready").into_iter().enumerate() {
+            assert_eq!(part.expect("a part"), series(n as u64), "seed {seed}");
+        }
+        assert!(cluster.spilled().0 > 0, "seed {seed}: nothing was moved to disk");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+        drop(parts);
+        cluster.settle(STEPS, Cluster::is_empty).unwrap();
+        assert_eq!(cluster.spilled().1, 0, "seed {seed}: bytes in memory at the end");
+    }
 }
 
 #[test]

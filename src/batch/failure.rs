@@ -51,7 +51,7 @@ pub(crate) fn located_at<T>(
     let begin = Instant::now();
     let state = rank_state::current();
     let fits = state.deadline.admits(task, Duration::ZERO);
-    let outcome = if fits { work() } else { Err(left(deadline::TOO_LATE)) };
+    let outcome = if fits { work() } else { Err(left(state.deadline.why_not())) };
     // the end of the process has killed its commands and removed its scratch directory
     let is_ending = outcome.is_err() && state.is_ending(Duration::ZERO);
     let outcome = if is_ending { Err(left(deadline::STOPPED)) } else { outcome };

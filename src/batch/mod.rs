@@ -72,7 +72,7 @@ pub(crate) fn run(
     let start = Instant::now();
     let todo = journal.todo.clone();
     if !job.quiet {
-        console::error(topology::table(&team.hellos, &team.slots, topology::online()).0);
+        console::error(topology::table(&team.hellos, &team.slots));
     }
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
     for (counter, found) in plan.counters.iter().enumerate() {

@@ -12,32 +12,45 @@ use wait_timeout::ChildExt;
 /// The longest wait for an answer of the batch system. Its server may be down, and the run begins without it then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The time that is left until the end of the job.
+/// The time that is left until the end of the job, and from where that is known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct JobEnd {
-    /// The time from now to the end of the job.
-    pub left: Duration,
-    /// The source of the remaining time, as the user reads it: an option, a variable, or a program such as `squeue`.
-    source: &'static str,
+    /// The time from now to the end of the job; `None` if it has no limit.
+    pub left: Option<Duration>,
+    /// The source, as the user reads it: an option, a variable, or a program such as `squeue`. `None` outside of a job.
+    source: Option<&'static str>,
+}
+
+impl JobEnd {
+    /// Whether there is a limit, or a job that could have one.
+    pub(super) fn is_of_a_job(&self) -> bool {
+        self.source.is_some()
+    }
 }
 
 impl std::fmt::Display for JobEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "time limit: the job has {} left ({})", words(self.left), self.source)
+        match (self.left, self.source) {
+            (Some(left), source) => {
+                write!(f, "time limit: the job has {} left ({})", words(left), source.unwrap_or_default())
+            }
+            (None, Some(source)) => write!(f, "time limit: none ({source})"),
+            (None, None) => write!(f, "time limit: none (no --time-limit, and no job of Slurm, SGE or PBS)"),
+        }
     }
 }
 
-/// Finds the end of the job that this process runs in. `Ok(None)` where no batch system is, or the job has no limit.
+/// Finds the end of the job that this process runs in.
 ///
 /// # Errors
 /// When the batch system gives no answer, with the reason as text.
-pub(super) fn find(given: Option<Duration>) -> Result<Option<JobEnd>, String> {
-    if let Some(left) = given {
-        return Ok(Some(JobEnd { left, source: "--time-limit" }));
+pub(super) fn find(given: Option<Duration>) -> Result<JobEnd, String> {
+    if given.is_some() {
+        return Ok(JobEnd { left: given, source: Some("--time-limit") });
     }
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     if let Some(left) = env("SLURM_JOB_END_TIME").and_then(|end| until(&end, SystemTime::now())) {
-        return Ok(Some(JobEnd { left, source: "SLURM_JOB_END_TIME" }));
+        return Ok(JobEnd { left: Some(left), source: Some("SLURM_JOB_END_TIME") });
     }
     let (source, answer) = if let Some(job) = env("SLURM_JOB_ID") {
         ("squeue", left_by_squeue(&ask("squeue", &["-h", "-j", &job, "-o", "%L"])?))
@@ -47,9 +60,9 @@ pub(super) fn find(given: Option<Duration>) -> Result<Option<JobEnd>, String> {
     } else if let Some(job) = env("PBS_JOBID") {
         ("qstat of PBS", left_by_pbs(&ask("qstat", &["-f", &job])?))
     } else {
-        return Ok(None);
+        return Ok(JobEnd { left: None, source: None });
     };
-    Ok(answer?.map(|left| JobEnd { left, source }))
+    Ok(JobEnd { left: answer?, source: Some(source) })
 }
 
 /// Parses a time limit: a number with units as in scripts (`"1 h 30 min"`), or one of Slurm's forms.
@@ -225,6 +238,15 @@ mod tests {
                       resources_used.walltime = 00:10:00\n";
         assert_eq!(left_by_pbs(answer).map(seconds), Ok(Some(3000)));
         assert_eq!(left_by_pbs("Job Id: 7.head\n"), Ok(None));
+    }
+
+    #[test]
+    fn the_limit_is_told_with_its_source_or_that_there_is_none() {
+        let told =
+            |left: Option<u64>, source| JobEnd { left: left.map(Duration::from_secs), source }.to_string();
+        assert_eq!(told(Some(90), Some("squeue")), "time limit: the job has 1 min 30 s left (squeue)");
+        assert_eq!(told(None, Some("squeue")), "time limit: none (squeue)");
+        assert!(told(None, None).starts_with("time limit: none (no --time-limit"));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) fn journal(args: &JournalArgs) -> u8 {
     }
 }
 
-/// What the journal says, for people.
+/// Formats the content of a journal as a summary for people.
 fn summary(state: &JournalState, length: usize) -> String {
     let mut text = format!("{}, {length} bytes", counted(state.records, "record"));
     let _ = match state.damaged {
@@ -69,7 +69,7 @@ fn summary(state: &JournalState, length: usize) -> String {
             writeln!(text, ", {bytes} bytes at {} cannot be read", counted(places, "place"))
         }
     };
-    // by digest, the task and the number of its instances, as the last run that had it names them
+    // by digest, the name and number of instances of a task, from the last run that had it
     let mut names: BTreeMap<u128, (&str, u64)> = BTreeMap::new();
     for run in &state.runs {
         let job = run.job.as_ref().map(|job| format!(", job {job}")).unwrap_or_default();
@@ -110,7 +110,7 @@ fn summary(state: &JournalState, length: usize) -> String {
 /// The time `at`, in seconds since 1970, as a date in UTC.
 fn date(at: u64) -> String {
     let (days, rest) = (at / 86_400, at % 86_400);
-    // by Howard Hinnant's civil_from_days, for years from 1970 on
+    // the algorithm is Howard Hinnant's civil_from_days, for years from 1970 on
     let z = days + 719_468;
     let (era, doe) = (z / 146_097, z % 146_097);
     let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
@@ -189,7 +189,7 @@ fn file(stamp: &FileStamp) -> String {
     }
 }
 
-/// A text as JSON writes it.
+/// Quotes a text as a string of JSON.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
@@ -203,7 +203,8 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Writes the journal anew. Returns its length before and after.
+/// Compacts the journal: writes it anew without records that later ones replace. Returns its length in bytes before and
+/// after.
 fn compact(folder: &Path, path: &Path) -> Result<(u64, u64), String> {
     let lock =
         RunLock::take(folder, LockTimes::default(), console::error).map_err(|error| error.to_string())?;

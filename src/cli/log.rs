@@ -7,7 +7,7 @@ use super::check::read;
 use super::script_file::is_stream;
 use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
 use crate::batch::head::failures_file::{self, FAILURES};
-use crate::batch::head::run_folder::{EARLIER, RunFolder};
+use crate::batch::head::run_folder::{EARLIER, LAST_WORDS, RunFolder};
 use crate::batch::head::run_record::RunRecord;
 use crate::batch::rank::logs::{self, LabelPattern};
 use crate::console::{self, counted};
@@ -109,7 +109,9 @@ fn overview(folder: &Path, run: u32) -> String {
     let failures = place.join(FAILURES);
     let failures =
         if failures.exists() { format!("\n       failures: {}", failures.display()) } else { String::new() };
-    format!("run {run}  {told}{failures}")
+    let words = fs::read_to_string(place.join(LAST_WORDS)).unwrap_or_default();
+    let words = words.lines().next().map(|line| format!("\n       {line}")).unwrap_or_default();
+    format!("run {run}  {told}{words}{failures}")
 }
 
 /// Replaces the number of a table's row by the row's name in the user's pattern for instances.

@@ -162,6 +162,10 @@ struct RunArgs {
     /// script's `output-memory`, or 64 MiB]
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     output_memory: Option<u64>,
+    /// Memory that the results of each rank may take: "4 GiB"; beyond it, results are moved to a disk of the host
+    /// [default: 60 % of its share of the memory that the host, its control group or Slurm grants]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    memory_limit: Option<u64>,
     /// At the end, tells on standard error what each rank's time went into
     #[arg(long)]
     profile: bool,

@@ -57,7 +57,8 @@ pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -
     DONE
 }
 
-/// The table of tasks, with what is done and what would run where a journal says that something is done.
+/// Formats the table of tasks. If the journal has something as done, the table tells how much is done and how much
+/// would run.
 fn table(plan: &Plan, status: &PlanStatus, why: bool) -> String {
     let is_known = status.todo.skipped() > 0;
     let header = ["task", "instances", "done", "to run", "reads", "fan-in"].map(String::from);

@@ -4,7 +4,7 @@ use super::check::read;
 use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, job_end, launch, meaning, other_tools, signals};
 use crate::batch::head::deadline::Walltime;
 use crate::batch::head::interrupt;
-use crate::batch::head::run_folder::RunFolder;
+use crate::batch::head::run_folder::{LAST_WORDS, RunFolder};
 use crate::batch::head::run_record::RunRecord;
 use crate::batch::rank::rank_state;
 use crate::batch::resume::run_journal::{JournalUse, RunJournal};
@@ -43,8 +43,13 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
     // killed.
-    let config =
-        Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
+    let config = Config {
+        head_slots: args.head_slots,
+        slots: args.slots,
+        memory_limit: args.memory_limit,
+        profile: args.profile,
+        ..Config::default()
+    };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
         // Two runs may not share a run folder, so rank 0 locks it. That is done only now that MPI has told which
@@ -126,15 +131,17 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
-/// The time until the end of the job, which is printed with its source; `None` if it is not known or there is no limit.
+/// The time until the end of the job; `None` if it is not known or there is no limit. Prints which of these it is, and
+/// from where that is known.
 fn time_left(args: &RunArgs) -> Option<Duration> {
     match job_end::find(args.time_limit) {
-        Ok(None) => None,
-        Ok(Some(end)) => {
-            if !args.quiet {
+        Ok(end) => {
+            if end.is_of_a_job() && !args.quiet {
                 console::error(&end);
+            } else {
+                log::info!("{end}");
             }
-            Some(end.left)
+            end.left
         }
         Err(why) => {
             log::warn!(
@@ -191,6 +198,7 @@ fn carry_out(
         console::error(format_args!("error: {error}"));
         return Ok(STARTUP);
     }
+    interrupt::set_last_words(&folder.path().join(LAST_WORDS));
     let record = RunRecord::begun(plan);
     let summary = batch::run(plan, folder, client, team, job, journal)?;
     // If a signal has come, the thread that handles signals ends the commands, so they fail through no fault of the

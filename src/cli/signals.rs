@@ -1,5 +1,5 @@
 //! Signal handling. On Ctrl-C, `scancel` or the end of the walltime, the job's commands are ended and its scratch
-//! folders removed. On a notice that comes before these, SIGUSR1 or SIGUSR2, no more tasks are started.
+//! folders removed. On a notice that comes before these, SIGUSR1, SIGUSR2 or SIGXCPU, no more tasks are started.
 
 use super::{STOPPED, launch};
 use crate::batch::head::interrupt;
@@ -23,11 +23,13 @@ const FILES: Duration = Duration::from_secs(5);
 ///
 /// Where no thread can be started, a signal ends the process in the default way.
 pub(super) fn watch() {
-    let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]) else { return };
+    let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, libc::SIGXCPU]) else {
+        return;
+    };
     let watcher = move || {
         for signal in signals.forever() {
             match signal {
-                SIGUSR1 | SIGUSR2 => interrupt::ask(),
+                SIGUSR1 | SIGUSR2 | libc::SIGXCPU => interrupt::ask(),
                 signal => end(signal),
             }
         }
@@ -44,7 +46,9 @@ fn end(signal: i32) -> ! {
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
         let done = done.map(|done| format!(": {done}")).unwrap_or_default();
-        console::error(format_args!("dtask: stopped by {signal}{done}; run it again to go on"));
+        let words = format!("dtask: stopped by {signal}{done}; run it again to go on");
+        interrupt::write_last_words(&words);
+        console::error(words);
     }
     leave()
 }

@@ -10,9 +10,9 @@ use crate::runtime::driver::{Driver, DriverLink};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::handshake::{self, Meeting, Team};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::host::shares;
 use crate::runtime::host::system_calls::{SchedSlice, name_the_task_at_the_end};
 use crate::runtime::host::topology;
+use crate::runtime::host::{scratch_place, shares};
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
 use crate::runtime::outbox::Links;
@@ -216,7 +216,7 @@ fn serve<T: Transport + Send + 'static>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, profile, part, silence, awaits, same_files, team, early } = meeting;
+    let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
     shares::set_own(part);
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
@@ -232,6 +232,8 @@ fn serve<T: Transport + Send + 'static>(
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
     let mut node = Executor::new(slots, pool, place);
+    let scratch = config.scratch.clone();
+    node.limit_memory(memory_limit, move || scratch_place::for_spill(scratch.as_deref()));
     node.fetches.same_files.extend(same_files);
     let mut links = Links::new(transport);
     if profile {
@@ -248,10 +250,9 @@ fn serve<T: Transport + Send + 'static>(
     };
     log_team(&team);
     let own_core = topology::head_has_core(&team.hellos, &team.slots);
-    let limits = topology::memory_limits(&team.hellos);
-    let infos: Vec<RankInfo> = (team.slots.iter().zip(limits))
+    let infos: Vec<RankInfo> = (team.slots.iter().zip(&team.memory_limits))
         .zip(shares::hosts(&team.hellos).into_iter().zip(team.hellos.iter().zip(&team.parts)))
-        .map(|((&slots, memory_limit), (host, (hello, part)))| RankInfo {
+        .map(|((&slots, &memory_limit), (host, (hello, part)))| RankInfo {
             slots,
             memory_limit,
             host,
@@ -294,6 +295,7 @@ fn serve<T: Transport + Send + 'static>(
             && let Some((head, _)) = &reactor.head
         {
             print_profile(head, &reactor.links.profile);
+            head.tell_spilled();
         }
         let closed = body.join();
         (reactor, served.map(|()| closed))
@@ -345,11 +347,10 @@ impl Drop for CloseAtEnd {
 }
 
 fn log_team(team: &Team) {
-    let (table, warning) = topology::table(&team.hellos, &team.slots, topology::online());
-    for line in table.lines() {
+    for line in topology::table(&team.hellos, &team.slots).lines() {
         log::info!("{line}");
     }
-    if let Some(warning) = warning {
+    for warning in topology::idle_cores(&team.hellos, &team.slots, topology::online()) {
         log::warn!("{warning}");
     }
 }

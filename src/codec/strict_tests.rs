@@ -73,28 +73,28 @@ fn an_element_of_a_tuple_that_is_skipped_is_an_error() {
 #[test]
 fn a_field_that_only_one_side_knows_is_an_error() {
     #[derive(Debug, Serialize, Deserialize)]
-    struct Written {
+    struct WriteThree {
         a: u32,
         #[serde(default, skip_serializing)]
         b: u32,
         c: u32,
     }
     #[derive(Debug, Serialize, Deserialize)]
-    struct Read {
+    struct ReadThree {
         a: u32,
         #[serde(skip_deserializing)]
         b: u32,
         c: u32,
     }
-    let written = Written { a: 1, b: 2, c: 3 };
+    let written = WriteThree { a: 1, b: 2, c: 3 };
     assert_eq!(written.b, 2);
-    let both = [refused(&written), refused(&vec![Read { a: 1, b: 2, c: 3 }; 1])];
-    for (text, name) in both.iter().zip(["`Written`", "`Read`"]) {
+    let both = [refused(&written), refused(&vec![ReadThree { a: 1, b: 2, c: 3 }; 1])];
+    for (text, name) in both.iter().zip(["`WriteThree`", "`ReadThree`"]) {
         assert!(text.contains(name) && text.contains("`#[serde(skip)]`"), "{text}");
     }
-    impl Clone for Read {
+    impl Clone for ReadThree {
         fn clone(&self) -> Self {
-            Read { a: self.a, b: self.b, c: self.c }
+            ReadThree { a: self.a, b: self.b, c: self.c }
         }
     }
 }

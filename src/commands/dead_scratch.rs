@@ -11,7 +11,7 @@
 //! those segments that it has mapped. They are removed with its directory, if no process maps them any more.
 
 use super::removal;
-use super::scratch_place::MEMORY;
+use crate::runtime::host::scratch_place::MEMORY;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

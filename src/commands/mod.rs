@@ -36,7 +36,6 @@ mod rank_scratch;
 pub(crate) mod removal;
 pub(crate) mod running;
 pub(crate) mod scratch;
-pub(crate) mod scratch_place;
 pub(crate) mod signals;
 pub(crate) mod spawner;
 pub(crate) mod spec;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Bytes of commands' output that a rank holds in memory, unless the script or the command line says otherwise.
 pub(crate) const OUTPUT_MEMORY: u64 = 64 << 20;
 
-/// The bound of the memory of a rank for output of commands that run or have just ended, and how much of it is taken.
+/// The limit on the memory of a rank for output of commands that run or have just ended, and the part of it that is
+/// taken.
 #[derive(Debug)]
 pub(crate) struct OutputBudget {
     limit: AtomicU64,
@@ -31,7 +32,8 @@ impl OutputBudget {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Takes nothing yet. The returned share grows, and gives back all of it when it is dropped.
+    /// Makes a share of the budget for one stream, which takes nothing yet. It grows, and gives everything back when
+    /// dropped.
     pub(crate) fn share(self: Arc<Self>) -> MemoryShare {
         MemoryShare { budget: self, bytes: 0 }
     }

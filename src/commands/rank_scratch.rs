@@ -2,8 +2,8 @@
 
 use super::dead_scratch;
 use super::scratch::{ScratchError, ScratchRoot, user_prefix};
-use super::scratch_place::ScratchPlaces;
 use crate::client::local::local;
+use crate::runtime::host::scratch_place::{self, ScratchPlaces};
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +13,6 @@ use std::thread::JoinHandle;
 #[derive(Debug, Default)]
 struct OwnScratch {
     state: Mutex<ScratchState>,
-    /// The place that the user has chosen for scratch directories.
-    chosen: Mutex<Option<PathBuf>>,
     /// The thread that removes directories of jobs that are gone.
     sweeper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -42,7 +40,7 @@ impl ScratchRoot {
             ScratchState::Open(root) => Ok(root.clone()),
             ScratchState::Closed => Err(ScratchError::Ending),
             ScratchState::Unused => {
-                let places = ScratchPlaces::new(own.chosen.lock().as_deref());
+                let places = ScratchPlaces::new(scratch_place::chosen().as_deref());
                 let root = ScratchRoot::new_in(&places)?;
                 *state = ScratchState::Open(root.clone());
                 *own.sweeper.lock() = sweeper(places);
@@ -56,7 +54,7 @@ impl ScratchRoot {
     /// # Errors
     /// When the place cannot be used.
     pub(crate) fn choose(place: PathBuf) -> Result<(), ScratchError> {
-        *local(OwnScratch::default).chosen.lock() = Some(place);
+        scratch_place::choose(Some(place));
         ScratchRoot::current().map(drop)
     }
 
@@ -70,7 +68,7 @@ impl ScratchRoot {
         }
         let left = std::mem::take(&mut *state);
         drop(state);
-        *own.chosen.lock() = None;
+        scratch_place::choose(None);
         drop(left); // not under the lock: there may be much to remove
         if let Some(sweeper) = own.sweeper.lock().take() {
             let _ = sweeper.join();

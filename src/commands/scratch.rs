@@ -3,8 +3,8 @@
 
 use super::dead_scratch::{self, OwnerLock};
 use super::removal;
-use super::scratch_place::{self, ScratchPlaces};
 use crate::error::Failure;
+use crate::runtime::host::scratch_place::{self, ScratchPlaces};
 use parking_lot::Mutex;
 use std::fs;
 use std::io;

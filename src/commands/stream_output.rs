@@ -93,10 +93,10 @@ pub(crate) fn copy(content: Content<'_>, to: &mut File) -> io::Result<()> {
     }
 }
 
-/// Bytes of an output: `length` of them, from the offset `begin`.
+/// The `length` bytes of an output from the offset `begin` on.
 ///
 /// # Errors
-/// When its file cannot be read, or the output is shorter.
+/// When the output's file cannot be read, or the output is shorter.
 pub(crate) fn part(content: Content<'_>, begin: u64, length: u64) -> io::Result<Cow<'_, [u8]>> {
     let too_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
     let end = begin.checked_add(length).filter(|end| *end <= content.length()).ok_or_else(too_short)?;

@@ -1,4 +1,5 @@
-//! Frames: each record with a mark, its length and checksums, so that a reader finds its way after damage.
+//! Frames: each record of the journal behind a mark, its length and checksums, so that a reader can skip damaged bytes
+//! and go on with the next record.
 //!
 //! ```text
 //! "dtask journal 1\n"                                          the first line, for people
@@ -8,19 +9,19 @@
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The first line of a journal; a reader needs none of it.
+/// The first line of a journal, which tells people what the file is. The reader does not need it.
 pub(crate) const FIRST_LINE: &[u8] = b"dtask journal 1\n";
 /// The beginning of each frame, with the version of the format as its last byte.
 const MARK: [u8; 4] = [0xD7, b'J', b'F', 1];
 /// The length in bytes of a frame without its content.
 const HEAD: usize = 24;
 
-/// The frames of a journal's bytes, and the parts that are none.
+/// The frames found in a journal's bytes, and the parts between them that are damaged.
 #[derive(Debug, Default)]
 pub(crate) struct ScannedFrames {
-    /// The places of the contents.
+    /// The byte ranges of the contents of frames, in order.
     pub contents: Vec<Range<usize>>,
-    /// The places that are neither a frame nor the first line: damage, or a record that was cut off.
+    /// The byte ranges that belong neither to a frame nor to the first line: damage, or a record that was cut off.
     pub damaged: Vec<Range<usize>>,
 }
 
@@ -35,7 +36,8 @@ pub(crate) fn append(content: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(content);
 }
 
-/// The content of the frame that begins at `at`; `None` if none does, or if it is damaged.
+/// The byte range of the content of the frame that begins at offset `at`; `None` if no frame begins there, or it is
+/// damaged.
 fn frame_at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let head = bytes.get(at..at + HEAD)?;
     let number = |range: Range<usize>| Some(u64::from_le_bytes(head.get(range)?.try_into().ok()?));
@@ -66,8 +68,8 @@ pub(crate) fn scan(bytes: &[u8]) -> ScannedFrames {
     found
 }
 
-/// The version of the format that the first line names, if it is not this one; whether a newer one can be read, its
-/// frames tell.
+/// The version of the format in the first line, if it differs from this program's. Whether a newer journal can be read
+/// is decided by its frames.
 pub(crate) fn other_version(bytes: &[u8]) -> Option<u32> {
     let line = bytes.split(|byte| *byte == b'\n').next()?;
     let version = std::str::from_utf8(line).ok()?.strip_prefix("dtask journal ")?.parse().ok()?;

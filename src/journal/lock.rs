@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// The name of the lock file in the run folder.
 const NAME: &str = "lock";
 
-/// The times of a lock's life.
+/// The time settings of a lock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LockTimes {
     /// The time between two touches of the file.
@@ -39,15 +39,16 @@ impl Default for LockTimes {
 pub(crate) struct LockHolder {
     /// The name of the host.
     pub host: String,
-    /// The number that the host's kernel has given to this start of the host.
+    /// The identifier that the kernel has given to the present boot of the host.
     pub boot: String,
     /// The number of the process.
     pub pid: u32,
-    /// The start of the process, in ticks after that of the host: another process of the same number has another one.
+    /// The start time of the process in clock ticks since the host booted. It tells the process from a later one of the
+    /// same number.
     pub start: u64,
-    /// The batch job, where there is one: the system and the number, `slurm 4711`.
+    /// The batch system and the number of the batch job, such as `slurm 4711`; `None` outside of batch jobs.
     pub job: Option<String>,
-    /// The number of times that the batch system has started this job again.
+    /// The number of times that the batch system has restarted (requeued) the job.
     pub restarts: u64,
 }
 
@@ -59,7 +60,7 @@ impl fmt::Display for LockHolder {
 }
 
 impl LockHolder {
-    /// This process.
+    /// Describes this process as a holder.
     pub(crate) fn here() -> LockHolder {
         let pid = std::process::id();
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -80,7 +81,7 @@ impl LockHolder {
         format!("host {host}\nboot {boot}\npid {pid}\nstart {start}\njob {job}\nrestarts {restarts}\n")
     }
 
-    /// `None` for a text without a process, as a full disk leaves it.
+    /// Parses the text of a lock file. `None` for a text that names no process, as it remains on a full disk.
     fn parse(text: &str) -> Option<LockHolder> {
         let value = |name: &str| {
             let mut lines = text.lines();
@@ -96,7 +97,8 @@ impl LockHolder {
         })
     }
 
-    /// Whether the holder is certainly gone, by what can be known on this host; `None` if only time can tell.
+    /// Whether the holder is certainly gone (or, false, certainly alive), as far as this host can tell. `None` if only
+    /// the age of the lock file can tell.
     fn is_gone(&self, here: &LockHolder) -> Option<bool> {
         if self.job.is_some() && self.job == here.job && self.restarts != here.restarts {
             return Some(true); // a batch system starts a job again when its processes are gone
@@ -108,8 +110,8 @@ impl LockHolder {
     }
 }
 
-/// The start of a process, in ticks after that of the host; `None` if there is no such process, or if it has ended and
-/// only its parent has not heard of that: in a container nobody may ever.
+/// The start time of a process in clock ticks since the host booted. `None` if there is no such process, or if it is a
+/// zombie: in a container nobody may ever reap it.
 fn start_of(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // the name of the program, in brackets, can have any characters
@@ -121,7 +123,7 @@ fn start_of(pid: u32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// The batch job of this process, and how often it was started again.
+/// The batch job of this process (see [`LockHolder::job`]), and the number of times that it was restarted.
 fn batch_job() -> (Option<String>, u64) {
     let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let number = |name: &str| value(name).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -140,7 +142,7 @@ fn batch_job() -> (Option<String>, u64) {
 /// The reason why a lock cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    /// Another run has it, and lives.
+    /// Another run that is alive holds the lock; the text describes it.
     #[error("it is in use by another run ({0})")]
     Held(String),
     /// The lock file cannot be written.
@@ -159,11 +161,11 @@ pub(crate) struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the lock of the run folder `folder`. A run on another host that does not show that it lives is waited for;
-    /// `told` then gets a text for the user.
+    /// Takes the lock of the run folder `folder`. If the holder is on another host and may be dead, waits to see
+    /// whether it touches the lock file; `told` then gets a text for the user.
     ///
     /// # Errors
-    /// When another run has it, or the file cannot be written.
+    /// When another run holds the lock, or the file cannot be written.
     pub(crate) fn take(
         folder: &Path,
         times: LockTimes,
@@ -172,7 +174,7 @@ impl RunLock {
         RunLock::take_as(&LockHolder::here(), folder, times, told)
     }
 
-    /// Does what [`RunLock::take`] does, as the process `here`.
+    /// Does the same as [`RunLock::take`], with `here` as the new holder.
     pub(super) fn take_as(
         here: &LockHolder,
         folder: &Path,
@@ -189,7 +191,8 @@ impl RunLock {
         Ok(RunLock { path, file, lost, beats })
     }
 
-    /// Whether another run has taken the lock meanwhile, since this process did not run for long.
+    /// Whether another run has taken the lock over, because this process was suspended for so long that it counted as
+    /// dead.
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
     }
@@ -212,7 +215,8 @@ impl Drop for RunLock {
     }
 }
 
-/// Starts the thread that touches the lock file. `None` if no thread can be started.
+/// Starts a thread that touches the lock file `every` so often, and sets `lost` if another run has taken the lock over.
+/// `None` if no thread can be started.
 fn beat(
     path: PathBuf,
     file: Arc<File>,
@@ -232,19 +236,19 @@ fn beat(
     Some((stop, thread))
 }
 
-/// Gives a file the present time of its file server.
+/// Sets the modification time of a file to the present time of its file server.
 fn touch(file: &File) {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let _ = rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now });
 }
 
-/// Whether the open file is the one at `path`.
+/// Whether `path` still names the open file, and not another one.
 fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(own), Ok(found)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
     (own.dev(), own.ino()) == (found.dev(), found.ino())
 }
 
-/// Whether the `flock` of an open file is to be had; true where there is none.
+/// Tries to lock an open file with `flock`. True if it is locked now, or if the file system has no such locks.
 fn flock(file: &File) -> bool {
     loop {
         match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
@@ -255,7 +259,7 @@ fn flock(file: &File) -> bool {
     }
 }
 
-/// Writes the file that is to become the lock, under its own name `own`.
+/// Writes the text of the future lock file to the path `own`, which no other process uses.
 fn prepare(here: &LockHolder, own: &Path) -> io::Result<File> {
     // opened for writing, since NFS turns the `flock` into a byte-range lock
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(own)?;
@@ -264,11 +268,11 @@ fn prepare(here: &LockHolder, own: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Gives the prepared file `file` the name `path`, unless that is there. Without hard links the text is written into a
-/// new file.
+/// Links the prepared file to `path`, its name as the lock; `None` if a lock is there already. On a file system without
+/// hard links, a new file at `path` gets the text.
 fn place(here: &LockHolder, file: File, own: &Path, path: &Path) -> io::Result<Option<File>> {
     match fs::hard_link(own, path) {
-        // the answer of a network file system may be lost: what counts is whether the file is there
+        // a network file system may lose the answer to a link: only whether the file is at `path` counts
         _ if is_at(&file, path) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
         Ok(()) => Ok(None),
@@ -292,7 +296,7 @@ fn take(
     times: LockTimes,
     told: &mut impl FnMut(String),
 ) -> Result<File, LockError> {
-    // a lock that others take and leave all the time is no reason to go on for ever
+    // gives up after many attempts, if other runs take and release the lock all the time
     for _ in 0..100 {
         if let Some(file) = place(here, prepare(here, own)?, own, path)? {
             return Ok(file);
@@ -316,9 +320,9 @@ fn take(
     Err(LockError::Held("others take it in turns".to_owned()))
 }
 
-/// The lock file and its text; `None` if it is not there any more.
+/// Opens the lock file and reads its text; `None` if the file is gone.
 fn read(path: &Path) -> io::Result<Option<(File, String)>> {
-    // opened for writing for the `flock`
+    // opened for writing too, which `flock` needs on NFS
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?,
@@ -328,7 +332,8 @@ fn read(path: &Path) -> io::Result<Option<(File, String)>> {
     Ok(Some((file, text)))
 }
 
-/// Whether the run that holds the lock file touches it, within the time after which it counts as dead.
+/// Whether the holder of the lock file touches it. Watches the file until a touch, or until the time without one
+/// exceeds [`LockTimes::dead`].
 fn shows_life(
     file: &mut File,
     path: &Path,
@@ -339,7 +344,7 @@ fn shows_life(
 ) -> io::Result<bool> {
     let modified = |path: &Path| fs::metadata(path)?.modified();
     let first = file.metadata()?.modified()?;
-    // compared with a file that was just written: clocks of hosts differ
+    // compared with the time of a file just written to the same file system, since clocks of hosts differ
     let fresh = modified(own).unwrap_or_else(|_| SystemTime::now());
     let age = fresh.duration_since(first).unwrap_or_default();
     if age >= times.dead {
@@ -363,7 +368,8 @@ fn shows_life(
     Ok(false)
 }
 
-/// Removes a lock file with the text `stale`, and no other: one that another run has just made stays.
+/// Removes the lock file of a dead run, whose text is `stale`. A lock that another run has just taken has another text
+/// and stays.
 fn remove_stale(path: &Path, own: &Path, stale: &str) -> io::Result<()> {
     let aside = own.with_extension("stale");
     match fs::rename(path, &aside) {

@@ -1,4 +1,4 @@
-//! The records of a journal.
+//! The kinds of records in a journal, with their encoding.
 
 use crate::codec;
 use crate::error::CodecError;
@@ -20,13 +20,13 @@ pub(crate) enum JournalRecord {
     Failed(FailedRecord),
     /// A file that several instances write is complete.
     Shared(FileStamp),
-    /// A run has ended by itself, with so many instances done and left in all.
+    /// A run has ended by itself (was not killed).
     End {
-        /// The seconds since 1970.
+        /// The time of the end, in seconds since 1970.
         at: u64,
         /// The number of instances that are done, by this run or earlier ones.
         done: u64,
-        /// The number of instances that are not.
+        /// The number of instances that are not done.
         left: u64,
     },
 }
@@ -34,66 +34,67 @@ pub(crate) enum JournalRecord {
 /// The beginning of a run: when, where, by which program and for which script.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunStart {
-    /// The seconds since 1970.
+    /// The time of the start, in seconds since 1970.
     pub at: u64,
-    /// The version of dtask.
+    /// The version of dtask that ran.
     pub version: String,
-    /// The host of rank 0.
+    /// The name of the host of rank 0.
     pub host: String,
-    /// The process of rank 0.
+    /// The process number of rank 0.
     pub pid: u32,
-    /// The number of the batch job, where there is one.
+    /// The number of the batch job; `None` outside of batch jobs.
     pub job: Option<String>,
-    /// The number of ranks.
+    /// The number of ranks of the MPI job.
     pub ranks: u32,
     /// The digests of the script's families, each with the name of its task and the number of its instances.
     pub families: Vec<(u128, String, u64)>,
 }
 
-/// The key plan of a script, encoded; this module does not look into it.
+/// The key plan of a script (all that instance keys are computed from), encoded. The journal stores it without decoding
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyRecord {
-    /// The digests of the families, in the order of the plan.
+    /// The digests of the script's families, in the order of the plan.
     pub families: Vec<u128>,
-    /// The encoding.
+    /// The encoded key plan.
     pub plan: Vec<u8>,
 }
 
 /// Instances of one family that are done, as ranges of indices.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DoneRecord {
-    /// The digest of the family.
+    /// The digest of the family that the instances belong to.
     pub family: u128,
-    /// The first index and the number of each range.
+    /// The ranges of indices, each as its first index and its length.
     pub ranges: Vec<(u64, u64)>,
-    /// The files that instances have saved, of those that save some, in ascending order of their indices.
+    /// The files that instances have saved, by index in ascending order; only of instances that save files.
     pub saved: Vec<(u64, Vec<FileStamp>)>,
 }
 
-/// An instance that has failed.
+/// An instance that has failed for good: no attempt is left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailedRecord {
-    /// The digest of the family.
+    /// The digest of the family that the instance belongs to.
     pub family: u128,
     /// The index of the instance.
     pub index: u64,
-    /// The number of attempts.
+    /// The number of attempts that were made.
     pub attempts: u32,
-    /// The reason, for the user.
+    /// The error message of the last attempt.
     pub message: String,
 }
 
 /// A file as it was when it was recorded. An equal stamp later means that nobody has written the file since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileStamp {
-    /// The path, relative to the script's folder where it is below that.
+    /// The path of the file: relative to the script's folder if the file lies below it, else absolute.
     pub path: String,
     /// The length in bytes and the time of modification in nanoseconds since 1970; `None` if it is no regular file.
     pub stamp: Option<(u64, i128)>,
 }
 
 impl FileStamp {
-    /// Looks at the file `path`, which is relative to the folder `here`. `None` if it is not there.
+    /// Makes the stamp of the file `path`, relative to the folder `here`. `None` if there is no such file.
     pub(crate) fn of(here: &Path, path: &str) -> Option<FileStamp> {
         let found = fs::metadata(here.join(path)).ok()?;
         let nanos = |time: SystemTime| match time.duration_since(UNIX_EPOCH) {
@@ -114,13 +115,13 @@ impl JournalRecord {
         codec::encode(self)
     }
 
-    /// Decodes the content of a frame; `None` for a kind that only a later version has.
+    /// Decodes the content of a frame; `None` for a kind of record that this version does not know.
     pub(crate) fn decode(content: &[u8]) -> Option<JournalRecord> {
         codec::decode(content).ok()
     }
 }
 
-/// The seconds since 1970.
+/// The present time, in seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

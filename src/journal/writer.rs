@@ -12,16 +12,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// When what was written is synced to disk.
+/// The rules by which records are collected before they are written and synced to disk together (group commit).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GroupCommit {
-    /// The longest time that a record waits for the sync.
+    /// The longest time that a record waits before it is written and synced.
     pub every: Duration,
-    /// The number of bytes after which no more are waited for.
+    /// The number of collected bytes at which they are written at once.
     pub bytes: usize,
-    /// The most bytes that are kept in memory while the disk takes none.
+    /// The most bytes that are kept in memory while writing fails. Beyond it records are dropped.
     pub most: usize,
-    /// The pause before the next attempt after a write error.
+    /// The pause after a failed write before the next attempt.
     pub pause: Duration,
 }
 
@@ -57,16 +57,13 @@ impl JournalDisk for File {
     }
 }
 
-/// Opens the journal for appending, and begins it if there is none.
-///
-/// # Errors
-/// When it cannot be opened or written.
+/// Opens the journal for appending, and creates it with its first line if there is none.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     if file.metadata()?.len() == 0 {
         file.write_all(frame::FIRST_LINE)?;
         file.sync_data()?;
-        // the name of a new file is on disk when its folder is
+        // a new file is safe only when its name in the folder is on disk too
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
@@ -74,7 +71,8 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A record to be written, made by the thread: making it may look at files.
+/// A function that makes a record. The journal's thread calls it, since making a record may look at files, which takes
+/// time.
 type MakeRecord = Box<dyn FnOnce() -> Option<JournalRecord> + Send>;
 
 enum ToWriter {
@@ -82,8 +80,8 @@ enum ToWriter {
     Flush(Sender<()>),
 }
 
-/// The thread that appends to the journal. Records that are sent to it are on disk after at most
-/// [`GroupCommit::every`], or after [`JournalWriter::flush`].
+/// A handle to the thread that appends to the journal. A record sent to it is on disk after at most
+/// [`GroupCommit::every`], or when [`JournalWriter::flush`] returns.
 #[derive(Debug)]
 pub(crate) struct JournalWriter {
     sender: Option<Sender<ToWriter>>,
@@ -92,7 +90,7 @@ pub(crate) struct JournalWriter {
 }
 
 impl JournalWriter {
-    /// Starts the thread.
+    /// Starts the thread that appends to the journal.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -108,19 +106,19 @@ impl JournalWriter {
         Ok(JournalWriter { sender: Some(sender), thread: Some(thread), failure })
     }
 
-    /// Appends a record, which the thread makes by calling `make`.
+    /// Sends the thread a function that makes a record to append, or `None` for none.
     pub(crate) fn record_with(&self, make: impl FnOnce() -> Option<JournalRecord> + Send + 'static) {
         if let Some(sender) = &self.sender {
             let _ = sender.send(ToWriter::Record(Box::new(make)));
         }
     }
 
-    /// Appends a record.
+    /// Sends the thread a record to append.
     pub(crate) fn record(&self, record: JournalRecord) {
         self.record_with(move || Some(record));
     }
 
-    /// Waits until all records are on disk, or could not be written, or the time `limit` has passed.
+    /// Waits until all records sent so far are on disk, or writing them has failed, but not longer than `limit`.
     pub(crate) fn flush(&self, limit: Duration) {
         let (done, wait) = mpsc::channel();
         if let Some(sender) = &self.sender
@@ -130,7 +128,7 @@ impl JournalWriter {
         }
     }
 
-    /// The error of the last attempt to write, if it failed.
+    /// The error of the last attempt to write; `None` if it succeeded.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().clone()
     }
@@ -148,11 +146,11 @@ impl Drop for JournalWriter {
 struct WriterThread {
     disk: Box<dyn JournalDisk>,
     commit: GroupCommit,
-    /// Frames that are not on disk.
+    /// The frames of records that are not on disk yet.
     buffer: Vec<u8>,
-    /// The time of the first of them.
+    /// The time when the first frame of `buffer` was added; `None` if there is none.
     since: Option<Instant>,
-    /// The time of the last attempt that failed.
+    /// The time of the last failed attempt to write; `None` after a success.
     failed: Option<Instant>,
     told: Arc<Mutex<Option<String>>>,
 }
@@ -183,7 +181,7 @@ impl WriterThread {
         }
     }
 
-    /// When to write what is there; `None` if there is nothing.
+    /// The time at which the buffer is to be written; `None` if it is empty.
     fn due(&self) -> Option<Instant> {
         let since = self.since?;
         Some(self.failed.map_or(since + self.commit.every, |failed| failed + self.commit.pause))
@@ -191,7 +189,7 @@ impl WriterThread {
 
     fn add(&mut self, record: Option<JournalRecord>) {
         let Some(content) = record.and_then(|record| record.encode().ok()) else { return };
-        // lost records cost that their instances run again
+        // dropped: the only consequence is that the instances run again
         if self.buffer.len() + content.len() > self.commit.most && self.failed.is_some() {
             return;
         }
@@ -203,7 +201,8 @@ impl WriterThread {
         if self.buffer.is_empty() {
             return;
         }
-        // after an error all is written again: what of it has reached the disk is not known
+        // after an error the whole buffer is written again, since it is unknown which part has reached the disk;
+        // readers skip the broken part
         match self.disk.append(&self.buffer).and_then(|()| self.disk.sync()) {
             Ok(()) => {
                 self.buffer.clear();

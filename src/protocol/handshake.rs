@@ -15,6 +15,8 @@ pub struct Hello {
     pub host: String,
     /// The cores that the sender may run on (its affinity mask), in ascending order.
     pub cores: Vec<u32>,
+    /// The number of the host's cores that the batch system has granted to the job; 0 where that is not known.
+    pub granted: u32,
     /// Memory of the sender's host, in bytes.
     pub memory: u64,
     /// The GPUs that the sender may use, by their names in `CUDA_VISIBLE_DEVICES`.
@@ -44,6 +46,8 @@ pub enum Welcome {
         same_files: Vec<Rank>,
         /// Milliseconds without a sign of life from a rank after which the user is warned; 0 for never.
         silence: u32,
+        /// Bytes of results in the receiver's memory beyond which it moves some to disk.
+        memory_limit: u64,
         /// Whether the receiver, at the end of the run, waits for the tasks that it computes.
         awaits: bool,
     },

@@ -36,7 +36,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -423,6 +423,13 @@ pub enum RankReport {
         seconds: u32,
         /// Whether something has come again.
         is_back: bool,
+    },
+    /// Reports how much of the sender's stored results is on disk, since its memory was short.
+    OnDisk {
+        /// Bytes of stored results that are on disk and not in memory at this moment.
+        bytes: u64,
+        /// Bytes that were moved to disk since the start of the run.
+        moved: u64,
     },
 }
 

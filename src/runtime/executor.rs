@@ -7,16 +7,20 @@
 //!
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
+mod spill;
+
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
+use crate::console;
 use crate::error::{CodecError, ProtocolError, TaskError};
-use crate::ids::{DefId, IdMap, Rank, TaskId};
+use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
 use crate::runtime::outbox::{LinkError, Links};
+use crate::runtime::store::Store;
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
-use crate::runtime::threads::pool::{Compute, ComputeEvent};
+use crate::runtime::threads::pool::{BackgroundThread, Compute, ComputeEvent, OutgoingValue};
 use crate::task::arguments::SharedArguments;
 use crate::task::function;
 use crate::task::value::AnyValue;
@@ -35,7 +39,10 @@ const BUDGET: Duration = Duration::from_micros(50);
 pub(crate) struct Executor<C> {
     machine: Worker,
     actions: Vec<WorkerAction>,
-    store: IdMap<TaskId, AnyValue>,
+    /// The results of this rank, in memory and on disk.
+    pub store: Store,
+    /// Bytes of results that are on disk, as rank 0 was told last.
+    told_absent: u64,
     defs: Vec<Option<Arc<KnownDefinition>>>,
     /// The compute threads, or in tests their simulation.
     pub compute: C,
@@ -76,7 +83,8 @@ impl<C: Compute> Executor<C> {
         Executor {
             machine: Worker::new(slots),
             actions: Vec::new(),
-            store: IdMap::default(),
+            store: Store::default(),
+            told_absent: 0,
             defs: Vec::new(),
             compute,
             done: Vec::new(),
@@ -94,8 +102,8 @@ impl<C: Compute> Executor<C> {
     }
 
     /// The value of `task`, if this rank's store has it.
-    pub(crate) fn value(&self, task: TaskId) -> Option<&AnyValue> {
-        self.store.get(&task)
+    pub(crate) fn value(&mut self, task: TaskId) -> Option<&AnyValue> {
+        self.store.get(task)
     }
 
     /// Number of results in this rank's store.
@@ -131,6 +139,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         self.store.insert(task, value);
+        self.relieve();
         self.handle(WorkerEvent::Put(task), links)
     }
 
@@ -181,6 +190,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         self.store.insert(task, value);
+        self.relieve();
         self.start_fetches(links)?;
         self.handle(WorkerEvent::Arrived(task), links)
     }
@@ -244,9 +254,14 @@ impl<C: Compute> Executor<C> {
                 ComputeEvent::Encoded { to, tag, message } => {
                     links.transport.send_bulk(to, tag, message.0)?
                 }
+                ComputeEvent::ReadBack { to, task, value } => {
+                    links.send(to, &Peer::Value { task, bytes: Blob::new(value.bytes()) })?
+                }
+                ComputeEvent::Moved(moved) => self.moved(moved),
             }
         }
         self.done = all;
+        self.relieve();
         Ok(())
     }
 
@@ -255,6 +270,7 @@ impl<C: Compute> Executor<C> {
     /// # Errors
     /// When the network fails.
     pub(crate) fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        self.tell_absent();
         self.machine.start(&mut self.actions);
         if self.actions.is_empty() {
             return Ok(());
@@ -308,7 +324,7 @@ impl<C: Compute> Executor<C> {
                 }
                 WorkerAction::Report(report) => self.reports.push(report),
                 WorkerAction::Drop(task) => {
-                    self.store.remove(&task);
+                    self.store.remove(task);
                 }
             }
         }
@@ -342,7 +358,7 @@ impl<C: Compute> Executor<C> {
             inputs.push(match &input.source {
                 InputSource::Inline(bytes) => AnyValue::from_encoded(bytes),
                 InputSource::Here | InputSource::At { .. } | InputSource::Upcoming => {
-                    let value = self.store.get(&input.task).cloned();
+                    let value = self.store.get(input.task).cloned();
                     value.ok_or_else(|| {
                         ProtocolError(format!("{:?} takes {:?}, which is not here", run.task, input.task))
                     })?
@@ -357,7 +373,7 @@ impl<C: Compute> Executor<C> {
     /// Starts fetches that had to wait, as long as not too many are under way. A result for which there is no memory
     /// fails the tasks that take it.
     fn start_fetches<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
-        while let Some((task, why)) = self.fetches.start(links)? {
+        while let Some((task, why)) = self.fetches.start(self.store.room(), links)? {
             let message = format!("an input cannot be taken in: {why}");
             let error = TaskError::of_attempt(
                 message,
@@ -386,8 +402,17 @@ impl<C: Compute> Executor<C> {
         (to, tag): (Rank, u32),
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
-        let value = self.store.get(&task).cloned();
+        let value = self.store.get(task).cloned();
         let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
+        let place = self.place.clone();
+        if tag == TAG_INLINE && value.is_on_disk() {
+            let read = move || {
+                let value = AnyValue::from_wire(sendable(&value, false, &place).bytes().to_vec());
+                ComputeEvent::ReadBack { to, task, value }
+            };
+            self.compute.background(BackgroundThread::Encode, Box::new(read));
+            return Ok(());
+        }
         if tag == TAG_INLINE {
             // short enough to be encoded here: a hand-over to another thread takes longer
             job::quietly(|| value.encode());
@@ -395,7 +420,11 @@ impl<C: Compute> Executor<C> {
             return Ok(());
         }
         if value.needs_encoding() {
-            self.compute.encode(value, same_files, to, tag);
+            let encode = move || {
+                let message = OutgoingValue(sendable(&value, same_files, &place));
+                ComputeEvent::Encoded { to, tag, message }
+            };
+            self.compute.background(BackgroundThread::Encode, Box::new(encode));
             return Ok(());
         }
         let before = links.profile.enter(ProfilePhase::Sending);
@@ -403,4 +432,16 @@ impl<C: Compute> Executor<C> {
         links.profile.enter(before);
         Ok(())
     }
+}
+
+/// The bytes of a value for another rank. A value that cannot be read back from disk, and whose receiver would take
+/// anything for it, ends the rank: nothing wrong may be computed.
+fn sendable(value: &AnyValue, same_files: bool, place: &RankLocation) -> Arc<dyn BulkSource> {
+    value.message(same_files).unwrap_or_else(|error| {
+        let (rank, host) = (place.rank, &place.host);
+        console::error(format_args!(
+            "dtask: rank {rank} ({host}) ends, so that no wrong value is used: {error}"
+        ));
+        std::process::abort()
+    })
 }

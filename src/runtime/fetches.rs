@@ -42,7 +42,9 @@ impl WantedResult {
 /// The fetches of a rank.
 pub(crate) struct Fetches {
     /// The results that come by a transfer, by the rank that holds them and the tag (see `transfer`).
-    transfers: IdMap<u64, TaskId>,
+    transfers: IdMap<u64, (TaskId, u64)>,
+    /// Bytes of the results that come by a transfer.
+    transfer_bytes: u64,
     next_tag: u32,
     /// The results that come inside messages.
     short: IdMap<TaskId, WantedResult>,
@@ -58,6 +60,7 @@ impl Default for Fetches {
     fn default() -> Self {
         Fetches {
             transfers: IdMap::default(),
+            transfer_bytes: 0,
             next_tag: 1,
             short: IdMap::default(),
             short_bytes: 0,
@@ -88,6 +91,7 @@ impl Fetches {
     /// Gives up all fetches from `rank`, which has died.
     pub(crate) fn forget(&mut self, rank: Rank) {
         self.transfers.retain(|key, _| Rank((*key >> 32) as u32) != rank);
+        self.transfer_bytes = self.transfers.values().map(|(_, nbytes)| nbytes).sum();
         self.short.retain(|_, wanted| wanted.holder != rank);
         self.short_bytes = self.short.values().map(|wanted| wanted.nbytes).sum();
         self.postponed.retain(|wanted| wanted.holder != rank);
@@ -96,7 +100,9 @@ impl Fetches {
     /// Ends the transfer from `from` on `tag`, and returns the task whose result it has brought; `None` if it was given
     /// up.
     pub(crate) fn arrived(&mut self, from: Rank, tag: u32) -> Option<TaskId> {
-        self.transfers.remove(&transfer(from, tag))
+        let (task, nbytes) = self.transfers.remove(&transfer(from, tag))?;
+        self.transfer_bytes -= nbytes;
+        Some(task)
     }
 
     /// Makes the value of a result that has come inside a message; `None` if its fetch was given up.
@@ -131,25 +137,30 @@ impl Fetches {
         Ok(Some(*value))
     }
 
-    fn may_start(&self, next: &WantedResult) -> bool {
+    /// Whether a fetch may start while memory has room for `room` more bytes of results. One is always under way, so
+    /// that a result that is larger than the limit comes too.
+    fn may_start(&self, next: &WantedResult, room: u64) -> bool {
         if next.is_short() {
             self.short.len() < SHORT_PER_TRANSFER * self.transfers_max
                 && self.short_bytes + next.nbytes <= SHORT_BYTES_MAX
         } else {
-            self.transfers.len() < self.transfers_max
+            self.transfers.is_empty()
+                || (self.transfers.len() < self.transfers_max
+                    && self.transfer_bytes.saturating_add(next.nbytes) <= room)
         }
     }
 
-    /// Starts fetches as long as not too many are under way. Returns a task whose result cannot be taken in, since
+    /// Starts fetches as long as not too many are under way, and memory has room for `room` bytes. Returns a task whose result cannot be taken in, since
     /// there is no memory for it, with the reason; `None` when no more can be started.
     ///
     /// # Errors
     /// When the network fails.
     pub(crate) fn start<T: Transport>(
         &mut self,
+        room: u64,
         links: &mut Links<T>,
     ) -> Result<Option<(TaskId, CodecError)>, ExecutorError> {
-        while self.postponed.front().is_some_and(|next| self.may_start(next))
+        while self.postponed.front().is_some_and(|next| self.may_start(next, room))
             && let Some(wanted) = self.postponed.pop_front()
         {
             let before = links.profile.enter(ProfilePhase::Sending);
@@ -173,7 +184,8 @@ impl Fetches {
                 }
                 let tag = self.next_tag;
                 self.next_tag = next_tag(tag);
-                self.transfers.insert(transfer(holder, tag), task);
+                self.transfers.insert(transfer(holder, tag), (task, nbytes));
+                self.transfer_bytes += nbytes;
                 links.transport.receive_bulk(holder, tag, target)?;
                 links.send(holder, &Peer::Fetch { task, tag, same_files })?;
             }

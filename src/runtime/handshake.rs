@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Hello, VERSION, Welcome};
 use crate::runtime::host::shares::{self, HostShare};
-use crate::runtime::host::topology;
+use crate::runtime::host::{memory, topology};
 use crate::task::function;
 use crate::transport::{Arrival, Transport};
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub(crate) struct Meeting {
     pub part: HostShare,
     /// Milliseconds without a sign of life from a rank after which the user is warned; 0 for never.
     pub silence: u32,
+    /// Bytes of results in this rank's memory beyond which some are moved to disk.
+    pub memory_limit: u64,
     /// Whether the rank waits at the end of the run for the tasks that it computes.
     pub awaits: bool,
     /// Other ranks that see the same files as this one.
@@ -46,6 +48,8 @@ pub(crate) struct Team {
     pub hellos: Vec<Hello>,
     /// Number of tasks that each rank computes at a time.
     pub slots: Vec<u32>,
+    /// Bytes of results in each rank's memory beyond which some are moved to disk, by rank.
+    pub memory_limits: Vec<u64>,
     /// The cores and devices of its host that each rank has for itself alone, by rank.
     pub parts: Vec<HostShare>,
 }
@@ -62,7 +66,8 @@ pub(crate) fn hello(host: &str) -> Result<Hello> {
         code_hash: image.hash,
         host: host.to_owned(),
         cores: topology::cores(),
-        memory: topology::memory(),
+        granted: topology::granted(),
+        memory: memory::granted(),
         files: topology::files(),
         gpus: shares::gpus(),
         program,
@@ -85,8 +90,18 @@ pub(crate) fn meet<T: Transport>(
         let team = gather(transport, hello, config, awaits)?;
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
         let same_files = topology::same_files(&team.hellos).swap_remove(0);
-        let (silence, early) = (silence(config), Vec::new());
-        return Ok(Meeting { slots, profile, part, silence, awaits, same_files, team: Some(team), early });
+        let (silence, memory_limit, early) = (silence(config), team.memory_limits[0], Vec::new());
+        return Ok(Meeting {
+            slots,
+            profile,
+            part,
+            silence,
+            memory_limit,
+            awaits,
+            same_files,
+            team: Some(team),
+            early,
+        });
     }
     let program = hello.program.clone();
     send(transport, HEAD, &hello)?;
@@ -108,10 +123,21 @@ pub(crate) fn meet<T: Transport>(
                 gpus,
                 same_files,
                 silence,
+                memory_limit,
                 awaits,
             })) => {
                 let part = HostShare { cores, gpus };
-                Ok(Meeting { slots, profile, part, silence, awaits, same_files, team: None, early })
+                Ok(Meeting {
+                    slots,
+                    profile,
+                    part,
+                    silence,
+                    memory_limit,
+                    awaits,
+                    same_files,
+                    team: None,
+                    early,
+                })
             }
             Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
             _ => Err(Error::Startup(format!(
@@ -189,13 +215,15 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config, awaits: 
     }
     let parts = shares::parts(&present, &slots);
     let same_files = topology::same_files(&present);
-    for (rank, ((&slots, part), same_files)) in slots.iter().zip(&parts).zip(same_files).enumerate().skip(1) {
+    let memory_limits = topology::memory_limits(&present, config.memory_limit);
+    let settings = slots.iter().zip(&memory_limits).zip(&parts).zip(same_files);
+    for (rank, (((&slots, &memory_limit), part), same_files)) in settings.enumerate().skip(1) {
         let HostShare { cores, gpus } = part.clone();
         let (profile, silence) = (config.profile, silence(config));
-        let start = Welcome::Start { slots, profile, cores, gpus, same_files, silence, awaits };
+        let start = Welcome::Start { slots, profile, cores, gpus, same_files, silence, memory_limit, awaits };
         send(transport, Rank(rank as u32), &start)?;
     }
-    Ok(Team { hellos: present, slots, parts })
+    Ok(Team { hellos: present, slots, memory_limits, parts })
 }
 
 fn refuse<T: Transport>(transport: &mut T) -> Result<()> {

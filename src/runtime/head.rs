@@ -5,7 +5,8 @@
 //! pauses before retries, the totals. Start with [`Head::act`], which places ready tasks until there is nothing more to
 //! do.
 
-use super::liveness;
+mod notices;
+
 use super::profile::ProfilePhase;
 use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
@@ -29,11 +30,6 @@ use std::time::{Duration, Instant};
 /// Number of the scheduler's actions that may collect in the queue while one request is handled, before they are
 /// carried out.
 const ACTIONS_MAX: usize = 1024;
-
-/// Time for which the end of a run waits for tasks before it names them.
-const UNENDED_AFTER: Duration = Duration::from_secs(5);
-/// The most tasks that are named when the end of a run waits for them.
-const UNENDED_NAMED: usize = 8;
 
 /// A request of a client, sent by the thread that uses the client to the reactor of its rank.
 #[derive(Debug)]
@@ -90,6 +86,8 @@ pub(crate) struct Totals {
     pub busy_nanos: u64,
     /// Number of tasks that have ended with a result on each rank.
     pub per_rank: Vec<u64>,
+    /// Bytes of results that ranks have moved to disk, since their memory was short, by rank.
+    pub spilled: Vec<u64>,
     /// Number of tasks that ranks have now: tasks that run, and tasks queued there to run next.
     pub assigned: u64,
 }
@@ -135,7 +133,11 @@ impl Head {
             machine: Scheduler::new(ranks),
             actions: Vec::new(),
             waiters: Waiters::default(),
-            totals: Totals { per_rank: vec![0; ranks.len()], ..Totals::default() },
+            totals: Totals {
+                per_rank: vec![0; ranks.len()],
+                spilled: vec![0; ranks.len()],
+                ..Totals::default()
+            },
             closing: false,
             awaits: false,
             closed_at: None,
@@ -295,6 +297,11 @@ impl Head {
                 self.totals.moves += 1;
                 self.totals.bytes_moved += self.machine.task(*task).map_or(0, |record| record.nbytes());
             }
+            RankReport::OnDisk { moved, .. } => {
+                if let Some(spilled) = self.totals.spilled.get_mut(from.index()) {
+                    *spilled = *moved;
+                }
+            }
             RankReport::Bye { spent } => {
                 if let (Some(gone), Some(of_rank)) =
                     (self.gone.get_mut(from.index()), self.spent.get_mut(from.index()))
@@ -387,7 +394,7 @@ impl Head {
         Ok(())
     }
 
-    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &Executor<C>) {
+    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) {
         if outcome == TaskOutcome::Done {
             return self.waiters.done(task);
         }
@@ -395,7 +402,7 @@ impl Head {
         self.waiters.resolve(task, &answer);
     }
 
-    fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &Executor<C>) -> WaitAnswer {
+    fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) -> WaitAnswer {
         match outcome {
             TaskOutcome::Done => WaitAnswer::Done,
             TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
@@ -419,54 +426,6 @@ impl Head {
     /// Whether the client's closure has returned and all tasks that the end of the run waits for have ended.
     pub(crate) fn may_close(&self) -> bool {
         self.closing && (!self.awaits || self.machine.awaited() == 0)
-    }
-
-    /// Names the tasks that the end of the run waits for, once, if it has waited for some seconds.
-    pub(crate) fn tell_unended(&mut self) {
-        if !self.closing || !self.tells {
-            return;
-        }
-        let (since, told) = self.closed_at.get_or_insert_with(|| (Instant::now(), false));
-        if *told || since.elapsed() < UNENDED_AFTER {
-            return;
-        }
-        *told = true;
-        let mut names = self.machine.unended(UNENDED_NAMED + 1);
-        let more = if names.len() > UNENDED_NAMED { ", and more" } else { "" };
-        names.truncate(UNENDED_NAMED);
-        let name = |(key, rank): (String, Rank)| {
-            format!("{key} on rank {rank} ({})", self.hosts.get(rank.index()).map_or("", String::as_str))
-        };
-        let names: Vec<String> = names.into_iter().map(name).collect();
-        if !names.is_empty() {
-            console::error(format_args!(
-                "dtask: the closure given to `run` has returned; the run ends when these tasks have: {}{more}",
-                names.join(", ")
-            ));
-        }
-    }
-
-    /// Tells the user once for each definition that a future was dropped before its task had started.
-    fn tell_abandoned(&mut self, def: DefId) {
-        if !self.tells || !self.told.insert(def) {
-            return;
-        }
-        let place = self.places.get(&def).map(|place| format!(", submitted at {place},")).unwrap_or_default();
-        console::error(format_args!(
-            "dtask: a future of `{}`{place} was dropped before its task had started, so the task does not run: keep the \
-             future until it has, or give it to `Client::fire_and_forget` (this is said once for each function)",
-            self.machine.name_of(def)
-        ));
-    }
-
-    /// Tells the user that a rank is silent, or is back. `by` is the rank that has noticed it.
-    pub(crate) fn tell_link(&self, by: Rank, rank: Rank, seconds: u64, is_back: bool) {
-        let name = |rank: Rank| match self.hosts.get(rank.index()) {
-            Some(host) => format!("rank {rank} ({host})"),
-            None => format!("rank {rank}"),
-        };
-        let to = if by == HEAD { String::new() } else { format!(" to {}", name(by)) };
-        liveness::tell(&name(rank), &to, seconds, is_back);
     }
 
     /// Sends `order` to all ranks that are alive, except rank 0.

@@ -79,7 +79,7 @@ impl Liveness {
     /// changes to report to the user.
     pub(crate) fn look(&mut self, now: u64, watched: impl Fn(Rank) -> bool) -> Vec<LinkChange> {
         let passed = now.saturating_sub(std::mem::replace(&mut self.looked, now));
-        // this process itself was stopped, or busy within a turn: what has come meanwhile is not read yet
+        // this process itself was stopped or busy for long: messages that came in that time are not read yet
         let was_away = passed > self.limit / 2;
         let mut changes = Vec::new();
         for (number, rank) in self.ranks.iter_mut().enumerate() {

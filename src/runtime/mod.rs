@@ -35,6 +35,7 @@ pub(crate) mod nested;
 pub(crate) mod outbox;
 pub(crate) mod profile;
 pub(crate) mod reactor;
+pub(crate) mod store;
 pub(crate) mod threads;
 pub(crate) mod wait;
 pub(crate) mod waiters;

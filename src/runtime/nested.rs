@@ -115,7 +115,7 @@ impl Nested {
         &mut self,
         task: TaskId,
         answer: NestedAnswer,
-        node: &Executor<C>,
+        node: &mut Executor<C>,
     ) -> Result<(), ProtocolError> {
         let own = TaskId(task.count());
         let answer = match answer {

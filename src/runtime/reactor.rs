@@ -154,7 +154,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         for request in self.requests.drain(..) {
             match (&outcome, request) {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
-                // threads that wait must be told that nothing will come
+                // threads that wait for answers must be told that none will come
                 (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
                 _ => {}
             }
@@ -239,7 +239,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
 
     fn take_order(&mut self, order: RankOrder) -> Result<(), ExecutorError> {
         match (order, &mut self.nested) {
-            (RankOrder::Answer { task, answer }, Some(nested)) => nested.answer(task, answer, &self.node)?,
+            (RankOrder::Answer { task, answer }, Some(nested)) => {
+                nested.answer(task, answer, &mut self.node)?
+            }
             (RankOrder::Status { task, status }, Some(nested)) => nested.status(task, status),
             (order, _) => self.take_plain_order(order)?,
         }
@@ -322,6 +324,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 head.send_all(&RankOrder::Shutdown, &mut self.links)?;
                 self.phase = ShutdownPhase::Serving;
                 self.node.order(RankOrder::Shutdown, &mut self.links)?;
+                self.node.reports.extend(self.node.spilled());
                 for report in std::mem::take(&mut self.node.reports) {
                     head.report(HEAD, report)?;
                 }
@@ -333,6 +336,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 return Ok(true);
             }
         } else if self.phase == ShutdownPhase::Leaving && !busy {
+            if let Some(spilled) = self.node.spilled() {
+                self.links.send(HEAD, &spilled)?;
+            }
             self.links.send(HEAD, &RankReport::Bye { spent: self.links.profile.spent() })?;
             self.phase = ShutdownPhase::Serving;
             return Ok(true);

@@ -94,6 +94,10 @@ impl Scheduler {
                 self.workers.set_waiting(rank, slots);
                 Ok(())
             }
+            RankReport::OnDisk { bytes, .. } => {
+                self.workers.set_on_disk(rank, bytes);
+                Ok(())
+            }
             RankReport::Define(nested) => {
                 let NestedDefinition { definition, priority, retries, retry_delay, on, needs } = *nested;
                 self.submitters.get_mut(rank)?;

@@ -57,6 +57,8 @@ pub(crate) struct RankRecord {
     pub waiting: u32,
     /// Bytes of results that the rank holds, copies of other ranks' results included.
     pub stored: u64,
+    /// Bytes of these results that the rank has on disk and not in memory, as it has reported last.
+    pub on_disk: u64,
     /// The state of the last request to return queued tasks (`Retract`, for work stealing). `None` if it was answered
     /// completely; else whether a task has been returned that other ranks can take.
     retracting: Option<bool>,
@@ -143,10 +145,11 @@ impl RankRecord {
         if ahead { &mut self.ahead_load } else { &mut self.load }
     }
 
-    /// Whether the rank is to get no more tasks without inputs: its stored results exceed the memory limit, or too many
+    /// Whether the rank is to get no more tasks without inputs: its results in memory exceed the memory limit, or too many
     /// of its threads wait inside tasks.
     pub(crate) fn is_full(&self) -> bool {
-        self.stored > self.memory_limit || self.waiting >= self.slots.saturating_add(WAITING_MAX)
+        self.stored.saturating_sub(self.on_disk) > self.memory_limit
+            || self.waiting >= self.slots.saturating_add(WAITING_MAX)
     }
 }
 
@@ -193,6 +196,7 @@ impl RankTable {
                 ahead_load: 0,
                 waiting: 0,
                 stored: 0,
+                on_disk: 0,
                 retracting: None,
                 barren: false,
                 pinned: VecDeque::new(),
@@ -268,6 +272,13 @@ impl RankTable {
         }
     }
 
+    /// Sets the number of bytes of results that `rank` has on disk and not in memory.
+    pub(crate) fn set_on_disk(&mut self, rank: Rank, bytes: u64) {
+        if let Some(worker) = self.get_mut(rank) {
+            worker.on_disk = bytes;
+        }
+    }
+
     /// Number of living ranks that have slots.
     pub(crate) fn computing(&self) -> u64 {
         self.computing
@@ -305,7 +316,7 @@ impl RankTable {
         let Some(worker) = self.get_mut(rank) else { return VecDeque::new() };
         let computed = worker.computes();
         worker.alive = false;
-        worker.stored = 0;
+        (worker.stored, worker.on_disk) = (0, 0);
         worker.retracting = None;
         worker.followers = VecDeque::new();
         let pinned = std::mem::take(&mut worker.pinned);

@@ -22,7 +22,8 @@ impl NoMemory {
     }
 }
 
-fn amount(bytes: u128) -> String {
+/// Formats a number of bytes with a unit: `1.5 GiB`.
+pub(crate) fn amount(bytes: u128) -> String {
     match bytes {
         0..0x0010_0000 => format!("{bytes} bytes"),
         0x0010_0000..0x4000_0000 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),

@@ -175,7 +175,7 @@ pub(crate) fn find(offset: u64) -> Result<&'static Record, CodecError> {
 }
 
 /// A mapping of a part of an image into memory: its range of addresses, and whether it is readable.
-type Part = (Range<usize>, bool);
+type Mapping = (Range<usize>, bool);
 
 /// The loaded image (file mapped into memory) that this code is part of: the executable, or a shared library.
 #[derive(Debug)]
@@ -189,7 +189,7 @@ pub(crate) struct Image {
 
 impl Image {
     /// Finds the image that contains the address `inside` in the text of `/proc/self/maps`; `None` if there is none.
-    fn parse(maps: &str, inside: usize) -> Option<(Vec<Part>, usize)> {
+    fn parse(maps: &str, inside: usize) -> Option<(Vec<Mapping>, usize)> {
         let lines = || {
             maps.lines().filter_map(|line| {
                 // five fields with a space behind each, then the path, which may have spaces itself

@@ -17,5 +17,6 @@ pub(crate) mod arguments;
 pub(crate) mod bulk;
 pub(crate) mod function;
 pub(crate) mod shared;
+pub(crate) mod spilled;
 pub(crate) mod task_fn;
 pub(crate) mod value;

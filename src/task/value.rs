@@ -4,14 +4,16 @@
 //! both; each is made at most once, when it is first needed. Start with [`AnyValue`] and `output`.
 
 use super::bulk;
+use super::spilled::{HeldBytes, MemoryLedger, SpillDisk, SpilledValue};
 use crate::codec::{self, Measured};
 use crate::error::CodecError;
 use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
 use crate::transport::BulkSource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, type_name};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// A type that an argument or a result of a task can have: anything that serde can encode, that can be cloned and sent.
 ///
@@ -60,6 +62,10 @@ struct ValueInner {
     /// The length of the encoding in bytes, as it was announced to ranks that fetch the value; 0 if none was announced,
     /// as for bulk values.
     announced: usize,
+    /// The entry of the value in the account of memory, once it is in a rank's store.
+    held: OnceLock<HeldBytes>,
+    /// The copy of the value on a disk of the host, if it was moved there. It may have been read back since.
+    disk: OnceLock<Arc<SpilledValue>>,
 }
 
 /// A value of any type, which ranks pass on without knowing the type; copies share it.
@@ -146,6 +152,9 @@ impl AnyValue {
 
     fn typed<T: Data>(&self) -> Result<&Arc<dyn TypedValue>, CodecError> {
         if self.0.typed.get().is_none() {
+            self.restore()?;
+        }
+        if self.0.typed.get().is_none() {
             // two threads may both decode; the first one's value stays
             let _ = self.0.typed.set(Arc::new(self.decode::<T>()?));
         }
@@ -160,7 +169,8 @@ impl AnyValue {
     /// Whether [`AnyValue::message`] has to make the bytes that are sent to another rank, since they are not in memory
     /// as they are.
     pub fn needs_encoding(&self) -> bool {
-        self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| (**typed).bulk().is_none())
+        self.0.encoded.get().is_none()
+            && self.0.typed.get().map_or(self.0.disk.get().is_some(), |typed| (**typed).bulk().is_none())
     }
 
     /// Encodes the value for other ranks, once; does nothing for bulk data, which is sent as its own memory.
@@ -182,29 +192,154 @@ impl AnyValue {
             Ok(Err(error)) => Some(error.to_string()),
             Err(payload) => Some(format!("its `Serialize` panicked: {}", panic_text(&*payload))),
         };
-        bytes.truncate(announced);
-        if let Some(why) = &why {
-            bytes.clear();
-            let text = format!("the result could not be encoded again: {why}");
-            // a text that is longer than the announced length is cut, even within a character: `decode` replaces what
-            // is no UTF-8
-            bytes.extend_from_slice(&text.as_bytes()[..text.len().min(announced)]);
-            bytes.resize(announced, b' ');
+        let bytes = match why {
+            None => {
+                bytes.push(GOOD);
+                bytes
+            }
+            Some(why) => refused(&format!("the result could not be encoded again: {why}"), announced),
+        };
+        if let Some(held) = self.0.held.get() {
+            held.add(bytes.len() as u64);
         }
-        bytes.push(if why.is_none() { GOOD } else { REFUSED });
         let _ = self.0.encoded.set(bytes);
+    }
+}
+
+/// The bytes that travel in place of an encoding of `length` bytes that there is not: the reason as text.
+fn refused(why: &str, length: usize) -> Vec<u8> {
+    // a text that is longer than the announced length is cut, even within a character: `decode` replaces what is no
+    // UTF-8
+    let mut bytes = why.as_bytes()[..why.len().min(length)].to_vec();
+    bytes.resize(length, b' ');
+    bytes.push(REFUSED);
+    bytes
+}
+
+impl AnyValue {
+    /// Makes a value that is on a disk of the host, and is read back when it is needed, by the thread that needs it.
+    pub(crate) fn on_disk(spilled: Arc<SpilledValue>) -> Self {
+        let inner = ValueInner::default();
+        let _ = inner.disk.set(spilled);
+        AnyValue(Arc::new(inner))
+    }
+
+    /// Enters the memory that the value takes into the account of a rank, until the last copy of the value is dropped.
+    pub(crate) fn hold(&self, ledger: &Arc<MemoryLedger>) {
+        self.0.held.get_or_init(|| HeldBytes::new(ledger, self.in_memory()));
+    }
+
+    /// Number of bytes of memory that the value takes, as far as is known: a value that is not encoded yet counts with
+    /// the length of its encoding.
+    pub(crate) fn in_memory(&self) -> u64 {
+        let typed = self.0.typed.get().map_or(0, |typed| match (**typed).bulk() {
+            Some((_, bytes)) => bytes.len(),
+            None => self.0.announced,
+        });
+        (typed + self.0.encoded.get().map_or(0, Vec::len)) as u64
+    }
+
+    /// Whether the value is on disk and not in memory.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.0.disk.get().is_some() && self.0.typed.get().is_none() && self.0.encoded.get().is_none()
+    }
+
+    /// The copy of the value on disk, if there is one.
+    pub(crate) fn copy_on_disk(&self) -> Option<&Arc<SpilledValue>> {
+        self.0.disk.get()
+    }
+
+    /// Notes that the value, which is in memory, has a copy on disk too.
+    pub(crate) fn has_copy(&self, spilled: Arc<SpilledValue>) {
+        let _ = self.0.disk.set(spilled);
+    }
+
+    /// Whether nobody but the caller has the value.
+    pub(crate) fn is_unshared(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    /// The identity of the value, which no other value has while this identity exists.
+    pub(crate) fn identity(&self) -> ValueIdentity {
+        ValueIdentity(Arc::downgrade(&self.0))
+    }
+
+    /// Writes the value to disk; `None` if it is of a kind that stays where it is, such as files of commands.
+    ///
+    /// # Errors
+    /// When the disk is full or cannot be written.
+    pub(crate) fn write_to(&self, disk: &SpillDisk) -> io::Result<Option<SpilledValue>> {
+        if self.0.typed.get().is_some_and(|typed| (**typed).message(false).is_some()) {
+            return Ok(None);
+        }
+        self.encode();
+        if let Some(bytes) = self.0.encoded.get() {
+            let nbytes = bytes.len().saturating_sub(1) as u64;
+            return disk.write(BulkLayout::Encoded, nbytes, bytes).map(Some);
+        }
+        match self.0.typed.get().and_then(|typed| (**typed).bulk()) {
+            Some((layout, bytes)) => disk.write(layout, bytes.len() as u64, bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the value back from disk, if it is not in memory.
+    fn restore(&self) -> Result<(), CodecError> {
+        let Some(disk) = self.0.disk.get().filter(|_| self.is_on_disk()) else { return Ok(()) };
+        let _alone = disk.lock();
+        if !self.is_on_disk() {
+            return Ok(()); // another thread has read it meanwhile
+        }
+        let (value, held) = disk.read()?;
+        let _ = self.0.held.set(held);
+        if let Some(inner) = Arc::into_inner(value.0) {
+            if let Some(bytes) = inner.encoded.into_inner() {
+                let _ = self.0.encoded.set(bytes);
+            }
+            if let Some(typed) = inner.typed.into_inner() {
+                let _ = self.0.typed.set(typed);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The identity of a value, see [`AnyValue::identity`].
+#[derive(Clone)]
+pub(crate) struct ValueIdentity(Weak<ValueInner>);
+
+impl ValueIdentity {
+    /// Whether it is that of `value`.
+    pub(crate) fn is_of(&self, value: &AnyValue) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&value.0))
+    }
+}
+
+impl std::fmt::Debug for ValueIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Value at {:p}", self.0.as_ptr())
     }
 }
 
 impl AnyValue {
     /// The bytes to send to another rank, made first where that is needed. `same_files` says whether that rank sees the
     /// same files as this one.
-    pub fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
+    ///
+    /// # Errors
+    /// When the value is on disk, cannot be read back, and has an announced form without room for an error: the
+    /// receiver would take whatever came for numbers.
+    pub fn message(&self, same_files: bool) -> Result<Arc<dyn BulkSource>, CodecError> {
+        if let (Err(error), Some(disk)) = (self.restore(), self.0.disk.get()) {
+            return match (disk.layout(), usize::try_from(disk.nbytes())) {
+                (BulkLayout::Encoded, Ok(length)) => Ok(Arc::new(refused(&error.to_string(), length))),
+                _ => Err(error),
+            };
+        }
         if let Some(message) = self.0.typed.get().and_then(|typed| (**typed).message(same_files)) {
-            return message;
+            return Ok(message);
         }
         self.encode();
-        Arc::new(self.clone())
+        Ok(Arc::new(self.clone()))
     }
 }
 

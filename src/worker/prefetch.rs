@@ -10,9 +10,9 @@ use smallvec::{SmallVec, smallvec};
 impl Worker {
     /// Updates the source of each input that did not exist when rank 0 sent the task ([`InputSource::Upcoming`]) and
     /// exists by now. Returns false if the task that was to make an input failed or was given back.
-    pub(super) fn look_for_soon(&self, run: &mut RunTask) -> bool {
-        let soon = run.inputs.iter_mut().filter(|input| input.source == InputSource::Upcoming);
-        for input in soon {
+    pub(super) fn update_upcoming(&self, run: &mut RunTask) -> bool {
+        let upcoming = run.inputs.iter_mut().filter(|input| input.source == InputSource::Upcoming);
+        for input in upcoming {
             // most of these tasks have ended just before or not yet, so the search begins with the last ones
             match self.unseen.iter().rev().find(|(task, _)| *task == input.task) {
                 None => {}

@@ -64,7 +64,7 @@ impl Worker {
     }
 
     fn admit(&mut self, mut run: RunTask, out: &mut Vec<WorkerAction>) -> Result<(), ProtocolError> {
-        if !self.look_for_soon(&mut run) {
+        if !self.update_upcoming(&mut run) {
             self.drop_old_copy(run.task, run.attempt, out);
             self.report_given_back(&run, out);
             return Ok(());
@@ -168,8 +168,8 @@ impl Worker {
         } else {
             out.push(WorkerAction::Report(RankReport::Fetched { task }));
         }
-        // All waiters count the arrival first. To give one back counts anew what its followers miss, and a follower may
-        // be among the waiters: it would be counted twice.
+        // All waiters count the arrival before one of them is given back. Giving a task back counts anew what its
+        // followers miss; a follower that is a waiter too would otherwise count the arrival twice.
         let mut complete: SmallVec<[Waiting; 2]> = SmallVec::new();
         for waiter in waiters {
             let Some(waiting) = self.waiting.get_mut(&waiter) else { continue };

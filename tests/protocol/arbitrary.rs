@@ -151,6 +151,7 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
         task().prop_map(|task| RankReport::Ask { task }),
         task().prop_map(|task| RankReport::Detach { task }),
         any::<u32>().prop_map(|threads| RankReport::Waits { slots: threads }),
+        any::<(u64, u64)>().prop_map(|(bytes, moved)| RankReport::OnDisk { bytes, moved }),
     ]
 }
 
@@ -208,12 +209,14 @@ fn any_hello() -> impl Strategy<Value = Hello> {
         text(),
         vec(text(), 0..4),
         any::<u64>(),
+        any::<u32>(),
     );
-    parts.prop_map(|(version, code_hash, host, cores, memory, program, gpus, files)| Hello {
+    parts.prop_map(|(version, code_hash, host, cores, memory, program, gpus, files, granted)| Hello {
         version,
         code_hash,
         host,
         cores,
+        granted,
         memory,
         program,
         gpus,
@@ -271,7 +274,7 @@ proptest! {
         same_files in vec(any::<u32>().prop_map(Rank), 0..9),
     ) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files, silence: slots, awaits: !profile };
+        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files, silence: slots, memory_limit: u64::from(slots) << 9, awaits: !profile };
         prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 

@@ -65,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 8);
+        assert_eq!(VERSION, 9);
     }
 
     #[test]
@@ -75,12 +75,13 @@ mod bytes {
             code_hash: 0x0102_0304_0506_0708,
             host: "n1".into(),
             cores: vec![0, 300],
+            granted: 2,
             memory: 1 << 36,
             gpus: vec!["0".into()],
             files: 9,
             program: "/bin/p".into(),
         };
-        let bytes = "01 01 fd 08 07 06 05 04 03 02 01 02 6e 31 02 00 fb 2c 01 \
+        let bytes = "01 01 fd 08 07 06 05 04 03 02 01 02 6e 31 02 00 fb 2c 01 02 \
                      fd 00 00 00 00 10 00 00 00 01 01 30 09 06 2f 62 69 6e 2f 70";
         golden(hello, bytes, Frame::Hello);
     }
@@ -94,15 +95,20 @@ mod bytes {
             gpus,
             same_files,
             silence: 60_000,
+            memory_limit: 1 << 30,
             awaits: true,
         };
         let same_files = vec![Rank(2)];
         golden(
             start(false, vec![3, 4], vec!["7".into()], same_files),
-            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea 01",
+            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea fc 00 00 00 40 01",
             Frame::Welcome,
         );
-        golden(start(true, vec![], vec![], vec![]), "02 00 40 01 00 00 00 fb 60 ea 01", Frame::Welcome);
+        golden(
+            start(true, vec![], vec![], vec![]),
+            "02 00 40 01 00 00 00 fb 60 ea fc 00 00 00 40 01",
+            Frame::Welcome,
+        );
         golden(Welcome::Refused, "02 01", Frame::Welcome);
     }
 
@@ -181,6 +187,7 @@ mod bytes {
 
     #[test]
     fn failed() {
+        report(RankReport::OnDisk { bytes: 5, moved: 300 }, "13 05 fb 2c 01");
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError::of_attempt(message, task, Rank(3), host, 1);
         let error = error.with_retry(Retry::WithMemory(250));

@@ -59,6 +59,20 @@ pub fn parent(pid: &str) -> String {
     rest.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
+/// The numbers of all processes below one.
+pub fn descendants(pid: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").expect("it is there").flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let all: Vec<(String, String)> =
+        numbers.map(|number| (number.to_string(), parent(&number.to_string()))).collect();
+    let (mut found, mut at) = (vec![pid.to_owned()], 0);
+    while let Some(parent) = found.get(at).cloned() {
+        found.extend(all.iter().filter(|(_, of)| *of == parent).map(|(own, _)| own.clone()));
+        at += 1;
+    }
+    found.split_off(1)
+}
+
 fn kill(pid: &str) {
     send(pid, Signal::KILL);
 }

@@ -3,6 +3,7 @@
 use super::Folder;
 use super::signals::{eventually, runs};
 use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -210,4 +211,36 @@ fn a_notice_lets_end_what_runs_and_starts_nothing_more() {
     assert_eq!(code, Some(75), "{stdout}{stderr}");
     assert!(stdout.contains("for the next run: a signal asked to stop; run it again to go on"), "{stdout}");
     assert!(!stderr.contains("error"), "{stderr}");
+}
+
+/// `dtask` in a job of Slurm whose `squeue` says `left`.
+fn in_slurm(folder: &Folder, ranks: usize, left: &str) -> super::Mpirun {
+    let squeue = folder.path("squeue");
+    std::fs::write(&squeue, format!("#!/bin/sh\necho '{left}'\n")).expect("written");
+    std::fs::set_permissions(&squeue, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = format!("{}:{}", folder.dir.path().display(), std::env::var("PATH").unwrap_or_default());
+    folder.dtask(ranks).env("PATH", path).env("SLURM_JOB_ID", "7").env_remove("SLURM_JOB_END_TIME")
+}
+
+#[test]
+fn the_log_says_which_limit_was_found_or_that_there_is_none() {
+    let folder = Folder::script("[task.a]\nrun = 'true'\n");
+    for (left, told) in [
+        ("1:30:00", "time limit: the job has 1 h 30 min left (squeue)"),
+        ("UNLIMITED", "time limit: none (squeue)"),
+        ("?", "squeue says `?` for the time that is left"),
+    ] {
+        in_slurm(&folder, 0, left).args(["s.toml"]).run().assert_success().assert_stderr_has(told);
+    }
+    let run = folder.run(0, &["s.toml", "-v"]);
+    run.assert_success().assert_stderr_has("time limit: none (no --time-limit, and no job");
+}
+
+#[test]
+fn a_job_of_slurm_takes_the_cores_that_it_was_granted() {
+    let folder = Folder::script("[task.a]\nrun = 'true'\n");
+    let run =
+        in_slurm(&folder, 2, "UNLIMITED").env("SLURM_JOB_CPUS_PER_NODE", "1(x2)").args(["s.toml"]).run();
+    run.assert_success().assert_stdout_has(" of 1 slots used");
+    run.assert(!run.stderr.contains("bound to one core"), "it has one");
 }

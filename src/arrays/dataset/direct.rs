@@ -35,7 +35,7 @@ pub(crate) struct DirectFile<'a> {
 }
 
 /// The places in a file where the elements of a part of a dataset are stored.
-pub(crate) struct Stored {
+pub(crate) struct StoredPart {
     file: File,
     shape: Vec<usize>,
     runs: Vec<ContiguousRun>,
@@ -66,7 +66,11 @@ impl<'a> DirectFile<'a> {
 
     /// Finds where a part of a dataset is stored; an empty `part` means the whole. `None` if it cannot be read directly
     /// (without the HDF5 library). The part must lie within the dataset.
-    pub(crate) fn find<T: H5Type + Pod>(&self, dataset: &Dataset, part: &[Range<usize>]) -> Option<Stored> {
+    pub(crate) fn find<T: H5Type + Pod>(
+        &self,
+        dataset: &Dataset,
+        part: &[Range<usize>],
+    ) -> Option<StoredPart> {
         let whole = dataset.shape();
         let part: Vec<Range<usize>> =
             if part.is_empty() { whole.iter().map(|n| 0..*n).collect() } else { part.to_vec() };
@@ -82,8 +86,8 @@ impl<'a> DirectFile<'a> {
         }
         let file = File::open(self.path).ok()?;
         let metadata = file.metadata().ok()?;
-        // if the path names another file by now, the addresses that the library told are not places in that one
-        ((metadata.dev(), metadata.ino()) == self.identity).then_some(Stored { file, shape, runs })
+        // if the path names another file by now, the addresses from the library do not belong to that one
+        ((metadata.dev(), metadata.ino()) == self.identity).then_some(StoredPart { file, shape, runs })
     }
 
     /// Whether the addresses of a dataset are offsets in this file, and its elements have the format of memory, so that
@@ -215,7 +219,7 @@ impl Tile {
     }
 }
 
-impl Stored {
+impl StoredPart {
     /// Reads the elements of the part; `None` if the file cannot be read.
     pub(crate) fn read<T: Pod>(&self) -> Option<ArrayD<T>> {
         let mut elements = buffer_pool::take::<T>(self.shape.iter().product());

@@ -2,6 +2,7 @@
 
 use crate::batch::rank::rank_state;
 use parking_lot::{Condvar, Mutex};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ static ANSWER: Mutex<Option<String>> = Mutex::new(None);
 /// Whether the run has written what there is to its files; `None` before it has begun to.
 static KEPT: Mutex<Option<bool>> = Mutex::new(None);
 static ANSWERED: Condvar = Condvar::new();
+/// The file for the last words of this process; `None` before the run has begun.
+static WORDS_FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// How long a run that is about to be ended by a signal may take to put its journal on disk.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -20,7 +23,7 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Requests that the run starts no more tasks, and ends when the running tasks have ended. Called when a signal has
 /// come.
 pub(crate) fn ask() {
-    rank_state::current().deadline.close();
+    rank_state::current().notice();
     ASKED.store(true, Ordering::Release);
 }
 
@@ -54,6 +57,20 @@ pub(crate) fn stay(done: String, keep: impl FnOnce()) -> ! {
     ANSWERED.notify_all();
     loop {
         std::thread::park();
+    }
+}
+
+/// Sets the file into which [`write_last_words`] writes, in the run folder.
+pub(crate) fn set_last_words(file: &Path) {
+    *WORDS_FILE.lock() = Some(file.to_owned());
+}
+
+/// Writes the last line of a process that a signal ends into the run folder, if the run has begun: a launcher that was
+/// told to end drops what its ranks still print.
+pub(crate) fn write_last_words(line: &str) {
+    if let Some(file) = &*WORDS_FILE.lock() {
+        // nobody is left to be told of an error
+        let _ = std::fs::write(file, format!("{line}\n"));
     }
 }
 

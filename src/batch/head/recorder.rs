@@ -1,4 +1,4 @@
-//! The recorder: it hands instances that have ended to the journal, a range at a time.
+//! The recorder: collects the ends of instances at rank 0, and hands them to the journal's thread a range at a time.
 
 use crate::batch::failure::{self, FailedInstance};
 use crate::batch::head::outcome::FailureList;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// The time for which ends of instances are collected before they go to the thread of the journal.
 const COLLECTED: Duration = Duration::from_millis(50);
-/// How long the end of a run waits for the journal to be on disk.
+/// The longest time for which the end of a run waits until the journal is on disk.
 const LAST: Duration = Duration::from_secs(30);
 
 /// Collects the ends of instances and records them in the journal. Without a journal it does nothing.
@@ -25,24 +25,26 @@ pub(crate) struct Recorder {
     writer: Option<JournalWriter>,
     plan: Option<Arc<Plan>>,
     tasks: Vec<RecordedTask>,
-    /// The number of failures of the run's list that are recorded.
+    /// The length of the run's list of failures up to which failures have been recorded.
     failures: usize,
     last: Option<Instant>,
-    /// Whether the user knows that the journal cannot be written.
+    /// Whether the user has been told that the journal cannot be written.
     is_told: bool,
 }
 
-/// The ends of a task's instances.
+/// The ends of one task's instances that are not recorded yet.
 #[derive(Debug, Default)]
 struct RecordedTask {
     digest: u128,
-    /// The number of helper tasks that save the array of an instance: it is done when these have ended, too.
+    /// The number of helper tasks for each instance that save its array. The instance counts as done when these have
+    /// ended too.
     saves: u32,
-    /// By index, the number of those that have ended, of instances that are not done.
+    /// For each instance of which something has ended and that is not done: how many of the instance and its helper
+    /// tasks have ended.
     open: HashMap<u64, u32>,
-    /// Instances that are done and not recorded.
+    /// The indices of instances that are done and not recorded yet.
     done: Ranges,
-    /// Whether instances write files of their own.
+    /// Whether each instance writes files of its own, whose stamps (length, modification time) are recorded too.
     has_files: bool,
 }
 
@@ -60,7 +62,7 @@ impl Recorder {
         Recorder { writer: Some(journal.writer), plan, tasks, ..Recorder::default() }
     }
 
-    /// Notes that an instance, or a helper task that saves its array, has ended with a result.
+    /// Notes that an instance, or a helper task that saves the instance's array, has ended with a result.
     pub(crate) fn ended(&mut self, task: usize, index: u64) {
         let Some(task) = self.tasks.get_mut(task) else { return };
         if task.saves > 0 {
@@ -74,7 +76,7 @@ impl Recorder {
         task.done.insert(index);
     }
 
-    /// Hands what has ended to the thread of the journal, unless this was done just now. Tells the user once if the
+    /// Hands the collected ends to the journal's thread, at most every [`COLLECTED`]. Tells the user once if the
     /// journal cannot be written.
     pub(crate) fn turn(&mut self) {
         if self.last.is_some_and(|last| last.elapsed() < COLLECTED) {
@@ -111,7 +113,7 @@ impl Recorder {
         }
     }
 
-    /// Records that files which several instances write are complete. The paths are below the folder `here`.
+    /// Records that files to which several instances write are complete. `paths` start from the folder `here`.
     pub(crate) fn complete(&mut self, here: &Path, paths: impl IntoIterator<Item = PathBuf>) {
         let mut paths = paths.into_iter().peekable();
         if paths.peek().is_some() {
@@ -125,7 +127,7 @@ impl Recorder {
         }
     }
 
-    /// Puts everything that has ended on disk, within the time `limit`.
+    /// Waits until everything that has ended so far is in the journal on disk, but not longer than `limit`.
     pub(crate) fn flush(&mut self, limit: Duration) {
         self.hand_over();
         if let Some(writer) = &self.writer {
@@ -133,14 +135,14 @@ impl Recorder {
         }
     }
 
-    /// Records the instances of the list that have been run and have failed since the last call.
+    /// Records the failures that have been added to `list` since the last call, of instances that were run.
     pub(crate) fn failed(&mut self, plan: &Plan, list: &FailureList) {
         let new = list.as_slice().get(self.failures..).unwrap_or_default();
         if new.is_empty() {
             return;
         }
         self.failures += new.len();
-        // the record of an end comes before that of a failure: an array can be done and its file not be written
+        // ends are recorded before failures, since an array can be made and then fail to be saved: the failure counts
         self.hand_over();
         let Some(writer) = &self.writer else { return };
         for failed in new.iter().filter(|failed| !failed.is_left()) {
@@ -154,7 +156,8 @@ impl Recorder {
         }
     }
 
-    /// Records the end of the run: how much is done and left. Returns what is wrong with the journal, for the user.
+    /// Records the end of the run, with the numbers of instances done and left. Returns an error of the journal, if
+    /// there was one, as a text for the user.
     pub(crate) fn finish(&mut self, done: u64, left: u64) -> Option<String> {
         self.hand_over();
         let writer = self.writer.as_ref()?;
@@ -168,7 +171,7 @@ impl Recorder {
     }
 }
 
-/// The stamps of the files that an instance has written.
+/// The stamps (path, length, modification time) of the files that an instance has written.
 fn stamps(plan: &Plan, number: usize, index: u64) -> Vec<FileStamp> {
     let Some(task) = plan.tasks.get(number) else { return Vec::new() };
     let paths = saved_paths::own(plan, task, index).into_iter().flatten();

@@ -13,6 +13,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// The name of the file with the last line of a run that was ended by a signal.
+pub(crate) const LAST_WORDS: &str = "last-words.txt";
+
 /// The number of earlier runs whose logs are kept.
 pub(crate) const EARLIER: u32 = 4;
 
@@ -123,7 +126,7 @@ fn prepare(path: &Path) -> Result<RunLock, LockError> {
 /// Whether a file in the run folder is of a run, and is kept with its logs.
 fn is_of_a_run(name: &str) -> bool {
     let is_log = name.starts_with("rank-") && (name.ends_with(".log") || name.ends_with(".index"));
-    is_log || name == FAILURES || name == RECORD
+    is_log || [FAILURES, RECORD, LAST_WORDS].contains(&name)
 }
 
 /// Moves the files of the last run into a folder of their own, and counts the runs before it on. The oldest is removed.

@@ -7,6 +7,7 @@ use crate::batch::head::outputs::shared_files::{LeftFile, Sinks};
 use crate::batch::head::progress::Tally;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::stopped::{StopReason, Stopped};
+use crate::batch::rank::deadline;
 use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;
 use crate::console::counted;
@@ -100,7 +101,10 @@ impl Summary {
         }
         let without: Vec<&FailedInstance> = failed.iter().chain(&skipped).chain(&left).collect();
         text += &results(plan, &collected.sinks, &without, &stopped);
-        text += &leave(later, &collected.sinks.left, stopped.why);
+        // a notice to another rank alone is known from what that rank has not started
+        let is_noticed = left.iter().any(|left| left.cause.message == deadline::NOTICED);
+        let why = stopped.why.or(is_noticed.then_some(StopReason::Asked));
+        text += &leave(later, &collected.sinks.left, why);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }

@@ -29,8 +29,10 @@ use std::time::{Duration, Instant};
 
 /// The signals by which batch systems and users end jobs.
 const ENDING_SIGNALS: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
-/// The time for which the failure of a command that one of [`ENDING_SIGNALS`] has killed is held back. If this rank
-/// gets such a signal meanwhile, the job is being stopped, and the instance has not failed.
+/// The signals by which batch systems give notice that a job ends soon.
+const NOTICE_SIGNALS: [i32; 3] = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGXCPU];
+/// The time for which the failure of a command that such a signal has killed is held back. If this rank gets one
+/// meanwhile, the job is being stopped, and the instance has not failed.
 const SOON: Duration = Duration::from_millis(200);
 
 /// Runs the command of an instance that has inputs from other tasks. A task function: the engine runs it on the rank
@@ -90,18 +92,21 @@ fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -
     };
     let kind = error.failure();
     (detail.command, detail.took) = (Some(kind), begin.elapsed());
-    if let commands::FailureKind::Exit(code) = kind
-        && signals::signal_of(code).is_some_and(|signal| ENDING_SIGNALS.contains(&signal))
-    {
-        // a batch system signals all processes of a job, and this rank may be the last to get it
+    let signal = if let commands::FailureKind::Exit(code) = kind { signals::signal_of(code) } else { None };
+    // a batch system signals all processes of a job, and this rank may be the last to get it
+    if signal.is_some_and(|signal| ENDING_SIGNALS.contains(&signal)) {
         rank_state::current().is_ending(SOON);
+    }
+    if signal.is_some_and(|signal| NOTICE_SIGNALS.contains(&signal)) && rank_state::current().is_noticed(SOON)
+    {
+        return Err(left(deadline::NOTICED));
     }
     if !is_tried_again(&execution.retry_on, kind) {
         return Err(Failure::new(error).or_detail(|| detail.encode()));
     }
     if attempt <= execution.retries {
         if !rank_state::current().deadline.admits(def.number, pause_after(execution.backoff, attempt)) {
-            return Err(left(deadline::TOO_LATE));
+            return Err(left(rank_state::current().deadline.why_not()));
         }
         log::info!("{}: attempt {attempt}: {error}; it is tried again", def.label(index));
     }

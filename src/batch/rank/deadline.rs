@@ -48,6 +48,8 @@ pub(crate) struct JobDeadline {
 
 /// The reason, as the user reads it, why an instance was not started.
 pub(crate) const TOO_LATE: &str = "the job ends before it could";
+/// The reason, as the user reads it, why an instance was not started, or was ended by the signal itself.
+pub(crate) const NOTICED: &str = "a signal asked to stop";
 /// The reason, as the user reads it, why a running command was ended.
 pub(crate) const OVER: &str = "the job's time was over";
 
@@ -112,6 +114,11 @@ impl JobDeadline {
         let fits =
             || self.limit.lock().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
         !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())
+    }
+
+    /// The reason, as the user reads it, why [`JobDeadline::admits`] has refused an instance.
+    pub(crate) fn why_not(&self) -> &'static str {
+        if self.closed.load(Ordering::Acquire) { NOTICED } else { TOO_LATE }
     }
 
     /// Adds the run time of an instance to the mean of its task, from which later run times are expected.

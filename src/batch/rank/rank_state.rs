@@ -38,11 +38,21 @@ pub(crate) struct RankState {
     pub paces: CommandPaces,
     /// Sorted lines of `mapreduce` tasks that wait on this rank to be reduced.
     pub shuffles: ShuffleStores,
-    /// Whether the process is about to end, so that instances that fail now are left for the next run; with a signal
-    /// for threads that wait for that.
-    ending: (parking_lot::Mutex<bool>, parking_lot::Condvar),
+    /// The latest that a signal has announced: what fails because of it is left for the next run.
+    announced: (parking_lot::Mutex<Announced>, parking_lot::Condvar),
     /// HDF5 files that this rank is writing and has not finished.
     pub datasets: OpenDatasets,
+}
+
+/// Announcements of the job's end by signals, each more urgent than the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Announced {
+    #[default]
+    Nothing,
+    /// A notice: the job ends soon, and no more tasks are started.
+    Notice,
+    /// The end of this process.
+    End,
 }
 
 /// The log file of a rank, which is opened when the first output is logged.
@@ -99,20 +109,40 @@ pub(crate) fn scratch() -> Result<Scratch, Failure> {
 }
 
 impl RankState {
+    /// Announces that the job ends soon: this rank starts no more tasks.
+    pub(crate) fn notice(&self) {
+        self.deadline.close();
+        self.announce(Announced::Notice);
+    }
+
     /// Announces that the process is about to end: its commands will be killed and its scratch directory removed.
     pub(crate) fn end(&self) {
-        *self.ending.0.lock() = true;
-        self.ending.1.notify_all();
+        self.announce(Announced::End);
+    }
+
+    fn announce(&self, what: Announced) {
+        let mut announced = self.announced.0.lock();
+        *announced = what.max(*announced);
+        self.announced.1.notify_all();
+    }
+
+    /// Whether the end of the job was announced, by a notice or as [`RankState::is_ending`], now or within `limit`.
+    pub(crate) fn is_noticed(&self, limit: Duration) -> bool {
+        self.is_announced(Announced::Notice, limit)
     }
 
     /// Whether the process is about to end, now or within `limit`.
     pub(crate) fn is_ending(&self, limit: Duration) -> bool {
-        let (ending, changed) = &self.ending;
-        let mut ending = ending.lock();
-        if !*ending && !limit.is_zero() {
-            changed.wait_while_for(&mut ending, |ending| !*ending, limit);
+        self.is_announced(Announced::End, limit)
+    }
+
+    fn is_announced(&self, what: Announced, limit: Duration) -> bool {
+        let (announced, changed) = &self.announced;
+        let mut announced = announced.lock();
+        if *announced < what && !limit.is_zero() {
+            changed.wait_while_for(&mut announced, |announced| *announced < what, limit);
         }
-        *ending
+        *announced >= what
     }
 
     /// Adds the run time of a task to the rank's busy time, which is reported at the end.

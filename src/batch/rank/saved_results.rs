@@ -11,19 +11,19 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An output of an instance that an earlier run has done, and the file in which it was saved.
+/// An output of an instance that an earlier run has completed, and the file into which that run saved it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SavedOutput {
-    /// The number of the output.
+    /// The number of the output: 0 for standard output, 1 for standard error, from 2 on for files.
     pub which: u32,
-    /// The name of the file as the command has written it.
+    /// The name of the output file, as the command has written it.
     pub name: String,
-    /// The path at which it was saved.
+    /// The path of the saved file.
     pub path: PathBuf,
 }
 
-/// Reads the saved outputs of an instance, as if its command had just written them. A task function, which the engine
-/// runs where the first reader is.
+/// Reads the saved outputs of an instance, in place of running its command. A task function, which the engine runs at
+/// the rank of the first task that reads the result.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -38,7 +38,7 @@ pub(crate) fn load_saved(files: &[SavedOutput]) -> Result<Artifact, Failure> {
         if open.metadata().map_err(wrong)?.len() < LARGE {
             open.read_to_end(&mut bytes).map_err(wrong)?;
         } else {
-            // a copy: the user may change what is saved while the run goes on
+            // copied, not linked: the user may change a saved file while the run goes on
             stored = Some(Arc::new(scratch.keep_copy(&mut open).map_err(wrong)?));
         }
         large.push(stored);

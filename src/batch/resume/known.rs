@@ -1,4 +1,4 @@
-//! The instances of a plan as the journal knows them.
+//! Matching of a plan with the journal: which instances of the plan the journal has as done or failed.
 
 use crate::compact::Ranges;
 use crate::journal::record::{FailedRecord, FileStamp};
@@ -7,43 +7,44 @@ use crate::script::plan::fingerprint::Fingerprints;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What the journal knows of a task's instances, by their indices in the present plan.
+/// The facts that the journal has of one task's instances, by their indices in the present plan.
 #[derive(Debug, Default)]
 pub(crate) struct KnownTask {
-    /// Instances that are done.
+    /// The indices of instances that are done.
     pub done: Ranges,
-    /// The files that these have saved.
+    /// The files that done instances have saved, by index.
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
-    /// Instances that have failed since.
+    /// The failures of instances that are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
 }
 
-/// An older script's task of the same name, to tell what has changed since.
+/// A task of the same name in an older version of the script, for telling the user what has changed since.
 #[derive(Debug)]
 pub(crate) struct OlderTask {
-    /// The key plan of the older script.
+    /// The key plan (all that instance keys are computed from) of the older script.
     pub plan: KeyPlan,
-    /// The number of the task in it.
+    /// The number of the task in `plan`.
     pub task: usize,
-    /// Whether an instance of it is done.
+    /// Whether at least one instance of the older task is done.
     pub has_done: bool,
 }
 
-/// What the journal knows of a plan's instances.
+/// The facts that the journal has of a plan's instances.
 #[derive(Debug, Default)]
 pub(crate) struct KnownInstances {
-    /// By task number.
+    /// The facts of each task, by task number.
     pub tasks: Vec<KnownTask>,
 }
 
-/// The key plans of a journal, decoded when they are asked for.
+/// The key plans in a journal, each decoded when it is first asked for.
 struct OldPlans<'s> {
     state: &'s JournalState,
     decoded: HashMap<usize, Option<KeyPlan>>,
 }
 
 impl<'s> OldPlans<'s> {
-    /// The key plan of a family and the number of the family's task in it. `None` if no plan that can be read has it.
+    /// Finds the key plan that has the family with the digest `family`, and the number of the family's task in it.
+    /// `None` if no readable plan has it.
     fn of(&mut self, family: u128) -> Option<(&KeyPlan, usize)> {
         let has = |record: &crate::journal::record::KeyRecord| {
             record.families.iter().position(|known| *known == family)
@@ -58,7 +59,8 @@ impl<'s> OldPlans<'s> {
 }
 
 impl KnownInstances {
-    /// Finds the instances of a plan in the journal: those of an unchanged task by their indices, all others by keys.
+    /// Finds the instances of a plan in the journal: those of unchanged tasks by their indices, all others by their
+    /// keys.
     pub(crate) fn find(keys: &KeyPlan, state: &JournalState) -> KnownInstances {
         let mut tasks = Vec::with_capacity(keys.tasks.len());
         for task in &keys.tasks {
@@ -83,7 +85,7 @@ impl KnownInstances {
         if old.is_empty() {
             return;
         }
-        // what the newest record says of an instance counts
+        // of several records of one instance the newest counts
         old.sort_by_key(|(_, history)| std::cmp::Reverse(history.last));
         let prints = Fingerprints::new(keys);
         let mut missing: HashMap<u128, (usize, u64)> = HashMap::new();

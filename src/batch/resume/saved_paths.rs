@@ -1,4 +1,4 @@
-//! The paths of the files that an instance leaves for the user.
+//! The paths of the files that instances write for the user, and what can be read back from them.
 
 use crate::arrays::slab;
 use crate::batch::outputs;
@@ -9,7 +9,7 @@ use crate::script::plan::task::{PlanTask, Select, StreamTarget, TaskAction};
 use crate::script::plan::template::{RenderScope, Template};
 use std::path::Path;
 
-/// The path that a template makes for an instance, relative to the script's folder. `None` if it cannot be rendered.
+/// Renders a path of an instance, relative to the script's folder. `None` if a value in it is not known before the run.
 pub(super) fn render(plan: &Plan, task: &PlanTask, template: &Template, index: u64) -> Option<String> {
     if let Some(text) = template.as_literal() {
         return Some(text);
@@ -21,24 +21,25 @@ pub(super) fn render(plan: &Plan, task: &PlanTask, template: &Template, index: u
     template.render(&scope).ok()
 }
 
-/// Whether instances of a task write files of their own: by `save` or `target`.
+/// Whether each instance of a task writes files of its own, by `save` or `target`.
 pub(crate) fn writes_own(task: &PlanTask) -> bool {
     !task.targets.is_empty() || task.saves.iter().any(|save| !is_dataset(task, &save.path))
 }
 
-/// The paths of the files that an instance alone writes.
+/// The paths of the files that only this instance writes; `None` for one that cannot be rendered.
 pub(crate) fn own(plan: &Plan, task: &PlanTask, index: u64) -> Vec<Option<String>> {
     let saves = task.saves.iter().filter(|save| !is_dataset(task, &save.path)).map(|save| &save.path);
     saves.chain(&task.targets).map(|template| render(plan, task, template, index)).collect()
 }
 
-/// The number of the `save` in which an output of a command is, so that it can be had without running the command again.
+/// The number of the `save` that keeps an output of a command, from which later runs can read it; `None` if no `save`
+/// does.
 pub(super) fn save_of(task: &PlanTask, select: Select) -> Option<usize> {
     let is_command = task.action.is_command() && !matches!(task.action, TaskAction::MapReduce(_));
     task.saves.iter().position(|save| is_command && save.select == select)
 }
 
-/// Those of the outputs `wanted` of an instance that were saved, with the files in which they are.
+/// The outputs of an instance among `wanted` that were saved, with their files.
 pub(crate) fn saved_outputs(plan: &Plan, number: usize, index: u64, wanted: &[u32]) -> Vec<SavedOutput> {
     let Some(task) = plan.tasks.get(number) else { return Vec::new() };
     let saved = |which: &u32| {
@@ -56,12 +57,12 @@ pub(crate) fn saved_outputs(plan: &Plan, number: usize, index: u64, wanted: &[u3
     wanted.iter().filter_map(saved).collect()
 }
 
-/// Whether a `save` of a task goes into an HDF5 file, which others can write too.
+/// Whether a `save` of a task writes into an HDF5 file, which may have datasets of other instances too.
 pub(super) fn is_dataset(task: &PlanTask, path: &Template) -> bool {
     !task.action.is_command() && render_any(path).is_some_and(|path| slab::split(&path).is_some())
 }
 
-/// The fixed text of a template, with something in the place of each reference.
+/// Renders a template with a placeholder text for each reference, to see the form of the path.
 fn render_any(template: &Template) -> Option<String> {
     use crate::script::plan::template::TemplatePart;
     let text = |part: &TemplatePart| match part {
@@ -71,8 +72,7 @@ fn render_any(template: &Template) -> Option<String> {
     Some(template.parts.iter().map(text).collect())
 }
 
-/// The templates of the files to which instances of a task append, or into which they write their part: streams and
-/// HDF5 files.
+/// The templates of the files that several instances of a task may write: streams, which are appended, and HDF5 files.
 pub(super) fn shared(task: &PlanTask) -> Vec<&Template> {
     let path = |stream: &'_ StreamTarget| matches!(stream, StreamTarget::Path(_));
     let mut templates = Vec::new();
@@ -86,13 +86,13 @@ pub(super) fn shared(task: &PlanTask) -> Vec<&Template> {
     templates
 }
 
-/// The name of a file in the journal: relative to the script's folder `here` where it is below that.
+/// The name of a file in the journal: relative to the script's folder `here` if the file lies below it, else absolute.
 pub(crate) fn recorded_name(here: &Path, path: &str) -> String {
     let whole = here.join(path);
     whole.strip_prefix(here).unwrap_or(&whole).display().to_string()
 }
 
-/// The file of a path, which can name a dataset in it.
+/// The path of the file itself, for a path that may name a dataset of an HDF5 file (`file.h5:/name`).
 pub(super) fn file_of(path: &str, is_dataset: bool) -> &str {
     if is_dataset { slab::split(path).map_or(path, |(file, _)| file) } else { path }
 }

@@ -1,4 +1,4 @@
-//! Files that several instances write: their instances run together or not at all.
+//! Files that several instances write: if one of these instances runs, all do, since the file is written anew.
 
 use crate::batch::resume::saved_paths::{self, file_of, is_dataset};
 use crate::journal::record::FileStamp;
@@ -12,13 +12,13 @@ use std::ops::Range;
 pub(crate) struct SharedOutput {
     /// The path as the script has it, for the user.
     pub name: String,
-    /// Whether it is complete, and as it was when it was recorded.
+    /// Whether the file is complete, and unchanged since that was recorded.
     pub is_there: bool,
     /// The instances that write it, as task numbers and ranges of indices.
     pub writers: Vec<(usize, Range<u64>)>,
 }
 
-/// Finds all files that instances of the plan share. Looks at each file.
+/// Finds all files that instances of the plan share, and looks at each on the disk.
 pub(crate) fn outputs(plan: &Plan, state: &JournalState) -> Vec<SharedOutput> {
     let mut found: BTreeMap<String, SharedOutput> = BTreeMap::new();
     let mut looked: BTreeMap<String, bool> = BTreeMap::new();
@@ -46,8 +46,8 @@ pub(crate) fn outputs(plan: &Plan, state: &JournalState) -> Vec<SharedOutput> {
     found.into_values().collect()
 }
 
-/// Whether a file is as it was when it was recorded as complete. What is no regular file cannot be looked at: the
-/// record is enough.
+/// Whether a file is unchanged since it was recorded as complete. For a path that is no regular file (a pipe, a device)
+/// the record alone counts.
 pub(crate) fn is_as_recorded(plan: &Plan, state: &JournalState, path: &str) -> bool {
     let path = saved_paths::recorded_name(&plan.dir, path);
     state.shared.get(&path).is_some_and(|known| FileStamp::of(&plan.dir, &path).as_ref() == Some(known))

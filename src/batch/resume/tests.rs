@@ -69,7 +69,7 @@ proptest! {
             let is_done = |one: &(usize, u64)| done.contains(one);
             match todo.runs(*task, *index) {
                 true => {
-                    // its inputs are made, and it has a reason
+                    // all inputs of an instance that runs are there: they run or were saved
                     prop_assert!(inputs(false).all(|(task, input)| todo.runs(task, input)));
                     let is_needed = all.iter().any(|(other, at)| {
                         let mut read = plan.tasks[*other].references.iter().filter(|r| r.task == *task && r.select != Select::Order);

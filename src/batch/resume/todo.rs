@@ -1,7 +1,7 @@
-//! The decision which instances run.
+//! The decision which instances of a plan run, and which are skipped since an earlier run has done them.
 //!
-//! Forwards over the plan: what is not done runs, and what reads something that is not done. Backwards: what is needed
-//! by an instance that runs, and whose result is not to be had, runs too.
+//! Two passes over the plan. Forwards: an instance runs if it is not done, or if it reads one that was not done.
+//! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
 
 use crate::batch::head::reduce::is_unordered;
 use crate::batch::resume::known::{KnownInstances, KnownTask};
@@ -13,40 +13,40 @@ use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, Select, TaskAction};
 use std::ops::Range;
 
-/// The reason why an instance runs.
+/// The reason why an instance runs, for `dtask plan --why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RunReason {
-    /// The journal does not have it as done.
+    /// The journal has no record of the instance as done.
     NotDone,
-    /// The user has asked for it (`--force`).
+    /// The user has named the task with `--force`.
     Forced,
-    /// A file that it has saved is not as recorded: its path.
+    /// A file that the instance saved is missing or was changed; the path.
     Lost(String),
-    /// An instance that it reads was not done when this one was: the number of its task.
+    /// The instance reads one that was not done; the number of that instance's task.
     InputNotDone(usize),
-    /// An instance that runs reads its result, which was not saved: task number and index of the first such instance.
+    /// An instance that runs reads the result, which was not saved; its task number and index.
     NeededBy(usize, u64),
-    /// It writes a file together with others, and that is not complete, or one of the others runs: the file.
+    /// The instance writes into a file with others, and the file is incomplete or another of them runs; the path.
     SharedFile(String),
-    /// All instances of the task run together, and another one has to run.
+    /// The instances of the task can only run all together, and another one runs.
     Together,
 }
 
-/// The instances of a task that run.
+/// The instances of one task that run, with the reasons.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TaskTodo {
-    /// Their indices.
+    /// The indices of the instances that run.
     pub run: Ranges,
     /// The number of all instances of the task.
     pub all: u64,
-    /// The reasons, by range; an index is in one range.
+    /// The reason for each range of indices that run; the ranges do not overlap.
     pub why: Vec<(Range<u64>, RunReason)>,
 }
 
-/// The instances of a plan that run; all others are done.
+/// The instances of a plan that run. All others were done by an earlier run, and are skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Todo {
-    /// By task number.
+    /// The instances that run, by task number.
     pub tasks: Vec<TaskTodo>,
 }
 
@@ -55,12 +55,12 @@ impl TaskTodo {
         TaskTodo { run: Ranges::default(), all, why: Vec::new() }
     }
 
-    /// Whether all instances run.
+    /// Whether all instances of the task run.
     pub(crate) fn is_whole(&self) -> bool {
         self.run.first() == Some(0..self.all)
     }
 
-    /// The number of instances that are done.
+    /// The number of instances of the task that are skipped.
     pub(crate) fn skipped(&self) -> u64 {
         self.all - self.run.count()
     }
@@ -73,7 +73,8 @@ impl TaskTodo {
         new
     }
 
-    /// Adds a range, of which some instances may run already.
+    /// Adds a range of instances that run, for this reason; some of them may be in the list already. Returns whether
+    /// the list has changed.
     fn add_range(&mut self, range: Range<u64>, reason: &RunReason) -> bool {
         let mut gaps = Vec::new();
         let mut next = range.start;
@@ -104,7 +105,7 @@ impl TaskTodo {
 }
 
 impl Todo {
-    /// Everything runs.
+    /// Makes the decision that all instances of a plan run.
     pub(crate) fn all(plan: &Plan) -> Todo {
         let whole = |task: &PlanTask| {
             let mut todo = TaskTodo::new(task.family.len());
@@ -114,7 +115,8 @@ impl Todo {
         Todo { tasks: plan.tasks.iter().map(whole).collect() }
     }
 
-    /// Decides what runs. `forced` has the numbers of the tasks that run whatever is done.
+    /// Decides which instances of a plan run. `forced` has the numbers of tasks whose instances all run, even if they
+    /// are done.
     pub(crate) fn decide(
         plan: &Plan,
         known: &KnownInstances,
@@ -122,7 +124,7 @@ impl Todo {
         forced: &[usize],
     ) -> Todo {
         let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()) };
-        // by task, what was not done: what reads it is not done either, even if it is recorded so
+        // by task, the instances that were not done: a reader of one is not done either, even if it is recorded as done
         let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
         for (number, task) in plan.tasks.iter().enumerate() {
             let (own, without) = forward(plan, number, known.tasks.get(number), &undone, forced);
@@ -135,7 +137,8 @@ impl Todo {
         todo
     }
 
-    /// Adds what has to run for the sake of others. Returns whether there was any.
+    /// Makes one backward pass: adds instances whose results are needed by others that run, and those that share a file
+    /// with one that runs. Returns whether any was added.
     fn backward(&mut self, plan: &Plan, shared: &[SharedOutput]) -> bool {
         let mut grown = false;
         for (number, task) in plan.tasks.iter().enumerate().rev() {
@@ -168,7 +171,7 @@ impl Todo {
         grown
     }
 
-    /// Adds the instances whose results the instances of a task read that run.
+    /// Adds the instances whose results are read by those instances of a task that run. Returns whether any was added.
     fn need(&mut self, plan: &Plan, number: usize, task: &PlanTask) -> bool {
         let mut grown = false;
         for reference in task.references.iter().filter(|reference| reference.select != Select::Order) {
@@ -179,7 +182,7 @@ impl Todo {
             } else {
                 continue; // in a plan a task comes after those that it reads
             };
-            // what is done and saved is read from its file
+            // a result that was saved is read from its file
             if saved_paths::save_of(other, reference.select).is_some() {
                 continue;
             }
@@ -205,7 +208,7 @@ impl Todo {
         self.tasks.get(task).is_none_or(|task| task.run.contains(index))
     }
 
-    /// The index of the next instance of a task that runs, from `index` on; the number of all if there is none.
+    /// The index of the first instance of a task that runs, from `index` on; the number of all instances if none does.
     pub(crate) fn next(&self, task: usize, index: u64) -> u64 {
         let Some(task) = self.tasks.get(task) else { return index };
         task.run.iter_from(index).next().map_or(task.all, |run| run.start)
@@ -216,7 +219,7 @@ impl Todo {
         self.tasks.get(task).into_iter().flat_map(move |task| task.run.iter_from(index))
     }
 
-    /// The number of instances that are done.
+    /// The number of instances that are skipped, over all tasks.
     pub(crate) fn skipped(&self) -> u64 {
         self.tasks.iter().map(TaskTodo::skipped).sum()
     }
@@ -227,8 +230,8 @@ fn is_together(task: &PlanTask) -> bool {
     matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
 }
 
-/// Decides for the instances of one task what runs for their own sake. Also returns those among them that were not
-/// done.
+/// Makes the forward pass for one task: decides which instances run without regard to those that read them. Also
+/// returns those of them that were not done.
 fn forward(
     plan: &Plan,
     number: usize,
@@ -271,7 +274,7 @@ fn forward(
     (todo, without)
 }
 
-/// The first file of a done instance that is not as recorded; `None` if all are.
+/// The first file of a done instance that is missing or was changed; `None` if there is none.
 fn lost(plan: &Plan, task: &PlanTask, known: &KnownTask, index: u64) -> Option<String> {
     let recorded = known.saved.get(&index).map(Vec::as_slice).unwrap_or_default();
     saved_paths::own(plan, task, index).into_iter().find_map(|path| {

@@ -1,4 +1,4 @@
-//! The reasons why instances run, for the user: `dtask plan --why`.
+//! Texts for the user on why instances run: `dtask plan --why`.
 
 use crate::batch::resume::known::{KnownInstances, OlderTask};
 use crate::batch::resume::todo::{RunReason, Todo};
@@ -10,13 +10,13 @@ use crate::script::values::value::ScriptValue;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The largest number of instances that are looked at one by one for the reasons of a range.
+/// The largest number of instances of a range that are looked at one by one for their reasons.
 const LOOKED: u64 = 100_000;
-/// The reason why an instance runs of which the journal knows nothing.
+/// The text for an instance of which the journal has no record.
 const NEVER: &str = "never run";
 
-/// Gives the reasons why instances of a task run, in lines for the user: each with the number of instances and one of
-/// them.
+/// Lists the reasons why instances of a task run, one line each, with the number of instances and one of them as an
+/// example.
 pub(crate) fn reasons(
     plan: &Plan,
     keys: &KeyPlan,
@@ -103,7 +103,7 @@ fn name(plan: &Plan, number: usize) -> &str {
     plan.tasks.get(number).map_or("a task", |task| task.name.as_str())
 }
 
-/// What has changed of a whole task since it was last run.
+/// The comparison of a task with its older version, for changes that concern all instances.
 struct Changes;
 
 impl Changes {
@@ -119,7 +119,8 @@ impl Changes {
     }
 }
 
-/// The keys of the script whose values differ, or that only one of them has.
+/// Lists the keys of the script (`run`, `env`, ..) whose values differ between two versions of a task, or that only one
+/// version has.
 fn parts_changed(old: &[(String, u128)], new: &[(String, u128)]) -> Vec<String> {
     let mut names: Vec<&String> = old.iter().chain(new).map(|(name, _)| name).collect();
     names.sort();
@@ -134,7 +135,7 @@ fn parts_changed(old: &[(String, u128)], new: &[(String, u128)]) -> Vec<String> 
         .collect()
 }
 
-/// The file of an instance's own parameters that has changed.
+/// Describes the first file among the values of an instance's parameters that has changed; `None` if none has.
 fn changed_file(key: &KeyTask, older: Option<&OlderTask>, index: u64) -> Option<String> {
     let old = older.and_then(|older| older.plan.tasks.get(older.task))?;
     key.family.bindings(index).iter().find_map(|value| {
@@ -149,7 +150,7 @@ fn file_changed(key: &KeyTask, path: &str) -> String {
     format!("input changed: `{path}`{}", if is_there { "" } else { ", which is not there" })
 }
 
-/// The task of which an instance reads an instance that runs, and a text that names this.
+/// Finds an instance that this one reads and that runs: returns the name of its task, and a text that names it.
 fn input_runs(plan: &Plan, todo: &Todo, number: usize, index: u64) -> Option<(String, String)> {
     let task = plan.tasks.get(number)?;
     task.references.iter().find_map(|reference| {

@@ -1,4 +1,4 @@
-//! Packs that go from rank to rank.
+//! Tests of outputs that travel from rank to rank.
 
 use super::*;
 use crate::commands::ScratchRoot;

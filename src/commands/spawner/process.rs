@@ -17,7 +17,7 @@ use crate::commands::pipes::null;
 use crate::commands::removal;
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, getpid, getppid, kill_process, set_child_subreaper, wait};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -97,7 +97,7 @@ fn begin() -> bool {
     let _ = rustix::thread::set_name(NAME);
     // A batch system may signal every process of a job, and these two must live on to clean up. So the signals get
     // handlers that do nothing; if they were ignored, commands would inherit that.
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, libc::SIGXCPU] {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
     set_child_subreaper(Some(getpid())).is_ok()
@@ -149,7 +149,7 @@ fn ends(has_ended: impl Fn() -> bool) -> bool {
 }
 
 /// Tells the watchdog the path of a directory of the rank, which it removes if spawner and rank die.
-pub(crate) fn tell_guard(path: &OsStr) {
+pub(crate) fn tell_watchdog(path: &OsStr) {
     let mut line = path.as_bytes().to_vec();
     line.push(0);
     // a watchdog that has died needs no message

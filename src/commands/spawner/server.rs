@@ -110,7 +110,7 @@ impl Server {
                 }
                 Control::Remove(path) => {
                     if self.adopts {
-                        super::process::tell_guard(&path);
+                        super::process::tell_watchdog(&path);
                     }
                     self.remove.lock().push(path.into());
                 }

@@ -57,7 +57,7 @@ fn what_a_dead_process_of_this_host_has_left_is_taken_over_at_once() {
         drop(lock);
         assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 0);
     }
-    // one that lives, on a file system without `flock`
+    // a holder that is alive, on a file system without `flock`
     let dir = tempfile::tempdir().expect("a folder");
     left_by(&here, dir.path());
     assert!(matches!(take(&here, dir.path(), LONG), Err(LockError::Held(_))));
@@ -74,7 +74,7 @@ fn a_job_that_is_started_again_takes_over_its_own_lock_on_any_host() {
 
 #[test]
 fn of_another_host_only_time_tells() {
-    // nobody touches it: taken over when it is old enough, and the user is told
+    // nobody touches the file: it is taken over once it is old enough, and the user is told
     let dir = tempfile::tempdir().expect("a folder");
     left_by(&other_host(), dir.path());
     let mut said = Vec::new();
@@ -83,7 +83,7 @@ fn of_another_host_only_time_tells() {
     assert!(said[0].contains("process 1 on elsewhere") && said[0].contains("waiting"), "{said:?}");
     drop(taken);
 
-    // it is touched: held, without its `flock`
+    // the file is touched: its holder counts as alive, even without `flock`
     left_by(&other_host(), dir.path());
     let path = dir.path().join("lock");
     let (stop, stopped) = std::sync::mpsc::channel::<()>();

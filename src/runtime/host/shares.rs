@@ -137,6 +137,7 @@ mod tests {
             code_hash: 0,
             host: host.into(),
             cores: cores.to_vec(),
+            granted: 0,
             memory: 0,
             files: 0,
             program: String::new(),

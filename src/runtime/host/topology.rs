@@ -1,4 +1,4 @@
-//! The topology of hosts: cores, memory and files of a host, and the number of slots of each rank.
+//! The topology of hosts: cores and files of a host, and the number of slots of each rank.
 
 use crate::ids::Rank;
 use crate::protocol::Hello;
@@ -27,12 +27,18 @@ pub(crate) fn online() -> usize {
     list.trim().split(',').filter_map(count).sum()
 }
 
-/// Memory of the host, in bytes.
-pub(crate) fn memory() -> u64 {
-    let info = rustix::system::sysinfo();
-    // the fields have another width on other machines
-    #[allow(clippy::useless_conversion)]
-    u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))
+/// Number of the host's cores that the batch system has granted to this job; 0 where it does not say. Where it binds no
+/// processes to cores, the affinity mask has all cores of the host, and those of other jobs too.
+pub(crate) fn granted() -> u32 {
+    let cores = |name| std::env::var(name).ok().as_deref().and_then(granted_by_slurm);
+    cores("SLURM_JOB_CPUS_PER_NODE").or_else(|| cores("SLURM_CPUS_ON_NODE")).unwrap_or(0)
+}
+
+/// The most cores of a host in a list of Slurm's, such as `16(x2),8`: the job's hosts in order, of which a process does not
+/// know which is its own. `None` for any other text.
+fn granted_by_slurm(list: &str) -> Option<u32> {
+    let cores = |part: &str| part.split('(').next().and_then(|cores| cores.parse::<u32>().ok());
+    list.trim().split(',').map(cores).collect::<Option<Vec<u32>>>()?.into_iter().max()
 }
 
 /// Formats core numbers in the notation of `taskset`: `0-3,8`.
@@ -49,7 +55,8 @@ pub(crate) fn core_list(cores: &[u32]) -> String {
 }
 
 /// Number of slots of each rank: tasks that it computes at a time. The cores of an affinity mask are divided between
-/// the ranks of a host that compute and have that mask.
+/// the ranks of a host that compute and have that mask; of a mask with more cores than the job has on the host, as many
+/// as it has.
 ///
 /// Rank 0 has as many slots as `head_slots` says; without `head_slots`, it computes only if it is the only rank.
 pub(crate) fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
@@ -66,10 +73,16 @@ pub(crate) fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
             };
             let all: Vec<usize> = (0..hellos.len()).filter(alike).collect();
             let place = all.iter().position(|&other| other == rank).unwrap_or(0);
-            let (cores, ranks) = (hello.cores.len(), all.len().max(1));
+            let (cores, ranks) = (usable(hello), all.len().max(1));
             (cores / ranks + usize::from(place < cores % ranks)).max(1) as u32
         })
         .collect()
+}
+
+/// Number of cores that the ranks of a host with this affinity mask may use together.
+fn usable(hello: &Hello) -> usize {
+    let granted = if hello.granted == 0 { usize::MAX } else { hello.granted as usize };
+    hello.cores.len().min(granted)
 }
 
 /// Whether rank 0's reactor has a core of its own: there are enough cores for the client's thread and for the reactors
@@ -85,19 +98,21 @@ pub(crate) fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
     threads < cores.len()
 }
 
-/// The limit of each rank for the memory of its results, in bytes: 60 % of its share of the host's memory. Beyond it,
-/// the rank gets no more tasks without inputs.
-pub(crate) fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
+/// The limit of each rank for the memory of its results, in bytes: `chosen`, or 60 % of its share of the host's memory.
+/// Beyond it, results are moved to disk, and the rank gets no more tasks without inputs.
+pub(crate) fn memory_limits(hellos: &[Hello], chosen: Option<u64>) -> Vec<u64> {
     let share = |hello: &Hello| {
+        if let Some(limit) = chosen {
+            return limit;
+        }
         let ranks = hellos.iter().filter(|other| other.host == hello.host).count() as u64;
         hello.memory / ranks.max(1) / 10 * 6
     };
     hellos.iter().map(share).collect()
 }
 
-/// The table of ranks for the log, and a warning where `mpirun` has bound ranks to one core each while other cores of a
-/// host of `online` cores lie idle.
-pub(crate) fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, Option<String>) {
+/// The table of ranks for the log.
+pub(crate) fn table(hellos: &[Hello], slots: &[u32]) -> String {
     let width = hellos.iter().map(|hello| hello.host.len()).max().unwrap_or(0).max(4);
     let mut text = format!("rank  {:width$}  slots  cores", "host");
     for (rank, (hello, slots)) in hellos.iter().zip(slots).enumerate() {
@@ -108,21 +123,40 @@ pub(crate) fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, 
         };
         text += &format!("\n{rank:>4}  {:width$}  {slots:>5}  {}{role}", hello.host, core_list(&hello.cores));
     }
+    text
+}
+
+/// Warnings about cores of the job that lie idle: where `mpirun` has bound ranks to one core each while a host of
+/// `online` cores has others for the job, and where rank 0 is alone on its host, and only schedules.
+pub(crate) fn idle_cores(hellos: &[Hello], slots: &[u32], online: usize) -> Vec<String> {
     let bound = |(rank, hello): (usize, &Hello)| {
         let masks = hellos.iter().filter(|other| other.host == hello.host).map(|other| &other.cores);
         let used: std::collections::BTreeSet<u32> = masks.flatten().copied().collect();
-        (hello.cores.len() == 1 && used.len() < online).then_some(Rank(rank as u32))
+        let there = if hello.granted == 0 { online } else { online.min(hello.granted as usize) };
+        (hello.cores.len() == 1 && used.len() < there).then_some(Rank(rank as u32))
     };
     let bound: Vec<Rank> = hellos.iter().enumerate().filter_map(bound).collect();
-    let warning = bound.first().map(|rank| {
+    let mut warnings: Vec<String> = bound.first().into_iter().map(|rank| {
         let (count, total) = (bound.len(), hellos.len());
         format!(
             "{count} of {total} ranks (rank {rank} first) are bound to one core each, and other cores of their hosts lie \
              idle: start with `mpirun --bind-to none`, or give each rank its cores with `--map-by slot:PE=<n>` (Slurm: \
              `--cpus-per-task=<n>`)"
         )
-    });
-    (text, warning)
+    }).collect();
+    let Some(head) = hellos.first() else { return warnings };
+    let alone = hellos.iter().filter(|other| other.host == head.host).count() == 1;
+    let cores = usable(head);
+    if hellos.len() > 1 && alone && slots[0] == 0 && cores > 1 {
+        warnings.push(format!(
+            "rank 0 is alone on {} and only schedules, so that {} of its {cores} cores lie idle: start two ranks on that \
+             host, or let rank 0 compute with `--head-slots {}`",
+            head.host,
+            cores - 1,
+            cores - 1
+        ));
+    }
+    warnings
 }
 
 /// A number for the file systems that this process sees: equal in processes that see the same files. Those of one host
@@ -168,6 +202,7 @@ mod tests {
             code_hash: 0,
             host: host.into(),
             cores: cores.to_vec(),
+            granted: 0,
             memory: 1000,
             files: 0,
             program: String::new(),
@@ -214,12 +249,41 @@ mod tests {
     #[test]
     fn ranks_bound_to_one_core_each_are_warned_of_only_where_cores_lie_idle() {
         let bound = [hello("a", &[0]), hello("a", &[1])];
-        assert!(table(&bound, &[0, 1], 8).1.unwrap().contains("2 of 2 ranks"));
-        assert_eq!(table(&bound, &[0, 1], 2).1, None);
+        let warned = |hellos: &[Hello], slots: &[u32], online| idle_cores(hellos, slots, online);
+        assert!(warned(&bound, &[0, 1], 8)[0].contains("2 of 2 ranks"));
+        assert!(warned(&bound, &[0, 1], 2).is_empty());
         let free = [hello("a", &[0, 1]), hello("a", &[0, 1])];
-        let (text, warning) = table(&free, &[0, 2], 8);
-        assert_eq!(warning, None);
+        assert!(warned(&free, &[0, 2], 8).is_empty());
+        // a job with one core for each of its ranks
+        let granted = bound.map(|hello| Hello { granted: 2, ..hello });
+        assert!(warned(&granted, &[0, 1], 8).is_empty());
+        let text = table(&free, &[0, 2]);
         assert_eq!(text.lines().nth(2), Some("   1  a         2  0-1"), "{text}");
+    }
+
+    #[test]
+    fn a_host_on_which_rank_0_only_schedules_is_warned_of() {
+        let apart = [hello("a", &[0, 1, 2, 3]), hello("b", &[0, 1, 2, 3])];
+        let warnings = idle_cores(&apart, &[0, 4], 4);
+        assert!(warnings.len() == 1 && warnings[0].contains("`--head-slots 3`"), "{warnings:?}");
+        assert!(idle_cores(&apart, &[3, 4], 4).is_empty(), "it computes");
+        assert!(idle_cores(&apart[..1], &[4], 4).is_empty(), "it is the only one");
+        let beside = [hello("a", &[0, 1]), hello("a", &[0, 1]), hello("b", &[0, 1])];
+        assert!(idle_cores(&beside, &[0, 2, 2], 2).is_empty());
+        let small = apart.map(|hello| Hello { granted: 1, ..hello });
+        assert!(idle_cores(&small, &[0, 1], 4).is_empty(), "the job has one core of its host");
+    }
+
+    #[test]
+    fn a_job_takes_no_more_cores_than_it_was_granted() {
+        let all = [0, 1, 2, 3, 4, 5, 6, 7];
+        let hellos = [hello("a", &all), hello("b", &all), hello("b", &all), hello("c", &[5])];
+        let hellos = hellos.map(|hello| Hello { granted: 3, ..hello });
+        assert_eq!(slots(&hellos, None), [0, 2, 1, 1]);
+        assert_eq!(granted_by_slurm("16(x2),8"), Some(16));
+        assert_eq!(granted_by_slurm("4"), Some(4));
+        assert_eq!(granted_by_slurm("8,36(x3)"), Some(36));
+        assert_eq!(granted_by_slurm("many"), None);
     }
 
     #[test]

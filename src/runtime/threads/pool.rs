@@ -10,6 +10,7 @@ use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::store::MovedResult;
 use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::DurationEstimate;
@@ -34,6 +35,17 @@ pub(crate) enum ComputeEvent {
     Paused(Option<TaskId>),
     /// A thread has ended its wait and uses a slot again. The value is the one of its `Paused`.
     Resumed(Option<TaskId>),
+    /// A result was written to disk, to make room in memory, or could not be.
+    Moved(MovedResult),
+    /// A short result for another rank was read back from disk and encoded, and can be sent inside a message.
+    ReadBack {
+        /// The rank that has asked for the result.
+        to: Rank,
+        /// The task whose result it is.
+        task: TaskId,
+        /// The result.
+        value: AnyValue,
+    },
     /// A value for another rank was encoded, and is ready to be sent.
     Encoded {
         /// The rank that has asked for the value.
@@ -54,13 +66,25 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
+/// Work beside the tasks, whose end is an event.
+pub(crate) type BackgroundWork = Box<dyn FnOnce() -> ComputeEvent + Send>;
+
+/// The thread for work beside the tasks: each kind of work has one, so that a slow disk holds back no rank that waits
+/// for a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BackgroundThread {
+    /// Encodes values for other ranks, and reads them back from disk first where they are there.
+    Encode,
+    /// Writes results to disk.
+    Spill,
+}
+
 /// The means by which an executor computes tasks: a pool of threads, or in tests the caller's thread.
 pub(crate) trait Compute {
     /// Starts a task. Its end is reported later as [`ComputeEvent::Ended`].
     fn execute(&mut self, job: Job);
-    /// Encodes a value for rank `to`; `same_files` says whether that rank sees the same files, so that a path may
-    /// travel instead of a file's bytes. The result is a [`ComputeEvent::Encoded`].
-    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32);
+    /// Does work beside the tasks. The event that it gives is reported later.
+    fn background(&mut self, thread: BackgroundThread, work: BackgroundWork);
     /// Appends to `done` the events that have occurred since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);
     /// Whether there are events that [`Compute::collect`] has not taken yet.
@@ -346,6 +370,8 @@ pub(crate) struct Pool {
     /// A thread that only encodes values for other ranks: a rank that waits for a value must not wait until this rank's
     /// tasks have ended.
     encoder: rayon::ThreadPool,
+    /// A thread that only writes results to disk.
+    spiller: rayon::ThreadPool,
     paces: Vec<DurationEstimate>,
     short: VecDeque<Job>,
 }
@@ -365,17 +391,17 @@ impl Pool {
         stack: usize,
     ) -> Result<Self, ThreadPoolBuildError> {
         let slots = slots.max(1) as usize;
-        let encoder = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .stack_size(stack)
-            .thread_name(|_| "dtask-encode".into());
-        let encoder = encoder.build()?;
+        let single = |name: &'static str| {
+            let thread = rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(stack);
+            thread.thread_name(move |_| name.into()).build()
+        };
+        let (encoder, spiller) = (single("dtask-encode")?, single("dtask-spill")?);
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
         let shared =
             Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver, stack });
         let seats = BlockingSeats::new(slots, |pool| shared.build(slots, pool))?;
         shared.queue.lock().seats = seats;
-        Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
+        Ok(Pool { shared, encoder, spiller, paces: Vec::new(), short: VecDeque::new() })
     }
 
     /// Queues a job for the compute threads.
@@ -408,12 +434,16 @@ impl Compute for Pool {
         }
     }
 
-    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32) {
+    fn background(&mut self, thread: BackgroundThread, work: BackgroundWork) {
         let shared = self.shared.clone();
-        self.encoder.spawn_fifo(move || {
-            let message = OutgoingValue(job::quietly(|| value.message(same_files)));
+        let thread = match thread {
+            BackgroundThread::Encode => &self.encoder,
+            BackgroundThread::Spill => &self.spiller,
+        };
+        thread.spawn_fifo(move || {
+            let event = job::quietly(work);
             let driver = shared.driver.get();
-            shared.done.push_quietly(ComputeEvent::Encoded { to, tag, message });
+            shared.done.push_quietly(event);
             shared.report(driver.as_deref());
         });
     }

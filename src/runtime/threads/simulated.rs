@@ -1,10 +1,9 @@
 //! Compute threads of a simulation: tasks run on the caller's thread, or step by step where they wait for other tasks.
 
 use super::job::{self, Ended, Job, RankLocation};
-use super::pool::{Compute, ComputeEvent, OutgoingValue};
-use crate::ids::{Rank, TaskId};
+use super::pool::{BackgroundThread, BackgroundWork, Compute, ComputeEvent};
+use crate::ids::TaskId;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
-use crate::task::value::AnyValue;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -43,9 +42,9 @@ impl Compute for Inline {
         self.jobs.push_back(job);
     }
 
-    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32) {
-        let message = OutgoingValue(job::quietly(|| value.message(same_files)));
-        self.done.lock().push(ComputeEvent::Encoded { to, tag, message });
+    fn background(&mut self, _: BackgroundThread, work: BackgroundWork) {
+        let event = job::quietly(work);
+        self.done.lock().push(event);
     }
 
     fn collect(&mut self, done: &mut Vec<ComputeEvent>) {

@@ -135,7 +135,7 @@ fn a_rank_with_many_that_wait_gets_no_more_roots_while_anything_runs() {
         env.runs(1, &[waiting + 1]);
     }
     env.waits(1, most as u32).place().quiet();
-    // and if nothing runs any more, a waiting task may wait for one of these
+    // when nothing runs any more, the rank gets tasks all the same: a waiting task may wait for one of them
     let assigned = env.scheduler.assigned() as u32;
     env.waits(1, assigned).place();
     assert!(!env.orders[&1].is_empty());

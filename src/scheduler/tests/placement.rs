@@ -134,6 +134,18 @@ mod memory {
     }
 
     #[test]
+    fn what_a_rank_has_on_disk_leaves_room_for_roots() {
+        let mut env = limited([(0, u64::MAX), (1, 100)]);
+        env.stored_at(1, 1, 101).submit(2, &[1]).submit(3, &[]).release(&[1]).place().runs(1, &[2]).quiet();
+        env.from(1, RankReport::OnDisk { bytes: 50, moved: 50 }).place().runs(1, &[3]);
+        let mut env = limited([(0, u64::MAX), (1, 100)]);
+        env.stored_at(1, 1, 101).submit(2, &[1]).submit(3, &[]).release(&[1]).place().runs(1, &[2]);
+        env.from(1, RankReport::OnDisk { bytes: 50, moved: 50 })
+            .from(1, RankReport::OnDisk { bytes: 0, moved: 50 });
+        env.place().quiet();
+    }
+
+    #[test]
     fn with_nothing_under_way_a_root_goes_to_a_full_rank() {
         let mut env = limited([(0, u64::MAX), (2, 100)]);
         env.stored_at(1, 1, 101).submit(2, &[]).submit(3, &[]).place().runs(1, &[2]).quiet();

@@ -155,8 +155,8 @@ codes! {
     /// A path that cannot be written because of what lies there: a folder at the path itself, or a file where it needs
     /// a folder.
     InTheWay = "E74",
-    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in what a
-    /// shell reads once more, unless it is a plain word, or where the place depends on the shell.
+    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number; in a text
+    /// that a shell evaluates again, unless it is a plain word; or where the quoting depends on the shell.
     ValueInShell = "E80",
     /// A value in a script whose `interpreter` is no shell, or hands the script on to another one.
     ValueInProgram = "E81",

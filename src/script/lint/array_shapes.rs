@@ -27,12 +27,12 @@ const GATHERED: u64 = 256;
 const DEEPEST: usize = 64;
 
 /// The shape of a task's result; `None` where it is not known before the run.
-type Known = Option<Vec<usize>>;
+type KnownShape = Option<Vec<usize>>;
 
 /// The tasks of a plan in the plan's order, and the shapes found so far, by task and instance.
 struct Shapes<'a> {
     tasks: &'a [PlanTask],
-    known: RefCell<HashMap<(usize, u64), Known>>,
+    known: RefCell<HashMap<(usize, u64), KnownShape>>,
 }
 
 /// Reports array expressions and reductions that would fail in the run since their shapes do not match.

@@ -4,8 +4,7 @@ use super::task::{PlanTask, Reference};
 use crate::script::plan::Plan;
 
 /// The largest number of instances of a task for which the fan-in (the number of instances that one instance reads) is
-/// found by a look at each of them, where each looks among a hundred. Larger tasks get an estimate, unless the fan-in
-/// can be calculated.
+/// found by a look at each of them. Larger tasks get an estimate, unless the fan-in can be calculated.
 const SEARCHED: u64 = 100_000;
 
 impl PlanTask {

@@ -37,7 +37,7 @@ pub(crate) struct Sweeps {
 /// The parameters of a task, and the family that they make, as far as they are known. `spec` (the parts from which the
 /// family is built) and `family` are `None` where a mistake in the script was reported.
 #[derive(Clone, Default)]
-struct Known {
+struct TaskParams {
     names: Vec<String>,
     spec: Option<FamilyBuilder>,
     family: Option<Sweep>,
@@ -47,7 +47,7 @@ struct Known {
 
 impl Sweeps {
     pub(crate) fn collect(script: &RawScript, names: &Symbols, cx: &mut DiagnosticCollector) -> Self {
-        let mut done: Vec<Option<Known>> = vec![None; script.tasks.len()];
+        let mut done: Vec<Option<TaskParams>> = vec![None; script.tasks.len()];
         for start in 0..script.tasks.len() {
             let (path, mut base) = follow(start, script, names, &done, cx);
             for at in path.into_iter().rev() {
@@ -56,7 +56,7 @@ impl Sweeps {
                 done[at] = Some(base.clone());
             }
         }
-        let all: Vec<Known> = done.into_iter().map(Option::unwrap_or_default).collect();
+        let all: Vec<TaskParams> = done.into_iter().map(Option::unwrap_or_default).collect();
         let off = all.iter().map(|known| known.off).collect();
         let (families, params) = all.into_iter().map(|known| (known.family, known.names)).unzip();
         Self { families, params, off }
@@ -70,11 +70,14 @@ fn follow(
     start: usize,
     script: &RawScript,
     names: &Symbols,
-    done: &[Option<Known>],
+    done: &[Option<TaskParams>],
     cx: &mut DiagnosticCollector,
-) -> (Vec<usize>, Known) {
-    let root =
-        || Known { spec: Some(FamilyBuilder::default()), family: Some(Sweep::single()), ..Known::default() };
+) -> (Vec<usize>, TaskParams) {
+    let root = || TaskParams {
+        spec: Some(FamilyBuilder::default()),
+        family: Some(Sweep::single()),
+        ..TaskParams::default()
+    };
     let (mut path, mut places) = (Vec::new(), HashMap::new());
     let mut at = start;
     loop {
@@ -83,14 +86,14 @@ fn follow(
         }
         if let Some(begin) = places.insert(at, path.len()) {
             circle(&path[begin..], script, cx);
-            return (path, Known::default());
+            return (path, TaskParams::default());
         }
         path.push(at);
         match script.tasks.get(at).and_then(|task| task.sweep.each.as_ref()) {
             None => return (path, root()),
             Some(each) => match names.want_task(each, "each", cx) {
                 Some(next) => at = next,
-                None => return (path, Known::default()),
+                None => return (path, TaskParams::default()),
             },
         }
     }
@@ -109,7 +112,7 @@ fn circle(path: &[usize], script: &RawScript, cx: &mut DiagnosticCollector) {
 }
 
 /// Adds a task's own parameters to `base`, the parameters of the other task that it takes over by the key `each`.
-fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticCollector) -> Known {
+fn extend(mut base: TaskParams, task: &RawTask, names: &Symbols, cx: &mut DiagnosticCollector) -> TaskParams {
     if task.sweep.is_bare() {
         return base;
     }
@@ -129,7 +132,7 @@ fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticC
     let spec = base.spec.and_then(|spec| Builder { spec, task: &task.sweep, names }.build(cx));
     base.names.extend(fresh);
     let Some(spec) = spec.filter(|_| cx.errors() == before) else {
-        return Known { spec: None, family: None, ..base };
+        return TaskParams { spec: None, family: None, ..base };
     };
     let all =
         spec.params.iter().map(|param| &param.name).chain(spec.derived.iter().map(|derived| &derived.name));
@@ -138,12 +141,12 @@ fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticC
     match built {
         Ok(family) => {
             idle_rows::check(&spec, &family, task, cx);
-            Known { names, spec: Some(spec), family: Some(family), off: false }
+            TaskParams { names, spec: Some(spec), family: Some(family), off: false }
         }
         Err(problem) => {
             let diagnostic = told(&problem, task, cx);
             cx.push(diagnostic);
-            Known { names, spec: None, family: None, off: problem == Problem::Off }
+            TaskParams { names, spec: None, family: None, off: problem == Problem::Off }
         }
     }
 }

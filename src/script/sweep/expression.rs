@@ -65,7 +65,7 @@ impl FormulaType {
 
 /// A name that a formula can use: the source of its value, its type, and a sample value, with which the formula is
 /// tried.
-pub(crate) type Known = (NameInput, FormulaType, ScriptValue);
+pub(crate) type KnownName = (NameInput, FormulaType, ScriptValue);
 
 /// An expression of single values, no arrays, as in `let` and `where`: parsed and type-checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,7 +134,7 @@ impl<'a> From<&'a ScriptValue> for Values<'a> {
 impl Formula {
     /// Creates a formula of its text, which is parsed and type-checked. `lookup` gives the source of a name's value,
     /// its type, and a sample value; `None` for an unknown name.
-    pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
+    pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<KnownName>) -> Result<Self, FormulaError> {
         let expr = Expr::parse(text)?;
         let (mut names, mut samples): (Vec<(String, NameInput)>, Vec<ScriptValue>) = Default::default();
         let mut types: HashMap<String, FormulaType> = HashMap::new();

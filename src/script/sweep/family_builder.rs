@@ -1,7 +1,7 @@
 //! Builds a family of its parts: parameters, conditions, and rows that are left out and added.
 //!
-//! Conditions are evaluated only on the axes between the first and the last that they mention ([`ProductBlock`]). Start
-//! at [`FamilyBuilder::build`].
+//! Conditions are evaluated only on the axes between the first and the last that they mention (a block, see `filters`).
+//! Start at [`FamilyBuilder::build`].
 
 use super::family::{self, Bindings, Derived, Param, Sweep, SweepInner};
 use super::positions::{Positions, ValuePlaces, each_cell};

@@ -237,7 +237,7 @@ impl<'a> ProductBlock<'a> {
                 let param = self.spec.params.get(*at)?;
                 Some(self.lane(param, start, len, |position| text(param.values.borrowed(position))))
             }
-            // what is computed has no spelling
+            // a computed value has no spelling of its own
             NameInput::Derived(_) => None,
         }
     }

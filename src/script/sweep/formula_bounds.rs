@@ -21,7 +21,7 @@ pub(crate) enum Bounds {
 }
 
 /// Bounds, and whether the subexpression may have no value for some instance.
-type Found = (Bounds, bool);
+type BoundsAndFailure = (Bounds, bool);
 
 /// The length of a number, as it is written by dtask, and as most people write it.
 const NUMBER: u64 = 64;
@@ -82,7 +82,7 @@ impl Bounds {
     }
 
     /// The bounds as floats, and whether some integer may be no float.
-    pub(crate) fn to_floats(self) -> Found {
+    pub(crate) fn to_floats(self) -> BoundsAndFailure {
         let (low, high) = self.ends();
         let large = match self {
             Bounds::Ints(low, high) => low.unsigned_abs().max(high.unsigned_abs()) > MAX_EXACT_INTEGER as u64,
@@ -93,7 +93,7 @@ impl Bounds {
 }
 
 /// Returns the bounds of a subexpression, given those of names.
-pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
+pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> BoundsAndFailure {
     let of = |node: &ExprNode| bounds(node, named);
     match &node.kind {
         NodeKind::Number(Literal::Float(number)) => (Bounds::Floats(*number, *number), false),
@@ -128,7 +128,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
             (found, fails || x_fails || y_fails)
         }
         NodeKind::Call(call) => {
-            let all: Vec<Found> = call.named.iter().flatten().map(of).collect();
+            let all: Vec<BoundsAndFailure> = call.named.iter().flatten().map(of).collect();
             let fails = all.iter().any(|(_, fails)| *fails);
             let first = all.first().map_or(Bounds::Texts(0), |(found, _)| *found);
             let (found, beyond) = match call.function {
@@ -150,7 +150,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
 }
 
 /// The bounds of integers whose least and greatest value are among `ends`, and whether they may leave 64 bits.
-fn ints<const N: usize>(ends: [i128; N]) -> Found {
+fn ints<const N: usize>(ends: [i128; N]) -> BoundsAndFailure {
     let low = ends.iter().copied().min().unwrap_or(0);
     let high = ends.iter().copied().max().unwrap_or(0);
     match (i64::try_from(low), i64::try_from(high)) {
@@ -159,7 +159,7 @@ fn ints<const N: usize>(ends: [i128; N]) -> Found {
     }
 }
 
-fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> Found {
+fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> BoundsAndFailure {
     let arithmetic = matches!(
         op,
         BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow
@@ -210,13 +210,18 @@ fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> Found {
 }
 
 /// Texts of at most so many bytes; whether that may be more than is made. Half is left for numbers in odd spellings.
-fn texts(length: u64) -> Found {
+fn texts(length: u64) -> BoundsAndFailure {
     let most = LONGEST as u64;
     (Bounds::Texts(length.min(most)), length > most / 2)
 }
 
 /// The bounds of a function of texts, given those of its named arguments.
-fn text(function: TextFunction, call: &Call, all: &[Found], named: &dyn Fn(&str) -> Bounds) -> Found {
+fn text(
+    function: TextFunction,
+    call: &Call,
+    all: &[BoundsAndFailure],
+    named: &dyn Fn(&str) -> Bounds,
+) -> BoundsAndFailure {
     let length = |at: usize| all.get(at).map_or(0, |(found, _)| found.length());
     let literal = |at: usize| match &call.named.get(at)?.as_ref()?.kind {
         NodeKind::Number(literal) => literal.as_integer().and_then(|width| u64::try_from(width).ok()),
@@ -254,16 +259,16 @@ fn text(function: TextFunction, call: &Call, all: &[Found], named: &dyn Fn(&str)
             (Bounds::Texts(length(0).max(1024)), format.is_some() && (is_float || literal(1).is_none()))
         }
         TextFunction::Join => {
-            let parts: Vec<Found> = call.rest.iter().map(|node| bounds(node, named)).collect();
+            let parts: Vec<BoundsAndFailure> = call.rest.iter().map(|node| bounds(node, named)).collect();
             // a split text has at most as many parts as letters, and one
-            let each = |(found, _): &Found| found.length() + (found.length() + 1) * length(0);
+            let each = |(found, _): &BoundsAndFailure| found.length() + (found.length() + 1) * length(0);
             let (found, fails) = texts(parts.iter().map(each).sum());
             (found, fails || parts.iter().any(|(_, fails)| *fails))
         }
     }
 }
 
-fn map(function: Map, x: Bounds) -> Found {
+fn map(function: Map, x: Bounds) -> BoundsAndFailure {
     match (function, x) {
         (Map::Isnan, _) => (Bounds::Ints(0, 1), false),
         (Map::Floor | Map::Ceil | Map::Round, Bounds::Ints(..)) => (x, false),
@@ -291,7 +296,7 @@ mod tests {
     use super::*;
     use crate::arrays::Expr;
 
-    fn of(text: &str, i: (i64, i64)) -> Found {
+    fn of(text: &str, i: (i64, i64)) -> BoundsAndFailure {
         bounds(Expr::parse(text).unwrap().root(), &|name| match name {
             "i" => Bounds::Ints(i.0, i.1),
             _ => Bounds::Floats(0.5, 2.0),

@@ -46,7 +46,7 @@ struct Decimal {
 }
 
 impl NumRange {
-    /// The integers from 0 on, `len` of them; at least one.
+    /// The range of the integers from 0 on, `len` of them, which must be at least one.
     pub(crate) fn counting(len: u64) -> Self {
         NumRange { start: 0, step: 1, scale: None, len }
     }

@@ -20,7 +20,7 @@ fn folder() -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-fn found<T: H5Type + Pod>(path: &Path, name: &str, part: &[Range<usize>]) -> Option<Stored> {
+fn found<T: H5Type + Pod>(path: &Path, name: &str, part: &[Range<usize>]) -> Option<StoredPart> {
     let source = DirectFile::new(path).unwrap();
     source.find::<T>(&File::open(path).unwrap().dataset(name).unwrap(), part)
 }

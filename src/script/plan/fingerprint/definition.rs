@@ -1,4 +1,4 @@
-//! From the plan to the key plan: which parts of a task's definition decide what its instances compute.
+//! Makes the key plan of a plan: selects the parts of each task's definition that decide what its instances compute.
 
 use crate::arrays::slab;
 use crate::script::plan::Plan;
@@ -15,7 +15,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
 impl KeyPlan {
-    /// Makes the key plan of a plan. Looks at the files that instances read.
+    /// Makes the key plan of a plan, and looks at the files that instances read.
     pub(crate) fn of(plan: &Plan) -> KeyPlan {
         let written = written(plan);
         let tasks = plan.tasks.iter().map(|task| key_task(plan, task, &written));
@@ -25,16 +25,17 @@ impl KeyPlan {
     }
 }
 
-/// The hash of a part of a definition, and what of an instance it refers to.
+/// A part of a task's definition while it is being hashed, with the properties of an instance that it names.
 struct PartHash<'p> {
     family: &'p Sweep,
     bytes: Vec<u8>,
-    /// The parameters that are named.
+    /// Whether each parameter of the task is named in the part.
     named: Vec<bool>,
     by_index: bool,
 }
 
-/// The files of fixed names into which tasks save: a file that a script reads and writes is no input that changes.
+/// The files with fixed names into which tasks save. Such a file does not count as an input, although tasks may read
+/// it: the script itself changes it.
 fn written(plan: &Plan) -> BTreeSet<String> {
     let saves = plan.tasks.iter().flat_map(|task| &task.saves);
     let names = saves.filter_map(|save| match save.path.parts.first()? {
@@ -46,8 +47,8 @@ fn written(plan: &Plan) -> BTreeSet<String> {
     names.collect()
 }
 
-/// The files that an array expression loads, as far as they can be told from its texts: string literals, variables, and
-/// blocks of datasets.
+/// Finds the files that an array expression loads, among its string literals, the variables that it names, and the
+/// blocks of datasets that parameters stand for.
 fn loaded(plan: &Plan, task: &PlanTask, written: &BTreeSet<String>) -> Vec<String> {
     let TaskAction::Array { text, names, .. } = &task.action else { return Vec::new() };
     let literals = text.split('"').skip(1).step_by(2).map(str::to_owned);
@@ -150,7 +151,8 @@ fn key_task(plan: &Plan, task: &PlanTask, written: &BTreeSet<String>) -> KeyTask
     }
 }
 
-/// For each parameter, whether its values are part of the key: all but the number of a table's row that no text names.
+/// Whether the values of each parameter are part of an instance's key. All are, except for row numbers of tables that
+/// no text names.
 fn counts(family: &Sweep, named: &[bool]) -> Vec<bool> {
     let params = family.params();
     let is_table = |at: usize| {
@@ -163,7 +165,7 @@ fn counts(family: &Sweep, named: &[bool]) -> Vec<bool> {
     (0..params.len() + family.derived().len()).map(|at| named[at] || !is_table(at)).collect()
 }
 
-/// The paths among the values of a family's parameters.
+/// The paths among the values of those parameters of a family that are part of the key.
 fn paths_of(family: &Sweep, counts: &[bool]) -> Vec<String> {
     let path =
         |value: &ScriptValue| if let ScriptValue::Path(path) = value { Some(path.clone()) } else { None };
@@ -183,7 +185,7 @@ impl PartHash<'_> {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    /// Adds a template: its fixed text as it will be, whatever variables it is made of, and its references by name.
+    /// Hashes a template: its fixed text, in which variables are filled in already, and its references by name.
     fn template(&mut self, template: &Template) {
         let mut fixed = String::new();
         for part in &template.parts {
@@ -239,13 +241,14 @@ impl PartHash<'_> {
         }
     }
 
-    /// Adds an action, and its files to those that all instances read. Returns the key of the script that has it.
+    /// Hashes an action, and adds the files that all instances read to `files`. Returns the action's key in the script,
+    /// such as `run`.
     fn action(&mut self, task: &PlanTask, action: &TaskAction, files: &mut Vec<String>) -> &'static str {
         match action {
             TaskAction::Run { argv } => {
                 self.text("run");
                 argv.iter().for_each(|word| self.template(word));
-                // a program with a path of its own is an input as well
+                // a program that is named by a path is an input, since users rebuild their programs
                 let program = argv.first().and_then(Template::as_literal).filter(|word| word.contains('/'));
                 files.extend(program.filter(|path| is_own(path)));
                 files.extend(argv.iter().filter_map(beside_the_script));
@@ -284,7 +287,7 @@ impl PartHash<'_> {
                     self.text(&name.name);
                     self.name_source(&name.binding);
                 }
-                // random numbers are made of task and index
+                // `random` without a seed depends on the task's name and the instance's index
                 if text.contains("random") {
                     self.text(&task.name);
                     self.by_index = true;
@@ -322,7 +325,7 @@ fn beside_the_script(word: &Template) -> Option<String> {
     }
 }
 
-/// Whether a program belongs to the user's work and not to the system, whose files change by updates.
+/// Whether a program belongs to the user. The system's programs do not count as inputs, since updates change them.
 fn is_own(path: &str) -> bool {
     !["/bin/", "/usr/", "/sbin/", "/lib/"].iter().any(|system| Path::new(path).starts_with(system))
 }

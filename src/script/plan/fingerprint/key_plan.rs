@@ -1,4 +1,4 @@
-//! The key plan: what the keys of a script's instances are computed from, in a form that can be stored.
+//! The key plan: all that the keys of a script's instances are computed from, in a form that can be stored.
 
 use crate::script::plan::task::Select;
 use crate::script::sweep::family::Sweep;
@@ -11,47 +11,48 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-/// What the keys of all instances of a script are computed from.
+/// All that the keys of a script's instances are computed from, by task. Stored in the journal, it gives the keys of an
+/// older version of the script.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeyPlan {
     /// The tasks, in the order of the plan.
     pub tasks: Vec<KeyTask>,
 }
 
-/// What the keys of a task's instances are computed from.
+/// All that the keys of one task's instances are computed from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeyTask {
     /// The name of the task.
     pub name: String,
-    /// The hash of each part of the definition, by the key of the script: `run`, `env`.
+    /// The hash of each part of the task's definition, with the part's key in the script, such as `run` or `env`.
     pub parts: Vec<(String, u128)>,
-    /// The hash of all parts and of the files that all instances read.
+    /// The hash of all `parts` and of the stamps of the `common` files.
     pub base: u128,
-    /// A hash of all that decides the keys of the instances.
+    /// A hash of everything that decides the keys: tasks with equal digests have equal keys for equal indices.
     pub digest: u128,
-    /// The instances.
+    /// The family of the task: all instances with the values of their parameters.
     pub family: Sweep,
-    /// For each parameter, whether its values are part of the key. The number of a table's row is none, unless the
-    /// action names it: rows may be added before it.
+    /// Whether the values of each parameter are part of a key. Row numbers of a table are not, unless the action names
+    /// them: rows may be inserted.
     pub counts: Vec<bool>,
     /// Whether the index of an instance is part of its key, since random numbers or the action depend on it.
     pub by_index: bool,
-    /// The results that instances read.
+    /// The references to other tasks, whose results the instances read.
     pub references: Vec<KeyReference>,
-    /// The files that instances read, with their stamps.
+    /// The files of the user that some instances read, with their states.
     pub files: BTreeMap<String, FileState>,
-    /// The files that all instances read, such as the program.
+    /// The paths of the files that all instances read, such as the program.
     pub common: Vec<String>,
 }
 
-/// A dependency of a task, as keys are computed from it.
+/// A reference of a task to another one, as far as keys depend on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeyReference {
     /// The number of the task that is read.
     pub task: usize,
-    /// The output that is read.
+    /// The output of that task that is read.
     pub select: Select,
-    /// The instances that are read.
+    /// The join, which tells which instances of that task each instance reads.
     pub join: Join,
 }
 
@@ -61,7 +62,7 @@ pub(crate) struct KeyReference {
 pub(crate) struct FileState(Option<(u64, u128)>);
 
 impl FileState {
-    /// Looks at a file.
+    /// Looks up the state of the file at `path`.
     pub(crate) fn of(path: &Path) -> FileState {
         let state = || {
             let found = std::fs::metadata(path).ok()?;
@@ -70,7 +71,7 @@ impl FileState {
         FileState(state())
     }
 
-    /// Whether the file is there.
+    /// Whether the file existed when its state was looked up.
     pub(crate) fn is_there(self) -> bool {
         self.0.is_some()
     }
@@ -86,7 +87,7 @@ impl FileState {
     }
 }
 
-/// Adds a value to what is hashed. Equal numbers are equal here too: `300` and `300.0`.
+/// Appends a value to the bytes to be hashed, with its type and spelling.
 pub(super) fn add_value(value: &ScriptValue, bytes: &mut SmallVec<[u8; 256]>) {
     // `300` and `300.0` are equal in a join, but are written differently into a command
     bytes.push(match value {
@@ -114,12 +115,13 @@ pub(super) fn add_value(value: &ScriptValue, bytes: &mut SmallVec<[u8; 256]>) {
 }
 
 impl KeyPlan {
-    /// The number of the task of that name.
+    /// Finds the number of the task of that name; `None` if there is none.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.tasks.iter().position(|task| task.name == name)
     }
 
-    /// Computes the digests, after everything else. A digest has those of the tasks that the task reads.
+    /// Computes the digests of all tasks, after everything else is known. The digest of a task includes those of the
+    /// tasks that it reads.
     pub(super) fn close(&mut self) {
         for at in 0..self.tasks.len() {
             let mut bytes = Vec::new();

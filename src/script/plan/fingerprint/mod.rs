@@ -5,7 +5,7 @@
 //! instances by their own keys, files by size and time of modification. Values that change from run to run (rank, host,
 //! scratch folder, attempt, place of the script) are left out.
 //!
-//! All that keys are computed from is a [`KeyPlan`](key_plan::KeyPlan), which can be stored and says later what the
+//! All that keys are computed from is a [`KeyPlan`], which can be stored and says later what the
 //! keys of an older script were. [`definition`] makes it of a plan; [`Fingerprints`] computes the keys. The *digest* of
 //! a task is a hash of everything that decides all its keys: with equal digests, instances with equal indices have
 //! equal keys, and none has to be computed.
@@ -21,20 +21,21 @@ use smallvec::SmallVec;
 use std::cell::OnceCell;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
-/// Computes the keys of the instances of a key plan.
+/// Computes the keys of the instances of a key plan. Keys of tasks that others read are kept.
 #[derive(Debug)]
 pub(crate) struct Fingerprints<'k> {
     plan: &'k KeyPlan,
     tasks: Vec<TaskKeys>,
 }
 
-/// The keys of a task that are kept, since they are read often.
+/// The keys of one task that are kept for reuse.
 #[derive(Debug, Default)]
 struct TaskKeys {
-    /// Whether tasks read this one, which itself reads others: its keys are computed all at once.
+    /// Whether all keys of the task are computed at once and kept, since other tasks read it and it reads others
+    /// itself.
     is_kept: bool,
     all: OnceCell<Vec<u128>>,
-    /// The hash of all keys, for instances that read all of the task's.
+    /// The hash of the keys of all instances, for tasks that gather the whole family.
     whole: OnceCell<u128>,
 }
 
@@ -51,7 +52,7 @@ impl<'k> Fingerprints<'k> {
         Fingerprints { plan, tasks }
     }
 
-    /// The key of an instance of a task, by the task's number.
+    /// The key of instance number `instance` of the task with this number.
     pub(crate) fn key(&self, task: usize, instance: u64) -> u128 {
         let Some(keys) = self.tasks.get(task) else { return 0 };
         if !keys.is_kept {
@@ -90,7 +91,7 @@ impl<'k> Fingerprints<'k> {
         xxh3_128_with_seed(&bytes, 0)
     }
 
-    /// Adds the stamp of the file that a value names.
+    /// If a value is the path of a file, appends the file's state to the bytes to be hashed.
     fn add_file(&self, task: &KeyTask, value: &ScriptValue, bytes: &mut SmallVec<[u8; 256]>) {
         if let ScriptValue::Path(path) = value
             && let Some(stamp) = task.files.get(path)
@@ -108,7 +109,7 @@ impl<'k> Fingerprints<'k> {
             hash.digest128()
         };
         let keys = match inputs.as_range() {
-            // many instances may read all of a large family
+            // computed once and kept, since many instances may gather all of a large family
             Some(range) if range == (0..all) && all > 1 => {
                 self.tasks.get(task).map_or(0, |keys| *keys.whole.get_or_init(|| hash(&mut { range })))
             }

@@ -1,7 +1,10 @@
 //! The places of scratch on a host: what the user has chosen, else memory for what is small and a disk for what is
 //! large.
 
+use crate::runtime::threads::task_context::local;
+use parking_lot::Mutex;
 use rustix::fs::{StatFs, statfs, statvfs};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Free bytes from which a disk is preferred to memory.
@@ -63,6 +66,39 @@ impl ScratchPlaces {
         all.dedup();
         all
     }
+}
+
+/// The place that the user has chosen for the temporary files of this rank.
+#[derive(Default)]
+struct ChosenPlace(Mutex<Option<PathBuf>>);
+
+/// Chooses the place for the temporary files of this rank; `None` leaves the choice to dtask again.
+pub(crate) fn choose(place: Option<PathBuf>) {
+    *local(ChosenPlace::default).0.lock() = place;
+}
+
+/// The place that the user has chosen for the temporary files of this rank, if any.
+pub(crate) fn chosen() -> Option<PathBuf> {
+    local(ChosenPlace::default).0.lock().clone()
+}
+
+/// The directory for results that memory is too short for: the user's choice, `default`, or the first place on a disk
+/// of the host that has room.
+///
+/// # Errors
+/// When there is none, or the chosen one is in memory itself.
+pub(crate) fn for_spill(default: Option<&Path>) -> io::Result<PathBuf> {
+    if let Some(chosen) = chosen().or(default.map(Path::to_owned)) {
+        return match is_memory(&chosen) {
+            true => Err(io::Error::other(format!("{} is in memory", chosen.display()))),
+            false => Ok(chosen),
+        };
+    }
+    let places = ScratchPlaces::new(None);
+    let disk = places.first.iter().chain(&places.disks).find(|place| is_roomy_disk(place));
+    disk.cloned().ok_or_else(|| {
+        io::Error::other("no directory for temporary files is on a disk of this host with 1 GiB free")
+    })
 }
 
 /// Whether a directory is in memory, not on a disk of this host or another.

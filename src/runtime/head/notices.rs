@@ -1,0 +1,80 @@
+//! The lines on standard error by which rank 0 tells of the run as a whole.
+
+use super::Head;
+use crate::console;
+use crate::ids::{DefId, HEAD, Rank};
+use crate::runtime::liveness;
+use crate::task::allocation::amount;
+use std::time::{Duration, Instant};
+
+/// Time for which the end of a run waits for tasks before it names them.
+const UNENDED_AFTER: Duration = Duration::from_secs(5);
+/// The most tasks that are named when the end of a run waits for them.
+const UNENDED_NAMED: usize = 8;
+
+impl Head {
+    /// Tells how many bytes of results ranks have moved to disk, if any.
+    pub(crate) fn tell_spilled(&self) {
+        let (ranks, bytes) = self
+            .totals
+            .spilled
+            .iter()
+            .filter(|&&bytes| bytes > 0)
+            .fold((0, 0), |(ranks, sum), bytes| (ranks + 1, sum + bytes));
+        if bytes > 0 {
+            console::error(format_args!(
+                "dtask: memory was short: {} of results were moved to the local disk of {}",
+                amount(bytes.into()),
+                console::counted(ranks, "rank")
+            ));
+        }
+    }
+
+    /// Names the tasks that the end of the run waits for, once, if it has waited for some seconds.
+    pub(crate) fn tell_unended(&mut self) {
+        if !self.closing || !self.tells {
+            return;
+        }
+        let (since, told) = self.closed_at.get_or_insert_with(|| (Instant::now(), false));
+        if *told || since.elapsed() < UNENDED_AFTER {
+            return;
+        }
+        *told = true;
+        let mut names = self.machine.unended(UNENDED_NAMED + 1);
+        let more = if names.len() > UNENDED_NAMED { ", and more" } else { "" };
+        names.truncate(UNENDED_NAMED);
+        let name = |(key, rank): (String, Rank)| {
+            format!("{key} on rank {rank} ({})", self.hosts.get(rank.index()).map_or("", String::as_str))
+        };
+        let names: Vec<String> = names.into_iter().map(name).collect();
+        if !names.is_empty() {
+            console::error(format_args!(
+                "dtask: the closure given to `run` has returned; the run ends when these tasks have: {}{more}",
+                names.join(", ")
+            ));
+        }
+    }
+
+    /// Tells the user once for each definition that a future was dropped before its task had started.
+    pub(super) fn tell_abandoned(&mut self, def: DefId) {
+        if !self.tells || !self.told.insert(def) {
+            return;
+        }
+        let place = self.places.get(&def).map(|place| format!(", submitted at {place},")).unwrap_or_default();
+        console::error(format_args!(
+            "dtask: a future of `{}`{place} was dropped before its task had started, so the task does not run: keep the \
+             future until it has, or give it to `Client::fire_and_forget` (this is said once for each function)",
+            self.machine.name_of(def)
+        ));
+    }
+
+    /// Tells the user that a rank is silent, or is back. `by` is the rank that has noticed it.
+    pub(crate) fn tell_link(&self, by: Rank, rank: Rank, seconds: u64, is_back: bool) {
+        let name = |rank: Rank| match self.hosts.get(rank.index()) {
+            Some(host) => format!("rank {rank} ({host})"),
+            None => format!("rank {rank}"),
+        };
+        let to = if by == HEAD { String::new() } else { format!(" to {}", name(by)) };
+        liveness::tell(&name(rank), &to, seconds, is_back);
+    }
+}
