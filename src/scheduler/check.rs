@@ -68,8 +68,7 @@ impl Scheduler {
         let listed = |record: &ScheduledTask| {
             usize::from(record.inputs.is_listed()) + usize::from(record.waiting.is_listed())
         };
-        let (is, should) =
-            (self.tasks.lists(), self.tasks.iter().map(|(_, record)| listed(record)).sum::<usize>());
+        let (is, should) = (self.tasks.lists(), self.tasks.iter().map(|(_, record)| listed(record)).sum());
         if is != should {
             return Err(format!("{is} lists of tasks are in use, should be {should}"));
         }

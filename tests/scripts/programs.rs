@@ -1,7 +1,6 @@
 //! How values reach programs: the JSON file of an instance, files that are run by themselves, words before a command.
 
 use super::Folder;
-use serde_json::Value;
 
 #[test]
 fn the_file_of_parameters_has_all_that_an_instance_has() {
@@ -27,19 +26,23 @@ save    = "all.json"
     std::fs::write(folder.path("cases.csv"), "name,n\nlow,3\n\"h\"\"\u{e9}\",7\n").expect("written");
     for ranks in [0, 3] {
         folder.run(ranks, &["s.toml", "--fresh"]).assert_success();
-        let read = |name: &str| -> Value { serde_json::from_str(&folder.read(name)).expect("JSON") };
-        let one = read("0.json");
-        assert_eq!(one["task"], "one");
-        assert_eq!(one["params"]["i"], 1);
-        assert_eq!(one["params"]["case"]["n"], 7);
-        assert_eq!(one["params"]["label"], "-h\"\u{e9}");
-        assert_eq!((&one["params"]["x"], &read("1.json")["params"]["x"]), (&Value::from(0.5), &"inf".into()));
-        assert!(one["inputs"]["mesh.a"].as_str().is_some_and(|path| path.ends_with("a.txt")), "{one}");
-        assert!(one["outs"]["field"].as_str().is_some_and(|path| path.ends_with("f.bin")), "{one}");
-        assert_eq!((&one["attempt"], &one["index"]), (&Value::from(1), &Value::from(0)));
-        let all = read("all.json");
-        assert_eq!(all["inputs"]["mesh.b"].as_array().map(Vec::len), Some(2), "{all}");
-        assert!(all["inputs"]["one.json.list"].is_string() && all["outs"]["out"].is_string(), "{all}");
+        let [one, other, all] = ["0.json", "1.json", "all.json"].map(|name| folder.read(name));
+        for part in [
+            "\"task\": \"one\"",
+            "\"i\": 1,",
+            "\"case\": {\n      \"name\": \"h\\\"\u{e9}\",\n      \"n\": 7\n    }",
+            "\"x\": 0.5,",
+            "\"label\": \"-h\\\"\u{e9}\"",
+            "\"mesh.a\": \"/",
+            "\"field\": \"/",
+            "\"index\": 0,",
+            "\"attempt\": 1,",
+        ] {
+            assert!(one.contains(part), "{part} in {one}");
+        }
+        assert!(other.contains("\"x\": \"inf\""), "{other}");
+        assert!(all.contains("\"mesh.b\": [\n      \"/") && all.contains("\"out\": \"/"), "{all}");
+        assert!(all.contains("\"one.json.list\": \"/"), "{all}");
     }
 }
 

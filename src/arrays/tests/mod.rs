@@ -2,6 +2,7 @@
 
 pub(crate) mod errors;
 pub(crate) mod numpy;
+mod order;
 pub(crate) mod random;
 pub(crate) mod robust;
 

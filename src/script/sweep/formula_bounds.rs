@@ -274,7 +274,12 @@ fn map(function: Map, x: Bounds) -> BoundsAndFailure {
         (Map::Floor | Map::Ceil | Map::Round, Bounds::Ints(..)) => (x, false),
         (Map::Floor | Map::Ceil | Map::Round, _) => {
             let (low, high) = x.ends();
-            match (integer_of(low.floor()), integer_of(high.ceil())) {
+            let whole = match function {
+                Map::Floor => f64::floor,
+                Map::Ceil => f64::ceil,
+                _ => f64::round_ties_even,
+            };
+            match (integer_of(whole(low)), integer_of(whole(high))) {
                 (Some(low), Some(high)) => (Bounds::Ints(low, high), false),
                 _ => (ANY_INT, false),
             }
