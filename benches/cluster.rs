@@ -1,10 +1,10 @@
-//! What dtask costs beside the functions that it calls: tasks a second, latencies, graphs, results that move, memory, idle
-//! processors. Each figure stands beside what MPI itself, or hand-written MPI, gives in the same run.
+//! What dtask costs beside the functions that it calls: tasks a second, latencies, graphs, results that move, memory,
+//! idle processors. Each figure stands beside what MPI itself, or hand-written MPI, gives in the same run.
 //!
-//! `cargo bench --bench cluster [-- part ...]`, such as `-- chain tree`; it starts itself under `mpirun`, each part in a
-//! job of its own, so that one does not warm or burden the next. Raw MPI and dtask take turns in every round, on the same
-//! ranks; a figure is the median of the rounds, a ratio is that of each round's own figures, and in brackets are the least
-//! and the greatest of them. Below each part, what the time of each rank of its last run went into.
+//! `cargo bench --bench cluster [-- part ...]`, such as `-- chain tree`; it starts itself under `mpirun`, each part in
+//! a job of its own, so that one does not warm or burden the next. Raw MPI and dtask take turns in every round, on the
+//! same ranks; a figure is the median of the rounds, a ratio is that of each round's own figures, and in brackets are
+//! the least and the greatest of them. Below each part, what the time of each rank of its last run went into.
 
 mod common;
 mod parts;

@@ -19,8 +19,8 @@ fn row(what: &str, value: &str, beside: &str) {
     println!("{what:<58} {value:>12}  {beside}");
 }
 
-/// Microseconds until the command has ended. It gets what a shell would give it: cargo adds dozens of variables, with which
-/// every program takes longer to start.
+/// Microseconds until the command has ended. It gets what a shell would give it: cargo adds dozens of variables, with
+/// which every program takes longer to start.
 fn micros(command: &mut Command) -> f64 {
     let cargo = |name: &str| name.starts_with("CARGO") || name == "LD_LIBRARY_PATH";
     for (name, _) in std::env::vars().filter(|(name, _)| cargo(name)) {

@@ -1,5 +1,6 @@
-//! What it takes until a file that a command has written lies before another one: on the same rank, on another rank of the
-//! host, and on a rank that sees other files, where its bytes travel by MPI. Beside a hard link and `cp`, in the same run.
+//! What it takes until a file that a command has written lies before another one: on the same rank, on another rank of
+//! the host, and on a rank that sees other files, where its bytes travel by MPI. Beside a hard link and `cp`, in the
+//! same run.
 //!
 //! `cargo bench --bench files [-- MEBIBYTES]`; the files are in `TMPDIR`. The last part needs `unshare -m`, so root.
 
@@ -12,8 +13,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The maker's and the reader's rank, the bytes. Times are taken by the commands themselves: when the one has ended, when the
-/// other has begun. Then each rank's peak of memory; it is the parent of the watchdog of the spawner of the command.
+/// The maker's and the reader's rank, the bytes. Times are taken by the commands themselves: when the one has ended,
+/// when the other has begun. Then each rank's peak of memory; it is the parent of the watchdog of the spawner of the
+/// command.
 const SCRIPT: &str = r#"dtask = 1
 [task.make]
 on     = "rank MAKER"

@@ -1,5 +1,5 @@
-//! A dataset of 1 GiB, read by blocks and written by blocks, by dtask and by one plain program with the HDF5 library, in
-//! the same run: `cargo bench --bench hdf5 [-- MIB]`.
+//! A dataset of 1 GiB, read by blocks and written by blocks, by dtask and by one plain program with the HDF5 library,
+//! in the same run: `cargo bench --bench hdf5 [-- MIB]`.
 
 use hdf5::File;
 use ndarray::{Array2, s};

@@ -1,10 +1,11 @@
-//! METG(50 %) of Task Bench's patterns: how long a task has to be so that at least half of the time on the cores goes into
-//! the functions. In dtask, with one computing rank for all cores up to one for each, and beside it in hand-written MPI with
-//! one rank for each core.
+//! METG(50 %) of Task Bench's patterns: how long a task has to be so that at least half of the time on the cores goes
+//! into the functions. In dtask, with one computing rank for all cores up to one for each, and beside it in
+//! hand-written MPI with one rank for each core.
 //!
-//! `cargo bench --bench metg [-- pattern ...] [points]`, such as `-- stencil_1d fft points`; `points` also prints each grain
-//! that was measured. It starts itself under `mpirun`: for each pattern MPI first, which also measures the peak, then
-//! dtask, with what its time goes into over the sweeps of both widths. Widths are the cores × 1 and × 4. In dtask, rank 0 schedules beside the computing ranks, on the same cores.
+//! `cargo bench --bench metg [-- pattern ...] [points]`, such as `-- stencil_1d fft points`; `points` also prints each
+//! grain that was measured. It starts itself under `mpirun`: for each pattern MPI first, which also measures the peak,
+//! then dtask, with what its time goes into over the sweeps of both widths. Widths are the cores × 1 and × 4. In dtask,
+//! rank 0 schedules beside the computing ranks, on the same cores.
 
 mod common;
 mod taskbench;

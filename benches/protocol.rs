@@ -1,8 +1,8 @@
 //! What messages between ranks cost: encoding and decoding each kind, in frames as they are sent.
 //!
-//! `cargo bench --bench protocol [-- part of a name ...]`, such as `-- Finished`. Times are of one message, in processor
-//! time, medians of rounds in which all kinds take turns, so that a slow moment of the machine hits all of them. There are
-//! frames of 64 messages, as in a busy turn of a rank, and of one, as on an idle machine.
+//! `cargo bench --bench protocol [-- part of a name ...]`, such as `-- Finished`. Times are of one message, in
+//! processor time, medians of rounds in which all kinds take turns, so that a slow moment of the machine hits all of
+//! them. There are frames of 64 messages, as in a busy turn of a rank, and of one, as on an idle machine.
 
 mod common;
 

@@ -4,8 +4,9 @@
 //!
 //! It is driven as rank 0's head drives it: the client submits everything, then each turn brings up to 64 reports of
 //! simulated ranks and places once, and in the end the client drops its futures. A task's time is that of its whole
-//! life, in processor time, since others may use the machine. Bytes are what the scheduler holds at its fullest, with what `malloc` adds to each block. Times are medians
-//! of runs in which the sizes take turns, so that a slow moment of the machine hits all of them.
+//! life, in processor time, since others may use the machine. Bytes are what the scheduler holds at its fullest, with
+//! what `malloc` adds to each block. Times are medians of runs in which the sizes take turns, so that a slow moment of
+//! the machine hits all of them.
 
 #![allow(unsafe_code)] // a global allocator that counts cannot be had without
 

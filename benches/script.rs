@@ -1,7 +1,8 @@
 //! How long the front end takes for scripts with many tasks: `cargo bench --bench script`.
 //!
 //! The graph of a workflow of 2,000 tasks with 4,000 references is to be read in under a second, one of 20,000 in under
-//! five. Reading ten times as much may take fifteen times as long; what is quadratic takes a hundred times and fails here.
+//! five. Reading ten times as much may take fifteen times as long; what is quadratic takes a hundred times and fails
+//! here.
 
 use dtask::internal::script::ScriptSource;
 use dtask::internal::script::{LoadOptions, parse};

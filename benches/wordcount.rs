@@ -1,5 +1,5 @@
-//! Counting the words of the plain text files of /usr/share/doc and /usr/share/common-licenses, replicated to some tens of
-//! megabytes: dtask alone and under `mpirun`, beside the pipeline of `tr`, `sort` and `uniq` in the same run.
+//! Counting the words of the plain text files of /usr/share/doc and /usr/share/common-licenses, replicated to some tens
+//! of megabytes: dtask alone and under `mpirun`, beside the pipeline of `tr`, `sort` and `uniq` in the same run.
 //!
 //! `cargo bench --bench wordcount [-- MEGABYTES]`; exits with 1 where dtask is not faster, or counts otherwise.
 

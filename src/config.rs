@@ -1,6 +1,8 @@
 //! The settings of a run.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The highest number of slots of a rank (tasks that it computes at a time). Each slot is a thread, and no host has
@@ -24,6 +26,8 @@ pub struct Config {
     /// Size of the stack of each compute thread, in bytes. `None` means that of the main thread (`ulimit -s`), at least
     /// 8 and at most 64 MiB.
     pub stack: Option<usize>,
+    /// A function that every rank calls before it computes anything; see [`Config::on_start`].
+    pub initialiser: Option<StartHook>,
     /// Memory that the results of each rank may take, in bytes. Beyond it, results that were not used for long are moved
     /// to a disk of the host, and tasks that only add results are held back. `None` means 60 % of the rank's share of
     /// its host's memory, or of what the batch system or the control group grants of it. Only the value at rank 0
@@ -46,9 +50,56 @@ impl Default for Config {
             patience: Duration::from_secs(120),
             silence: Duration::from_secs(60),
             stack: None,
+            initialiser: None,
             memory_limit: None,
             scratch: None,
             profile: false,
         }
+    }
+}
+
+/// A function that every rank calls at the start of a run.
+#[derive(Clone)]
+pub struct StartHook(Arc<dyn Fn() + Send + Sync>);
+
+impl StartHook {
+    pub(crate) fn run(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for StartHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StartHook")
+    }
+}
+
+impl PartialEq for StartHook {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for StartHook {}
+
+impl Config {
+    /// Sets a function that every rank, rank 0 too, calls once before it computes anything: to load a model, to warm a
+    /// cache, to set up a library. It runs on the thread that has called `run`. A panic in it ends the job.
+    ///
+    /// ```no_run
+    /// fn warm_up() {
+    ///     println!("this rank is ready");
+    /// }
+    ///
+    /// fn main() -> dtask::Result<()> {
+    ///     dtask::run_with(&dtask::Config::default().on_start(warm_up), |client| {
+    ///         println!("{} ranks are", client.ranks());
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    pub fn on_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.initialiser = Some(StartHook(Arc::new(hook)));
+        self
     }
 }

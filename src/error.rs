@@ -16,8 +16,8 @@ pub enum Error {
     /// The task failed, or a task that it depends on did.
     #[error(transparent)]
     Task(#[from] Arc<TaskError>),
-    /// A wait for a result took longer than its time limit. The task itself goes on.
-    #[error("timed out after {0:?}: the task is not done yet")]
+    /// A wait took longer than its time limit. The task that was waited for goes on.
+    #[error("timed out after {0:?}: what was waited for is not done yet")]
     Timeout(std::time::Duration),
     /// A value could not be encoded, or bytes could not be decoded.
     #[error(transparent)]
@@ -41,6 +41,10 @@ pub enum Error {
     /// The run ended before the task did; the text tells the reason.
     #[error("the run has ended: {0}")]
     Closed(String),
+    /// The other end of a channel, or a queue, an actor or another object, is closed, was released, or was lost with its
+    /// rank; the text says which.
+    #[error("{0}")]
+    Gone(String),
     /// Any other error, such as a call that is not allowed where it was made, or an error of the program's own that its
     /// closure returns through `?`.
     #[error("{0}")]

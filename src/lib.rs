@@ -79,6 +79,7 @@ mod error;
 mod ids;
 mod journal;
 mod mapreduce;
+mod objects;
 mod protocol;
 mod runtime;
 mod scheduler;
@@ -95,12 +96,17 @@ pub use client::family::Family;
 pub use client::future::{Future, Pending};
 pub use client::local::{local, try_local};
 pub use client::nested::current;
+pub use client::objects::actor::Actor;
+pub use client::objects::channel::{ReceivedItems, Receiver, Sender};
+pub use client::objects::coordination::{Event, Lock, Permit, Semaphore, Variable};
+pub use client::objects::queue::{Queue, QueueValues};
 pub use client::options::Options;
 pub use client::run::{run, run_on, run_on_with, run_with};
-pub use config::Config;
+pub use config::{Config, StartHook};
 pub use error::{Error, Failure, Result, TaskError, TaskErrorKind};
 pub use ids::Rank;
 pub use protocol::Status;
+pub use task::actor_fn::{MakerFn, MethodFn};
 pub use task::shared::Shared;
 pub use task::task_fn::TaskFn;
 pub use task::value::Data;
@@ -108,7 +114,10 @@ pub use transport::mpi::Communicator;
 
 /// The names that most programs need.
 pub mod prelude {
-    pub use crate::{Client, Failure, Family, Future, Rank};
+    pub use crate::{
+        Actor, Client, Event, Failure, Family, Future, Lock, Queue, Rank, Receiver, Semaphore, Sender,
+        Variable,
+    };
     pub use ndarray::{Array1, Array2, ArrayD};
 }
 

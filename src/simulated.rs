@@ -11,6 +11,7 @@ use crate::runtime::outbox::Links;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::simulated::Inline;
+use crate::runtime::threads::task_context;
 use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
 use std::path::Path;
@@ -36,6 +37,7 @@ impl Cluster {
             (Client::new(mailbox.clone(), Arc::default(), Rank(rank), ranks as usize), mailbox)
         };
         let (client, mailbox) = client_of(0);
+        task_context::take_home(Arc::new(client.clone()));
         let slots_of = |rank| if rank > 0 || ranks == 1 { slots } else { 0 };
         let infos: Vec<RankInfo> =
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
@@ -91,6 +93,7 @@ impl Cluster {
         if let Some((head, _)) = &reactor.head {
             head.machine().check().map_err(|what| format!("scheduler: {what}"))?;
         }
+        reactor.node.objects.check().map_err(|what| format!("rank {rank}, objects: {what}"))?;
         Ok(())
     }
 
@@ -119,6 +122,8 @@ impl Cluster {
                 let head = reactor.head.as_ref();
                 head.is_none_or(|(head, mailbox)| head.machine().records() == 0 && mailbox.is_empty())
                     && reactor.nested.as_ref().is_none_or(|nested| !nested.has_requests())
+                    && reactor.node.objects.held() == 0
+                    && !reactor.node.objects.is_busy()
                     && reactor.node.stored() == 0
                     && reactor.node.machine().held() == 0
                     && reactor.node.machine().unfinished() == 0

@@ -14,6 +14,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("protocol", &["codec", "error", "ids"]),
     ("scheduler", &["compact", "error", "ids", "protocol"]),
     ("worker", &["error", "ids", "protocol"]),
+    ("objects", &["compact", "error", "ids", "protocol"]),
     ("transport", &["error", "ids", "protocol"]),
     // `transport` for the traits of bulk data only
     ("task", &["codec", "error", "ids", "protocol", "transport"]),
@@ -25,6 +26,7 @@ const ENGINE: &[(&str, &[&str])] = &[
             "console",
             "error",
             "ids",
+            "objects",
             "protocol",
             "scheduler",
             "task",
@@ -41,6 +43,7 @@ const ENGINE: &[(&str, &[&str])] = &[
             "console",
             "error",
             "ids",
+            "objects",
             "protocol",
             "runtime",
             "scheduler",
@@ -115,7 +118,8 @@ fn named<'t>(text: &'t str, prefix: &str) -> impl Iterator<Item = &'t str> {
     })
 }
 
-/// What is wrong in a file with the arrows between modules: those of the crate, and those within `script/` and `batch/`.
+/// What is wrong in a file with the arrows between modules: those of the crate, and those within `script/` and
+/// `batch/`.
 fn wrong_arrows(name: &str, text: &str) -> Vec<String> {
     let own = module(name);
     let code = code(text);

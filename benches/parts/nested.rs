@@ -39,7 +39,8 @@ fn calls(n: u64) -> u64 {
     this
 }
 
-/// Nested Fibonacci: tasks a second, beside the same calls by `rayon::join` on as many threads as this machine has cores.
+/// Nested Fibonacci: tasks a second, beside the same calls by `rayon::join` on as many threads as this machine has
+/// cores.
 pub fn fibonacci(world: &SimpleCommunicator) {
     let threads =
         rayon::ThreadPoolBuilder::new().num_threads(cores()).build().expect("threads can be started");

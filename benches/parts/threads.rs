@@ -40,8 +40,8 @@ impl Snapshot {
         Ok(Snapshot(ranks))
     }
 
-    /// Prints what the threads have used since, in `seconds`: each its share of a core, and for how large a share it was
-    /// ready but had no core.
+    /// Prints what the threads have used since, in `seconds`: each its share of a core, and for how large a share it
+    /// was ready but had no core.
     pub fn print_since(&self, earlier: &Snapshot, seconds: f64) {
         for (rank, (now, before)) in self.0.iter().zip(&earlier.0).enumerate() {
             let before: BTreeMap<u32, &Thread> = before.iter().map(|thread| (thread.1, thread)).collect();

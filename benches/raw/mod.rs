@@ -1,7 +1,8 @@
 //! What MPI itself can do on this machine, without a scheduler: the lines that the bench `cluster` is held against.
 //!
-//! Every function is called by all ranks of the communicator with the same arguments, and gives the same number on each.
-//! Ranks that take no part in an exchange wait asleep: a rank that waits inside MPI would take a core from the others.
+//! Every function is called by all ranks of the communicator with the same arguments, and gives the same number on
+//! each. Ranks that take no part in an exchange wait asleep: a rank that waits inside MPI would take a core from the
+//! others.
 
 pub mod data;
 pub mod tree;

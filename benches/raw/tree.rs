@@ -36,8 +36,8 @@ impl<C: Communicator> Tree<'_, C> {
     /// It does what dtask does, with the same functions and the same pairs, on the same ranks and as many threads: the
     /// arrays are dealt to the ranks in blocks; each rank makes and sums its block by `rayon::join`, depth first, so
     /// that few arrays live at a time; then the ranks' sums go along the tree, by blocking sends, and the last one to
-    /// rank 0, which sleeps until it comes. Every array, sum and received array is new memory, as every result of a task
-    /// has to be (but see `in_place`, which only hand-written code can do).
+    /// rank 0, which sleeps until it comes. Every array, sum and received array is new memory, as every result of a
+    /// task has to be (but see `in_place`, which only hand-written code can do).
     pub fn run(&self) -> (f64, Option<Array1<f64>>) {
         let mut sum = None;
         let seconds = timed(self.comm, true, || {

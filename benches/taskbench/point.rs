@@ -16,8 +16,8 @@ pub fn flops(iterations: u32) -> f64 {
 
 /// Task Bench's compute-bound kernel: a multiplication and an addition of each number with itself in each iteration.
 ///
-/// Fused, where the build is for a processor that can (`RUSTFLAGS=-Ctarget-cpu=native`). It makes tasks shorter, but not
-/// METG, which is a time and stands beside the peak of this kernel.
+/// Fused, where the build is for a processor that can (`RUSTFLAGS=-Ctarget-cpu=native`). It makes tasks shorter, but
+/// not METG, which is a time and stands beside the peak of this kernel.
 #[inline(never)]
 fn kernel(iterations: u32) -> f64 {
     let mut numbers = black_box([1.2345f64; NUMBERS]);

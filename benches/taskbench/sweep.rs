@@ -1,8 +1,8 @@
 //! METG(50 %), the minimum effective task granularity: the time per task at which half of the peak is reached.
 //!
 //! As in the paper and its `chart_metg.py`: the grain, in iterations of the kernel, is swept down by powers of two;
-//! efficiency is FLOP/s beside the peak; granularity is time × cores / tasks; between the last grain with an efficiency of
-//! at least 50 % and the next finer one, efficiency is taken to be linear in the logarithm of granularity.
+//! efficiency is FLOP/s beside the peak; granularity is time × cores / tasks; between the last grain with an efficiency
+//! of at least 50 % and the next finer one, efficiency is taken to be linear in the logarithm of granularity.
 
 use super::graph::Graph;
 use super::point::flops;

@@ -151,6 +151,11 @@ pub trait Scope {
     /// The value of `name`, which may have dots as in the text: `sim.probe`. `None` if the name is unknown.
     fn get(&self, name: &str) -> Option<Binding<'_>>;
 
+    /// Whether `name` is known and has no value here, so that what stands behind its `else` counts.
+    fn is_missing(&self, _name: &str) -> bool {
+        false
+    }
+
     /// The inputs of random numbers where an expression gives no seed.
     fn context(&self) -> RandomContext;
 

@@ -120,7 +120,7 @@ pub(crate) fn is_failure(plan: &Plan, failed: &FailedInstance, without: impl Fn(
     failed.is_own().unwrap_or_else(|| {
         plan.tasks.get(failed.task).is_none_or(|task| {
             let mut needs = task.references.iter();
-            !needs.any(|need| need.instances(failed.index).any(|other| without(need.task, other)))
+            !needs.any(|need| task.inputs(need, failed.index).any(|other| without(need.task, other)))
         })
     })
 }

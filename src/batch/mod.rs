@@ -70,7 +70,7 @@ pub(crate) fn run(
     journal: RunJournal,
 ) -> Result<Summary> {
     let start = Instant::now();
-    let todo = journal.todo.clone();
+    let (todo, fruitless, failed) = (journal.todo.clone(), journal.fruitless, journal.failed);
     if !job.quiet {
         console::error(topology::table(&team.hellos, &team.slots));
     }
@@ -89,7 +89,7 @@ pub(crate) fn run(
         collector.walltime = job.walltime;
     }
     let mut collected = collector.run()?;
-    collected.earlier = todo.skipped();
+    (collected.earlier, collected.fruitless, collected.failed_before) = (todo.skipped(), fruitless, failed);
     let elapsed = start.elapsed();
     let totals = client.totals()?;
     // when the job's time is over, a rank that still runs tasks could not answer in time: no rank is asked

@@ -5,7 +5,7 @@ use crate::batch::rank::logs::LogLimits;
 use crate::script::plan::Plan;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
-use crate::script::plan::template::{Fill, Template, TemplatePart};
+use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -55,6 +55,9 @@ pub(crate) struct Group {
     pub wanted: Vec<u32>,
     /// Indices of the instances of `task` that have no result and therefore are no inputs, in ascending order.
     pub without: Vec<u64>,
+    /// The joins with the tasks whose places the group takes, as it stands behind their `else`: it is read only where
+    /// none of them gives an instance.
+    pub unless: Vec<Join>,
     /// Whether the script's reference is to a single instance of `task`; false for a gather of many, even if there is
     /// only one.
     pub one: bool,
@@ -63,7 +66,15 @@ pub(crate) struct Group {
 impl Group {
     /// The indices of the instances of the task that is read which are inputs of instance `index`, in ascending order.
     pub(crate) fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
-        self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
+        let all = if self.is_read(index) { self.join.instances(index).remaining() } else { 0 };
+        let all = self.join.instances(index).take(usize::try_from(all).unwrap_or(usize::MAX));
+        all.filter(|at| self.without.binary_search(at).is_err())
+    }
+
+    /// Whether instance `index` reads the group at all: one behind `else` is not read where what stands before it is
+    /// there.
+    pub(crate) fn is_read(&self, index: u64) -> bool {
+        self.unless.iter().all(|before| before.instances(index).remaining() == 0)
     }
 
     /// Whether the results that the group reads are arrays.
@@ -96,10 +107,22 @@ impl TaskDef {
         let mut groups: Vec<Group> = Vec::new();
         let mut sources = vec![None; task.references.len()];
         for (reference, source) in task.references.iter().zip(&mut sources) {
-            let same = |group: &Group| group.task == reference.task && group.join == reference.join;
+            let before = reference.instead_of.iter().filter_map(|at| task.references.get(*at));
+            let unless: Vec<Join> = before.map(|before| before.join.clone()).collect();
+            let same = |group: &Group| {
+                group.task == reference.task && group.join == reference.join && group.unless == unless
+            };
             let at = groups.iter().position(same).unwrap_or_else(|| {
                 let (join, one) = (reference.join.clone(), !reference.join.is_gather());
-                groups.push(Group { task: reference.task, join, wanted: vec![], without: vec![], one });
+                let task = reference.task;
+                groups.push(Group {
+                    task,
+                    join,
+                    wanted: vec![],
+                    without: vec![],
+                    unless: unless.clone(),
+                    one,
+                });
                 groups.len() - 1
             });
             if let Some(output) = output_of(reference) {
@@ -139,6 +162,11 @@ impl TaskDef {
             first: 0,
             step: None,
         })
+    }
+
+    /// Whether instances read others of the same task.
+    pub(crate) fn reads_itself(&self) -> bool {
+        self.groups.iter().any(|group| group.task == self.number as usize)
     }
 
     /// Removes those groups for which `is_gone` holds, of which an instance then gets nothing. No output of them may be
@@ -258,10 +286,8 @@ pub(crate) fn streams(task: &PlanTask) -> Vec<u32> {
 pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
     let mut staged = vec![false; task.references.len()];
     let mut note = |template: &Template| {
-        for part in &template.parts {
-            if let TemplatePart::Fill { what: Fill::Input(at), .. } = part
-                && let Some(staged) = staged.get_mut(*at)
-            {
+        for at in template.inputs() {
+            if let Some(staged) = staged.get_mut(at) {
                 *staged = true;
             }
         }
@@ -275,10 +301,10 @@ pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
     // Results on standard input are bytes, and need no file. Only of a `{x.list}` there the program gets paths, and
     // opens the files itself.
     if let Some(stdin) = &task.stdin {
-        let lists = stdin.parts.iter().filter(|part| {
-            let at =
-                if let TemplatePart::Fill { what: Fill::Input(at), .. } = part { *at } else { usize::MAX };
-            task.references.get(at).is_some_and(|reference| reference.list)
+        let is_list = |at: usize| task.references.get(at).is_some_and(|reference| reference.list);
+        let lists = stdin.parts.iter().filter(|part| match part {
+            TemplatePart::Text(_) => false,
+            TemplatePart::Fill { what, .. } => what.inputs().into_iter().any(is_list),
         });
         note(&Template { parts: lists.cloned().collect() });
     }

@@ -20,6 +20,7 @@ mod plan;
 mod run;
 mod script_file;
 mod signals;
+mod status;
 mod version;
 
 use crate::config::SLOTS_MAX;
@@ -46,7 +47,7 @@ pub(crate) const STOPPED: u8 = 75;
 /// The meaning of an exit code other than [`DONE`], in some words.
 fn meaning(code: u8) -> &'static str {
     match code {
-        FAILED => "some tasks failed",
+        FAILED => "some tasks failed, or the time is too short for any",
         USAGE => "a mistake in the script or in the command line; nothing has run",
         STARTUP => "MPI, or something else that a run needs, could not be started",
         STOPPED => "not everything is done; run it again to go on",
@@ -65,16 +66,18 @@ Examples:
   dtask plan script.toml --why                what would run, and why
   dtask script.toml --fresh                   all of it, whatever earlier runs have done
   dtask journal script.toml                   what earlier runs have done
+  dtask status script.toml                    how much is done, has failed and is left; also while it runs
   dtask graph script.toml --format svg        a picture of the tasks
   dtask new script.toml                       a commented script to begin with
   generate | dtask -                          a script from standard input; its logs are in stdin.dtask/
 
 Exit codes:
    0  all done
-   1  some tasks failed; what does not depend on them has run. NAME.dtask/failures.tsv has all of them
+   1  some tasks failed; what does not depend on them has run. NAME.dtask/failures.tsv has all of them. Also if
+      something is left and nothing could be done in the time
    2  a mistake in the script or in the command line; nothing has run
    3  MPI could not be started, or something else that a run needs
-  75  something is left, since the time limit or a signal came first: run it again to go on
+  75  something is left, since the time limit or a signal came first, and something was done: run it again to go on
 Under mpirun the code is that of rank 0, which has the last word.";
 
 /// Runs many tasks that depend on each other inside one MPI job.
@@ -126,6 +129,8 @@ enum Command {
     Log(LogArgs),
     /// Prints what the journal of a script says: its runs, and what is done
     Journal(JournalArgs),
+    /// Prints how many instances are done, have failed and are left; also while the script runs
+    Status(StatusArgs),
 }
 
 #[derive(Debug, Args)]
@@ -214,6 +219,19 @@ struct GraphArgs {
     /// The form of the graph
     #[arg(long, value_enum, default_value = "dot")]
     format: graph::GraphFormat,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    /// The script that was run
+    script: PathBuf,
+    /// Prints one number alone, for job scripts: the instances that are left. Those that have failed, and those that
+    /// failures hold up, are not among them
+    #[arg(long)]
+    left: bool,
+    /// Another value for a variable of the script's [vars]; as often as needed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
+    set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -314,6 +332,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::Explain { code }), .. } => explain::explain(code.as_deref()),
         Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
         Cli { command: Some(Command::Journal(args)), .. } => journal::journal(&args),
+        Cli { command: Some(Command::Status(args)), .. } => status::status(&args),
         Cli { run: RunArgs { script: Some(_), .. }, .. } => return ran(run::run(&cli.run)),
         _ => {
             if launch::speaks() {

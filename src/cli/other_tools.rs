@@ -105,8 +105,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "`dtask plan {script}` tells what would run",
     ),
     (
-        &["status", "jobs", "ps", "top", "progress", "history", "runs", "failures", "report", "stats"],
-        "`dtask log {script}` tells how the last runs went; a run that goes on tells its progress on standard error",
+        &["jobs", "ps", "top", "progress", "history", "runs", "failures", "report", "stats"],
+        "`dtask status {script}` tells how much is done, `dtask log {script}` how the last runs went",
     ),
     (&["dag", "dot", "viz", "visualize", "draw", "svg"], "`dtask graph {script}` is a picture of the tasks"),
     (

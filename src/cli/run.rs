@@ -231,7 +231,7 @@ fn carry_out(
     if summary.late {
         tell(code);
         folder.release();
-        signals::leave();
+        signals::leave(code);
     }
     Ok(code)
 }

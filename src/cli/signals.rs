@@ -50,12 +50,12 @@ fn end(signal: i32) -> ! {
         interrupt::write_last_words(&words);
         console::error(words);
     }
-    leave()
+    leave(STOPPED)
 }
 
 /// Cleans up and ends this process, whatever tasks it still computes. MPI is not finalised: the launcher ends the other
 /// ranks.
-pub(super) fn leave() -> ! {
+pub(super) fn leave(code: u8) -> ! {
     let state = rank_state::current();
     state.deadline.close();
     state.end();
@@ -64,5 +64,5 @@ pub(super) fn leave() -> ! {
     ScratchRoot::close();
     rank_state::leave();
     stop_process();
-    exit(STOPPED.into())
+    exit(code.into())
 }

@@ -34,6 +34,8 @@ pub struct ArgumentPack<'c> {
     /// release the result, so all are held until the task that takes them is submitted. Also holds handles whose drop
     /// would take the client's lock.
     pub(super) held: Held,
+    /// The longest encoding of a value that stays in `args`.
+    inline_max: usize,
 }
 
 impl<'c> ArgumentPack<'c> {
@@ -44,13 +46,19 @@ impl<'c> ArgumentPack<'c> {
             inputs: SmallVec::new(),
             keys: SmallVec::new(),
             held: SmallVec::new(),
+            inline_max: INLINE_ARGUMENT_MAX,
         }
+    }
+
+    /// Makes a pack that keeps long values too, for a call that goes past rank 0.
+    pub(super) fn whole(client: &'c Client) -> Self {
+        ArgumentPack { inline_max: usize::MAX, ..ArgumentPack::new(client) }
     }
 
     fn value<T: Data>(&mut self, value: T) {
         let start = self.args.len();
         if let Some((_, bytes)) = bulk::view(&value)
-            && bytes.len() > INLINE_ARGUMENT_MAX
+            && bytes.len() > self.inline_max
         {
             return self.scatter(scattered(value));
         }
@@ -67,7 +75,7 @@ impl<'c> ArgumentPack<'c> {
         }
         let encoded = self.args[start + 2..].to_vec();
         self.args.truncate(start);
-        if length <= INLINE_ARGUMENT_MAX {
+        if length <= self.inline_max {
             push_argument(&mut self.args, &encoded);
         } else {
             let output = ReportedResult::Stored { nbytes: length as u64, layout: BulkLayout::Encoded };
@@ -84,7 +92,7 @@ impl<'c> ArgumentPack<'c> {
 
     fn input(&mut self, handle: &FutureHandle) {
         self.args.push(ARGUMENT_INPUT);
-        self.inputs.push(handle.task);
+        self.inputs.push(handle.task());
         self.keys.push(handle.key());
     }
 
@@ -93,7 +101,7 @@ impl<'c> ArgumentPack<'c> {
         push_length(&mut self.args, futures.len());
         self.args.extend_from_slice(&function::collector_of::<T>().to_le_bytes());
         for future in futures {
-            self.inputs.push(future.handle.task);
+            self.inputs.push(future.handle.task());
             self.keys.push(future.handle.key());
         }
     }

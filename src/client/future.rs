@@ -8,6 +8,7 @@ use crate::compact::Runs;
 use crate::error::{CodecError, Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
 use crate::runtime::head::Request;
+use crate::runtime::promise::Promise;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::{Wait, WaitAnswer, WaitAnswers};
 use crate::scheduler::{SchedulerEvent, Status};
@@ -25,13 +26,17 @@ const RELEASE_LOOKS: usize = 64;
 
 /// The handle that all copies of a future share; its drop releases the result.
 pub(crate) struct FutureHandle {
-    pub(super) task: TaskId,
+    /// The number of the task. If the result comes by a promise, the number of that; [`FutureHandle::task`] makes it a
+    /// task's.
+    pub(super) number: TaskId,
     /// The key of the task's call in two halves, since the alignment of a `u128` would make the handle longer.
     key: [u64; 2],
     pub(super) def: DefId,
     /// Whether the call is pure (equal calls are one task): then the same call, submitted again, finds this handle by
     /// its key.
     pub(super) pure: bool,
+    /// Whether the result comes straight from another rank (see [`Promise`]), so that rank 0 may not know it.
+    pub(super) is_promised: bool,
     pub(super) shared: Arc<ClientShared>,
 }
 
@@ -47,7 +52,24 @@ impl FutureHandle {
         pure: bool,
         shared: Arc<ClientShared>,
     ) -> Arc<Self> {
-        Arc::new(FutureHandle { task, key: [key as u64, (key >> 64) as u64], def, pure, shared })
+        let (number, key) = (task, [key as u64, (key >> 64) as u64]);
+        Arc::new(FutureHandle { number, key, def, pure, is_promised: false, shared })
+    }
+
+    /// The number of the task that rank 0 knows. A promised result gets one here, if it has none.
+    pub(super) fn task(&self) -> TaskId {
+        match self.promise() {
+            Some(promise) => self.shared.registered(&promise, (self.key() >> 64) as u64),
+            None => self.number,
+        }
+    }
+
+    /// The promise of the result; `None` for the result of a task.
+    pub(super) fn promise(&self) -> Option<Arc<Promise>> {
+        if !self.is_promised {
+            return None;
+        }
+        self.shared.objects.promises.lock().get(&self.number).cloned()
     }
 
     pub(super) fn key(&self) -> u128 {
@@ -60,7 +82,47 @@ impl Drop for FutureHandle {
         if self.pure {
             self.shared.forget_key(self.key(), std::ptr::from_ref(self));
         }
-        self.shared.mailbox.push(Request::Fact(SchedulerEvent::Release(self.task)));
+        let mut task = Some(self.number);
+        if self.is_promised {
+            let promise = self.shared.objects.promises.lock().remove(&self.number);
+            task = promise.and_then(|promise| promise.registered());
+        }
+        if let Some(task) = task {
+            self.shared.mailbox.push(Request::Fact(SchedulerEvent::Release(task)));
+        }
+    }
+}
+
+impl ClientShared {
+    /// The future of a result that is to come straight from another rank.
+    pub(super) fn promised(self: &Arc<Self>, promise: &Arc<Promise>) -> Arc<FutureHandle> {
+        let number = TaskId(self.new_number());
+        self.objects.promises.lock().insert(number, promise.clone());
+        let (key, def, shared) = ([number.0, number.0], DefId(u32::MAX), self.clone());
+        Arc::new(FutureHandle { number, key, def, pure: false, is_promised: true, shared })
+    }
+
+    /// The number under which rank 0 knows a promised result; it is told of the promise at the first call.
+    pub(super) fn registered(&self, promise: &Promise, key: u64) -> TaskId {
+        promise.register(|answer| {
+            let mut state = self.state.lock();
+            let task = TaskId(state.next_task);
+            state.next_task += 1;
+            // under the lock: rank 0 gets the numbers in their order
+            self.mailbox.push(Request::Fact(SchedulerEvent::Promise { task, key }));
+            drop(state);
+            if let Some(answer) = answer {
+                self.mailbox.push(Request::Kept(task, answer.clone()));
+            }
+            task
+        })
+    }
+
+    /// Tells those who wait for a promise that nothing will come, if the run has ended.
+    pub(super) fn close_if_closed(&self, promise: &Promise) {
+        if let Some(why) = &self.state.lock().closed {
+            promise.close(why);
+        }
     }
 }
 
@@ -111,7 +173,20 @@ impl<T> Future<T> {
 
     /// The status of the task at this moment. Asks rank 0 and waits for its answer.
     pub fn status(&self) -> Status {
-        self.handle.shared.status(self.handle.task)
+        if let Some(promise) = self.handle.promise().filter(|promise| promise.registered().is_none()) {
+            return match promise.peek() {
+                Some(WaitAnswer::Failed(_)) => Status::Failed,
+                Some(_) => Status::Finished,
+                None => {
+                    // a task that looks again and again gives its slot back for a moment
+                    let wait = Wait::for_ends(1);
+                    promise.wait(&wait, 0);
+                    wait.rest(self.handle.shared.driver.get().as_deref());
+                    Status::Assigned
+                }
+            };
+        }
+        self.handle.shared.status(self.handle.task())
     }
 
     /// Whether the task has ended, with a result or an error, or the run has ended.
@@ -164,7 +239,7 @@ impl<T: Data> Future<T> {
     pub fn into_result(self) -> Result<T> {
         let mut value = self.shared()?;
         let shared = self.handle.shared.clone();
-        let task = self.handle.task;
+        let task = self.handle.task();
         let is_last = Arc::strong_count(&self.handle) == 1;
         drop(self); // the store lets go of the value when it hears of this
         for _ in 0..if is_last { RELEASE_LOOKS } else { 0 } {
@@ -233,13 +308,30 @@ pub(super) fn want<T, F: Borrow<Future<T>>>(
     futures: impl IntoIterator<Item = F>,
     new: impl FnOnce(usize) -> Arc<Wait>,
 ) -> (Arc<Wait>, Vec<F>) {
-    let mut tasks = Runs::default();
+    let (mut tasks, mut promises) = (Runs::default(), Vec::new());
     let given = |future: F| {
-        tasks.push(future.borrow().handle.task.0);
+        let handle = &future.borrow().handle;
+        match handle.promise() {
+            // as long as all come straight from other ranks, rank 0 need not hear of them
+            Some(promise) if tasks.is_empty() => promises.push((promise, (handle.key() >> 64) as u64)),
+            _ => {
+                for (promise, key) in promises.drain(..) {
+                    tasks.push(shared.registered(&promise, key).0);
+                }
+                tasks.push(handle.task().0);
+            }
+        }
         needs_drop::<F>().then_some(future)
     };
     let futures: Vec<F> = futures.into_iter().filter_map(given).collect();
-    let wait = new(tasks.len());
+    let wait = new(tasks.len() + promises.len());
+    if !promises.is_empty() {
+        for ((promise, _), place) in promises.iter().zip(0..) {
+            promise.wait(&wait, place);
+        }
+        shared.answer_if_closed(&wait);
+        return (wait, futures);
+    }
     shared.mailbox.push(Request::Want { tasks, wait: wait.clone() });
     shared.answer_if_closed(&wait);
     (wait, futures)

@@ -7,6 +7,7 @@
 //! * [`arguments`]: packing of arguments; [`options`]: priorities, retries, resources;
 //! * [`future`]: results and waits; [`watch`]: the ends of tasks without their results;
 //! * [`family`]: a function over a range of indexes; [`pure_calls`]: the futures of pure calls by key;
+//! * [`objects`]: queues, events, actors and other objects that live on a rank;
 //! * [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
 
 pub(crate) mod arguments;
@@ -14,6 +15,7 @@ pub(crate) mod family;
 pub(crate) mod future;
 pub(crate) mod local;
 pub(crate) mod nested;
+pub(crate) mod objects;
 pub(crate) mod options;
 pub(crate) mod pure_calls;
 pub(crate) mod run;
@@ -21,6 +23,7 @@ pub(crate) mod watch;
 
 use crate::client::arguments::{Args, ArgumentPack};
 use crate::client::future::{Future, FutureHandle};
+use crate::client::objects::ObjectTables;
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
 use crate::compact::Runs;
@@ -68,6 +71,9 @@ pub(crate) struct ClientShared {
     /// the reactor through it.
     driver: Arc<DriverLink>,
     rank: Rank,
+    ranks: usize,
+    /// What is numbered and remembered for handles of objects.
+    objects: ObjectTables,
     state: Mutex<ClientState>,
 }
 
@@ -155,8 +161,10 @@ impl ClientShared {
         let mut left = Vec::new();
         self.mailbox.drain(&mut left);
         for request in left {
-            if let Request::Want { wait, .. } = request {
-                wait.close(why);
+            match request {
+                Request::Want { wait, .. } => wait.close(why),
+                Request::Object(request) => request.close(why),
+                _ => {}
             }
         }
     }
@@ -172,7 +180,8 @@ impl Client {
         ranks: usize,
     ) -> Self {
         let state = Mutex::new(ClientState { next_task: TaskId::first_of(rank).0, ..ClientState::default() });
-        Client { shared: Arc::new(ClientShared { mailbox, driver, rank, state }), ranks, parent: None }
+        let shared = ClientShared { mailbox, driver, rank, ranks, objects: ObjectTables::default(), state };
+        Client { shared: Arc::new(shared), ranks, parent: None }
     }
 
     pub(crate) fn shared(&self) -> &Arc<ClientShared> {
@@ -293,7 +302,7 @@ impl Client {
         let Scattered { key, output, value } = scattered;
         let key = (key >> 64) as u64;
         // under the lock: a thread that finds this key must not submit a task that takes the value before this request
-        self.shared.mailbox.push(Request::Scatter { task: handle.task, key, output, value });
+        self.shared.mailbox.push(Request::Scatter { task: handle.number, key, output, value });
         drop(state);
         handle
     }
@@ -443,7 +452,7 @@ impl ClientState {
         };
         let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
         let new =
-            NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
+            NewTask { task: handle.number, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
         (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))
     }
 

@@ -31,6 +31,15 @@ impl<'c> Options<'c> {
         Options { client, pure: true, def: DefOptions::default() }
     }
 
+    pub(super) fn client(&self) -> &'c Client {
+        self.client
+    }
+
+    /// The rank that was named by [`Options::on`].
+    pub(super) fn rank(&self) -> Option<Rank> {
+        self.def.on
+    }
+
     /// Sets whether the same function with the same arguments is one task, computed once (the default). Without, every
     /// call is a task of its own: for functions that draw random numbers or have effects.
     pub fn pure(mut self, pure: bool) -> Self {

@@ -21,6 +21,7 @@ use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::pool::{Compute, Pool};
 use crate::runtime::threads::rank_locals::RankLocals;
+use crate::runtime::threads::task_context;
 use crate::scheduler::RankInfo;
 use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
@@ -188,6 +189,15 @@ impl Drop for LocalsOfRun {
     }
 }
 
+/// A guard that ends the use of the rank's client by threads that are none of dtask's, at the end of the run.
+struct HomeOfRun;
+
+impl Drop for HomeOfRun {
+    fn drop(&mut self) {
+        task_context::set_home_of_process(None);
+    }
+}
+
 /// The manner in which a run ends.
 #[derive(Clone, Copy)]
 struct Ending {
@@ -218,6 +228,9 @@ fn serve<T: Transport + Send + 'static>(
     };
     let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
     shares::set_own(part);
+    if let Some(hook) = &config.initialiser {
+        hook.run();
+    }
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
     let place = RankLocation { rank, host: host.into(), locals: None };
@@ -227,6 +240,8 @@ fn serve<T: Transport + Send + 'static>(
     let link = Arc::new(DriverLink::default());
     let client = Client::new(mailbox.clone(), link.clone(), rank, ranks);
     let home = Arc::new(client.clone());
+    task_context::set_home_of_process(Some(home.clone()));
+    let _home = HomeOfRun;
     let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(home), link.clone(), stack) {
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),

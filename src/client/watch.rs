@@ -66,7 +66,7 @@ impl Watch {
 impl Client {
     /// The statuses of the tasks at this moment, in the order of the futures.
     pub fn statuses<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Vec<Status> {
-        self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task))
+        self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task()))
     }
 
     /// The sizes in bytes of the results that ranks hold, in the order of the futures; 0 for one that has no result
@@ -81,7 +81,7 @@ impl Client {
         self.only_at_rank_0("lengths")?;
         let (reply, answer) = mpsc::channel();
         let mut tasks = Runs::default();
-        futures.into_iter().for_each(|future| tasks.push(future.borrow().handle.task.0));
+        futures.into_iter().for_each(|future| tasks.push(future.borrow().handle.task().0));
         self.shared.mailbox.push(Request::Lengths(tasks, reply));
         if let Some(why) = &self.shared.state.lock().closed {
             return Err(Error::Closed(why.clone()));
@@ -92,7 +92,7 @@ impl Client {
     /// Cancels tasks. A task that was not sent to a rank yet fails, and with it each task that takes its result. Only
     /// the client of rank 0 can cancel.
     pub fn cancel<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) {
-        let cancel = |future: &F| Request::Fact(SchedulerEvent::Cancel(future.borrow().handle.task));
+        let cancel = |future: &F| Request::Fact(SchedulerEvent::Cancel(future.borrow().handle.task()));
         let futures: Vec<F> = futures.into_iter().collect();
         // no future is dropped meanwhile: its drop uses the mailbox too, which is locked
         self.shared.mailbox.extend(futures.iter().map(cancel));
@@ -108,7 +108,7 @@ impl Client {
     /// # }
     /// ```
     pub fn fire_and_forget<T>(&self, future: Future<T>) {
-        let detach = SchedulerEvent::Detach(future.handle.task);
+        let detach = SchedulerEvent::Detach(future.handle.task());
         self.shared.mailbox.push(Request::Fact(detach));
         drop(future); // its release comes behind
     }

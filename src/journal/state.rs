@@ -34,6 +34,8 @@ pub(crate) struct JournalState {
     pub shared: BTreeMap<String, FileStamp>,
     /// The number of instances done and left that the last run has told; `None` if it did not end by itself.
     pub ended: Option<(u64, u64)>,
+    /// The number of runs since an instance has ended.
+    pub fruitless: u32,
     /// The number of records.
     pub records: u64,
     /// The number of bytes that could not be read, and the number of places where they are.
@@ -85,6 +87,7 @@ impl JournalState {
         match record {
             JournalRecord::Begin(start) => {
                 self.ended = None;
+                self.fruitless = self.fruitless.saturating_add(1);
                 self.runs.push(start);
             }
             JournalRecord::Keys(keys) => {
@@ -92,6 +95,7 @@ impl JournalState {
                 self.plans.push(keys);
             }
             JournalRecord::Done(DoneRecord { family, ranges, saved }) => {
+                self.fruitless = 0;
                 let family = self.families.entry(family).or_default();
                 family.last = number;
                 for (first, count) in ranges {
@@ -107,7 +111,10 @@ impl JournalState {
                 family.last = number;
                 family.done.remove(failed.index);
                 family.saved.remove(&failed.index);
-                family.failed.insert(failed.index, failed);
+                // one that fails again has got nobody further
+                if family.failed.insert(failed.index, failed).is_none() {
+                    self.fruitless = 0;
+                }
             }
             JournalRecord::Shared(stamp) => _ = self.shared.insert(stamp.path.clone(), stamp),
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),

@@ -18,6 +18,8 @@ mod arguments;
 mod frame;
 pub(crate) mod handshake;
 mod nested;
+mod objects;
+mod peer;
 pub(crate) mod resources;
 
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
@@ -28,6 +30,11 @@ pub use arguments::{
 };
 pub use frame::{Frame, FrameKind, Message, append, decode};
 pub use nested::{NestedAnswer, NestedDefinition, NestedTask, Status};
+pub use objects::{
+    FunctionCall, HandleSide, ObjectCall, ObjectId, ObjectKind, ObjectOp, PART_MAX, ReplyKind, decode_error,
+    encode_error,
+};
+pub use peer::Peer;
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
@@ -36,7 +43,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -431,28 +438,26 @@ pub enum RankReport {
         /// Bytes that were moved to disk since the start of the run.
         moved: u64,
     },
-}
-
-/// A message from any rank to any other, about the transfer of a result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Peer {
-    /// Asks the receiver of this message for a result in its store. The sender has posted an MPI receive for it with
-    /// `tag`.
-    Fetch {
-        /// The task whose result is wanted.
+    /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.
+    /// The sender holds a future of it.
+    Promise {
+        /// The number of the new result, as if a task had made it.
         task: TaskId,
-        /// The message tag for the transfer, unique among the transfers that the sender has in flight; or
-        /// [`TAG_INLINE`], for which no receive is posted and [`Peer::Value`] answers.
-        tag: u32,
-        /// Whether both ranks see the same files: then paths are sent in place of files, in
-        /// [`BulkLayout::Pack::same_files`] bytes.
-        same_files: bool,
+        /// The number that users see behind the result's name, to tell values apart.
+        key: u64,
     },
-    /// Answers [`Peer::Fetch`] with [`TAG_INLINE`]: brings a result of at most [`FETCH_INLINE_MAX`] bytes.
-    Value {
-        /// The task whose result it is.
+    /// Brings a result that was announced by [`RankReport::Promise`].
+    Keep {
+        /// The number of the result.
         task: TaskId,
-        /// The bytes of the result, as a transfer of its own would bring them.
-        bytes: Blob,
+        /// The encoded value if it is short. Otherwise its size and layout: the value is in the sender's store already.
+        output: ReportedResult,
+    },
+    /// Reports that a result which was announced by [`RankReport::Promise`] will not come.
+    Break {
+        /// The number of the result.
+        task: TaskId,
+        /// The reason.
+        error: Box<TaskError>,
     },
 }

@@ -17,6 +17,7 @@ use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
+use crate::runtime::objects::RankObjects;
 use crate::runtime::outbox::{LinkError, Links};
 use crate::runtime::store::Store;
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
@@ -53,6 +54,8 @@ pub(crate) struct Executor<C> {
     /// machine gets them at its next event.
     refused: Vec<(TaskId, Box<TaskError>)>,
     place: RankLocation,
+    /// The objects that live on this rank, and this rank's calls of objects elsewhere.
+    pub objects: RankObjects,
     /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
 }
@@ -91,8 +94,14 @@ impl<C: Compute> Executor<C> {
             fetches: Fetches::default(),
             refused: Vec::new(),
             place,
+            objects: RankObjects::default(),
             reports: Vec::new(),
         }
+    }
+
+    /// The rank and host of this executor.
+    pub(super) fn place(&self) -> &RankLocation {
+        &self.place
     }
 
     /// The worker's state machine, read by the checks of tests.
@@ -158,6 +167,7 @@ impl<C: Compute> Executor<C> {
             // first, since a fetch that now fails for lack of memory is reported to the state machine when the order
             // is handled
             self.start_fetches(links)?;
+            self.objects_lost(*rank, links)?;
         }
         self.handle(WorkerEvent::Order(order), links)
     }
@@ -180,6 +190,7 @@ impl<C: Compute> Executor<C> {
                 Some(value) => self.has_come(task, value, links),
                 None => Ok(()), // was given up when its sender died
             },
+            message => self.object_message(by, message, links),
         }
     }
 
@@ -251,6 +262,7 @@ impl<C: Compute> Executor<C> {
                 }
                 ComputeEvent::Paused(task) => self.handle(WorkerEvent::Paused(task), links)?,
                 ComputeEvent::Resumed(task) => self.handle(WorkerEvent::Resumed(task), links)?,
+                ComputeEvent::Called(ended) => self.call_ended(ended, links)?,
                 ComputeEvent::Encoded { to, tag, message } => {
                     links.transport.send_bulk(to, tag, message.0)?
                 }

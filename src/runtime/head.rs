@@ -16,6 +16,7 @@ use crate::error::ProtocolError;
 use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use crate::protocol::{RankOrder, RankReport, ReportedResult, Spent};
 use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::objects::{KeptPromise, ObjectRequest};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
@@ -63,6 +64,10 @@ pub(crate) enum Request {
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
     Place(DefId, &'static Location<'static>),
+    /// Asks for something about an object.
+    Object(Box<ObjectRequest>),
+    /// Tells rank 0's scheduler of a promised result, which has come before the scheduler knew of the promise.
+    Kept(TaskId, WaitAnswer),
     /// Ends the run: the client's closure has returned. If it has succeeded, tasks whose futures are held elsewhere and
     /// detached ones run to their ends first.
     Close {
@@ -229,6 +234,11 @@ impl Head {
                 }
                 return Ok(());
             }
+            Request::Kept(task, answer) => {
+                node.objects.kept.push((task, answer));
+                return Ok(());
+            }
+            Request::Object(request) => return node.object_request(*request, links),
             Request::Close { succeeded } => {
                 self.closing = true;
                 self.awaits = succeeded && self.tells;
@@ -313,6 +323,14 @@ impl Head {
             _ => {}
         }
         self.machine.handle(SchedulerEvent::From(from, report), &mut self.actions)
+    }
+
+    /// Takes a promised result, whose value is in the store if it is long.
+    ///
+    /// # Errors
+    /// When the state machine refuses it.
+    pub(crate) fn keep(&mut self, (task, output): KeptPromise) -> Result<(), ProtocolError> {
+        self.machine.handle(SchedulerEvent::Keep { task, output }, &mut self.actions)
     }
 
     /// Handles the death of a rank: its tasks run again elsewhere.

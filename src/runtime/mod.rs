@@ -13,6 +13,8 @@
 //!   tasks;
 //! * [`executor`]: carries out what the worker decides: fetch, give, compute;
 //! * [`threads`]: compute threads and what a task knows of itself; [`nested`]: what tasks submit on ranks other than 0;
+//! * [`objects`]: queues, events, actors and channels: calls of them, and those that live here; [`promise`]: results
+//!   that come straight from another rank;
 //! * [`fetches`]: results that come from other ranks; [`liveness`]: ranks that are silent for too long;
 //! * [`outbox`]: frames to other ranks, batched per turn;
 //! * [`mailbox`] and [`idle`]: hand-over between threads, and how an idle reactor waits;
@@ -32,8 +34,10 @@ pub(crate) mod idle;
 pub(crate) mod liveness;
 pub(crate) mod mailbox;
 pub(crate) mod nested;
+pub(crate) mod objects;
 pub(crate) mod outbox;
 pub(crate) mod profile;
+pub(crate) mod promise;
 pub(crate) mod reactor;
 pub(crate) mod store;
 pub(crate) mod threads;

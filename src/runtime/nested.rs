@@ -77,6 +77,8 @@ impl Nested {
     ) -> Result<(), ExecutorError> {
         match (request, &self.closed) {
             (Request::Want { wait, .. }, Some(why)) => wait.close(why),
+            (Request::Kept(task, answer), None) => node.objects.kept.push((task, answer)),
+            (Request::Object(request), _) => node.object_request(*request, links)?,
             // the run has ended: a dropped request closes its channel, by which the thread that waits for an answer
             // notices
             (_, Some(_)) => {}
@@ -175,6 +177,7 @@ fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), Protocol
                 out.push(RankReport::MoreInputs { task, inputs: inputs.to_vec(), more: more as u32 });
             }
         }
+        SchedulerEvent::Promise { task, key } => out.push(RankReport::Promise { task, key }),
         SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
         SchedulerEvent::Detach(task) => out.push(RankReport::Detach { task }),
         SchedulerEvent::Cancel(_) => {} // only for the client of rank 0

@@ -28,6 +28,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The reason that threads are told which still wait at the end of the run.
+const RETURNED: &str = "the closure given to `run` has returned";
 /// The rank that watches rank 0.
 const HEAD_WATCHER: Rank = Rank(1);
 /// Number of turns in a row, in all of which something moved, after which the clock is read.
@@ -116,6 +118,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     pub(crate) fn turn(&mut self) -> Result<bool, ExecutorError> {
         self.links.profile.enter(Profiled::Polling);
         let mut moved = self.take_requests()?;
+        moved |= self.keep_promises()?;
         moved |= self.take_arrivals()?;
         moved |= self.node.collect(&mut self.links)?;
         if self.phase == ShutdownPhase::Running {
@@ -156,10 +159,28 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
                 // threads that wait for answers must be told that none will come
                 (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
+                (Err(error), Request::Object(request)) => request.close(&error.to_string()),
                 _ => {}
             }
         }
         outcome.map(|()| true)
+    }
+
+    /// Tells the scheduler of promised results that came in an earlier turn: by now it knows the promises.
+    fn keep_promises(&mut self) -> Result<bool, ExecutorError> {
+        if self.node.objects.kept.is_empty() {
+            return Ok(false);
+        }
+        for kept in self.node.kept_promises(&mut self.links)? {
+            match &mut self.head {
+                Some((head, _)) => head.keep(kept)?,
+                None => self.node.reports.push(match kept {
+                    (task, Ok(output)) => RankReport::Keep { task, output },
+                    (task, Err(error)) => RankReport::Break { task, error },
+                }),
+            }
+        }
+        Ok(true)
     }
 
     fn take_arrivals(&mut self) -> Result<bool, ExecutorError> {
@@ -252,8 +273,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         match order {
             RankOrder::Shutdown => {
                 if let Some(nested) = &mut self.nested {
-                    nested.close("the closure given to `run` has returned");
+                    nested.close(RETURNED);
                 }
+                self.node.objects.close(RETURNED);
                 self.phase = ShutdownPhase::Leaving;
                 self.node.order(RankOrder::Shutdown, &mut self.links)?;
             }
@@ -316,11 +338,13 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
 
     /// Takes the next step of the shutdown, if its condition is met. True if a step was taken.
     fn leave(&mut self) -> Result<bool, ExecutorError> {
-        let busy = self.node.is_fetching() || (self.awaits && self.node.is_computing());
+        let computing = self.node.is_computing() || self.node.objects.is_busy();
+        let busy = self.node.is_fetching() || (self.awaits && computing);
         if let Some((head, _)) = &mut self.head {
             head.tell_unended();
             if self.phase == ShutdownPhase::Running && head.may_close() {
-                head.close("the closure given to `run` has returned");
+                head.close(RETURNED);
+                self.node.objects.close(RETURNED);
                 head.send_all(&RankOrder::Shutdown, &mut self.links)?;
                 self.phase = ShutdownPhase::Serving;
                 self.node.order(RankOrder::Shutdown, &mut self.links)?;
@@ -363,7 +387,7 @@ impl<T: Transport + Send, C: Compute + Send> DrivenReactor for Reactor<T, C> {
     fn has_work(&self) -> bool {
         let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
         let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
-        requests || nested || self.node.compute.has_done()
+        requests || nested || self.node.compute.has_done() || !self.node.objects.kept.is_empty()
     }
 
     fn wants_own(&self) -> bool {

@@ -152,7 +152,9 @@ impl Scheduler {
     fn check_state(&self, task: TaskId) -> Result<(), String> {
         let Some(record) = self.tasks.get(task) else { return Ok(()) };
         let missing = |input: &TaskId| !self.tasks.get(*input).is_some_and(|input| input.has_result());
-        let missing = self.tasks.inputs(task).filter(missing).count() + usize::from(self.is_paused(task));
+        let missing = self.tasks.inputs(task).filter(missing).count()
+            + usize::from(self.is_paused(task))
+            + usize::from(self.is_promised(task));
         match &record.state {
             TaskState::Blocked { missing: noted } if *noted as usize != missing || missing == 0 => {
                 Err(format!("{task:?}: {noted} inputs noted as missing, {missing} are"))

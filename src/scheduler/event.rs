@@ -103,6 +103,21 @@ pub enum SchedulerEvent {
         /// The encoded value if it is short. Otherwise its size and layout: the value is in rank 0's store already.
         output: ReportedResult,
     },
+    /// Notes that rank 0 will have a result that no task makes, such as that of an actor's call. The client holds a
+    /// future of it.
+    Promise {
+        /// The number of the new result, as if a task had made it; never used before.
+        task: TaskId,
+        /// The number that users see behind the result's name, to tell values apart.
+        key: u64,
+    },
+    /// Brings a promised result, or the error in its place.
+    Keep {
+        /// The number of the result.
+        task: TaskId,
+        /// The encoded value if it is short, else its size and layout: the value is in rank 0's store already.
+        output: Result<ReportedResult, Box<TaskError>>,
+    },
     /// Notes that the client has dropped its last future of a task, so that its result can be released.
     Release(TaskId),
     /// Cancels a task, even if futures of it exist. A task that was not sent to a rank yet fails, and so does every

@@ -36,7 +36,8 @@ mod loss;
 mod nested;
 mod placement;
 pub(crate) mod prefetch;
-pub(crate) mod propagate;
+pub(crate) mod promises;
+mod propagate;
 pub(crate) mod ranks;
 mod ready;
 pub(crate) mod reservations;
@@ -161,6 +162,10 @@ impl Scheduler {
                 self.on_submit_family(self.submitters.def(HEAD, def)?, first, count)
             }
             SchedulerEvent::Scatter { task, key, output } => self.on_scatter(HEAD, task, key, output),
+            SchedulerEvent::Promise { task, key } => self.on_promise(HEAD, task, key),
+            SchedulerEvent::Keep { task, output } => {
+                self.on_keep(HEAD, task, output.map_err(|error| *error), out)
+            }
             SchedulerEvent::Release(task) => self.on_release(HEAD, task, out),
             SchedulerEvent::Cancel(task) => self.on_cancel(task, out),
             SchedulerEvent::ReleaseFamily { first, count, except } => {

@@ -115,6 +115,12 @@ impl Scheduler {
                 self.submitters.number(rank, task)?;
                 self.on_scatter(rank, task, key, output)
             }
+            RankReport::Promise { task, key } => {
+                self.submitters.number(rank, task)?;
+                self.on_promise(rank, task, key)
+            }
+            RankReport::Keep { task, output } => self.on_keep(rank, task, Ok(output), out),
+            RankReport::Break { task, error } => self.on_keep(rank, task, Err(*error), out),
             RankReport::Drop { task } => self.on_release(rank, task, out),
             RankReport::Detach { task } => self.on_detach(rank, task),
             RankReport::Want { task, value } => self.on_want(rank, task, value, out),

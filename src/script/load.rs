@@ -96,7 +96,7 @@ fn understand(
     unused_params::check(&script, &sweeps, &compiled, cx);
     scale::check(&script, &compiled, cx);
     walltime::check(&script, options.time_limit, cx);
-    let order = toposort::sort(&script, &compiled, cx);
+    let order = toposort::sort(&script, &mut compiled, cx);
     let stem =
         || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());
     let name = script.name.as_ref().map_or_else(stem, |name| name.value.clone());

@@ -28,14 +28,24 @@ const MAGIC: [u64; 2] = [0x6474_6173_6B5F_666E, 0x9E37_79B9_7F4A_7C15];
 /// its store for other tasks.
 pub(crate) type Computed = Result<(ReportedResult, Option<AnyValue>), Failure>;
 
+/// The value of an actor, whose type only the functions of the actor know.
+pub(crate) type ActorValue = dyn Any + Send;
+
+/// The outcome of an actor's constructor.
+pub(crate) type Made = Result<Box<ActorValue>, Failure>;
+
 type Collected = Result<Box<dyn Any + Send>, CodecError>;
 
 /// The code that a [`Record`] represents.
-enum FunctionCode {
+pub(super) enum FunctionCode {
     /// Code that unpacks encoded arguments and calls a task function.
     Task(fn(&mut Arguments<'_>) -> Computed),
     /// Code that collects the results of tasks into a vector.
     Collector(fn(&[AnyValue]) -> Collected),
+    /// Code that makes the value of an actor.
+    Maker(fn(&mut Arguments<'_>) -> Made),
+    /// Code that calls a function of an actor.
+    Method(fn(&mut ActorValue, &mut Arguments<'_>) -> Computed),
 }
 
 /// A constant in the executable's image that represents a function. Its offset identifies the function on every rank.
@@ -47,6 +57,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Makes the record of a function with this name (see [`type_name`]) and code.
+    pub(super) const fn new(name: fn() -> &'static str, code: FunctionCode) -> Record {
+        Record { magic: MAGIC, name, code }
+    }
+
     /// The last part of the function's name; `closure` for a closure.
     pub(crate) fn name(&self) -> String {
         short_name((self.name)())
@@ -62,7 +77,35 @@ impl Record {
     pub(crate) fn call(&self, arguments: &mut Arguments<'_>) -> Computed {
         match self.code {
             FunctionCode::Task(task) => task(arguments),
-            FunctionCode::Collector(_) => Err(Failure::new("the function's record is not that of a task")),
+            _ => Err(Failure::new("the function's record is not that of a task")),
+        }
+    }
+
+    /// Unpacks the arguments and calls the constructor of this record.
+    ///
+    /// # Errors
+    /// When the record is not that of a constructor, or the arguments do not fit.
+    ///
+    /// # Panics
+    /// When the function does.
+    pub(crate) fn make(&self, arguments: &mut Arguments<'_>) -> Made {
+        match self.code {
+            FunctionCode::Maker(maker) => maker(arguments),
+            _ => Err(Failure::new("the function's record is not that of an actor's constructor")),
+        }
+    }
+
+    /// Unpacks the arguments and calls the actor's function of this record on `value`.
+    ///
+    /// # Errors
+    /// As [`Record::call`].
+    ///
+    /// # Panics
+    /// When the function does.
+    pub(crate) fn invoke(&self, value: &mut ActorValue, arguments: &mut Arguments<'_>) -> Computed {
+        match self.code {
+            FunctionCode::Method(method) => method(value, arguments),
+            _ => Err(Failure::new("the function's record is not that of an actor's function")),
         }
     }
 }
@@ -82,15 +125,21 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
 
     fn run(arguments: &mut Arguments<'_>) -> Computed {
         const { Self::IS_ZERO_SIZED }
-        // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it
-        // carries no duty (no Drop). A value of F existed where the task was submitted: not necessarily in this
-        // process. That matters only for a type of the program's own that implements `Fn` and whose values prove that
-        // something was done in a process; the compiler's own function types, fn items and closures that capture
-        // nothing, prove nothing. The docs of `Client::submit` say so.
-        let function = unsafe { NonNull::<F>::dangling().as_ref() };
+        let function = conjured::<F>();
         let result = function.call(arguments)?;
         Ok(output(result)?)
     }
+}
+
+/// A value of a function type that has no size. The callers check the size at compile time.
+pub(super) fn conjured<F: Copy + 'static>() -> &'static F {
+    assert!(size_of::<F>() == 0);
+    // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it carries no
+    // duty (no Drop). A value of F existed where the task was submitted: not necessarily in this process. That matters
+    // only for a type of the program's own that implements `Fn` and whose values prove that something was done in a
+    // process; the compiler's own function types, fn items and closures that capture nothing, prove nothing. The docs of
+    // `Client::submit` say so.
+    unsafe { NonNull::<F>::dangling().as_ref() }
 }
 
 struct CollectorRecord<T>(PhantomData<T>);
@@ -124,7 +173,7 @@ pub(crate) fn collector_of<T: Data>() -> u64 {
     offset(record)
 }
 
-fn offset(record: &'static Record) -> u64 {
+pub(super) fn offset(record: &'static Record) -> u64 {
     // dtask does not start on a rank whose image cannot be read; in a simulated cluster, which starts all the same,
     // this offset makes the task fail with the reason
     image().map_or(u64::MAX, |image| (std::ptr::from_ref(record).addr() - image.start) as u64)

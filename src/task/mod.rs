@@ -5,6 +5,7 @@
 //!
 //! * [`function`]: the identity of a function, which is the offset of a record that the compiler made for it;
 //! * [`task_fn`]: functions and closures of up to eight parameters, each by value or by reference;
+//! * [`actor_fn`]: constructors and functions of actors;
 //! * [`arguments`]: unpacking of arguments at the rank that computes;
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory while it travels;
 //! * [`shared`]: a value that many parameters share without a copy;
@@ -12,6 +13,7 @@
 //! * [`bulk`]: values that travel as their own memory: vectors and arrays of numbers, and the kinds that a layer above
 //!   registers.
 
+pub(crate) mod actor_fn;
 pub(crate) mod allocation;
 pub(crate) mod arguments;
 pub(crate) mod bulk;

@@ -322,6 +322,23 @@ impl std::fmt::Debug for ValueIdentity {
 }
 
 impl AnyValue {
+    /// The serde encoding of the value, for a message that takes the value itself.
+    ///
+    /// # Errors
+    /// When the value cannot be encoded.
+    pub(crate) fn to_encoded(&self) -> Result<Vec<u8>, CodecError> {
+        match (self.0.encoded.get().and_then(|bytes| bytes.split_last()), self.0.typed.get()) {
+            (Some((&GOOD, bytes)), _) => Ok(bytes.to_vec()),
+            (Some((_, why)), _) => Err(CodecError::encode(String::from_utf8_lossy(why).trim_end())),
+            (None, Some(typed)) => {
+                let mut bytes = Vec::new();
+                (**typed).encode(&mut bytes)?;
+                Ok(bytes)
+            }
+            (None, None) => Err(CodecError::encode("the value is empty")),
+        }
+    }
+
     /// The bytes to send to another rank, made first where that is needed. `same_files` says whether that rank sees the
     /// same files as this one.
     ///

@@ -1,4 +1,5 @@
-//! Graphs of tasks that are computed twice: by dtask, and serially here. Used in the simulated cluster and under `mpirun`.
+//! Graphs of tasks that are computed twice: by dtask, and serially here. Used in the simulated cluster and under
+//! `mpirun`.
 
 use dtask::{Client, Failure, Future, Result};
 

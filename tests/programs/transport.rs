@@ -1,6 +1,7 @@
 //! The MPI transport, tried by all ranks with all ranks: `mpirun -n 3 transport [GiB]`. Exit status 0 means that every
-//! byte came where it belongs, that wrong use gave errors, and that waiting burned no processor time. With a number, that
-//! many GiB are moved from rank 0 to rank 1 as well. With `small`, less is moved and no time is looked at: for valgrind.
+//! byte came where it belongs, that wrong use gave errors, and that waiting burned no processor time. With a number,
+//! that many GiB are moved from rank 0 to rank 1 as well. With `small`, less is moved and no time is looked at: for
+//! valgrind.
 
 use dtask::Rank;
 use dtask::internal::transport::mpi::{MpiTransport, MpiWorld, PIECE_MAX, abort};

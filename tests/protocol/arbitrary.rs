@@ -188,6 +188,47 @@ fn any_report() -> impl Strategy<Value = RankReport> {
             is_back
         }),
         any_bye(),
+        (task(), any::<u64>()).prop_map(|(task, key)| RankReport::Promise { task, key }),
+        (task(), output()).prop_map(|(task, output)| RankReport::Keep { task, output }),
+    ]
+}
+
+fn object() -> impl Strategy<Value = ObjectId> {
+    use ObjectKind::{Actor, Channel, Event, Function, Lock, Queue, Semaphore, Variable};
+    let kind =
+        proptest::sample::select(vec![Event, Semaphore, Lock, Variable, Queue, Actor, Channel, Function]);
+    (rank(), kind, any::<u64>()).prop_map(|(home, kind, number)| ObjectId { home, kind, number })
+}
+
+fn object_op() -> impl Strategy<Value = ObjectOp> {
+    let side = || prop_oneof![Just(HandleSide::Front), Just(HandleSide::Back)];
+    prop_oneof![
+        any::<u64>().prop_map(|call| ObjectOp::Cancel { call }),
+        any::<u32>().prop_map(|permits| ObjectOp::Acquire { permits }),
+        any::<u64>().prop_map(|limit| ObjectOp::Put { limit }),
+        Just(ObjectOp::Get),
+        Just(ObjectOp::Invoke),
+        (side(), any::<u64>()).prop_map(|(side, ticket)| ObjectOp::Ticket { side, ticket }),
+        (side(), any::<u64>()).prop_map(|(side, ticket)| ObjectOp::Redeem { side, ticket }),
+        (side(), any::<u64>()).prop_map(|(side, sent)| ObjectOp::Drop { side, sent }),
+    ]
+}
+
+fn object_peer() -> impl Strategy<Value = Peer> {
+    let reply =
+        any::<(u64, u8)>().prop_map(|(call, kind)| (call, ReplyKind::from_byte(kind % 6).expect("a kind")));
+    prop_oneof![
+        blob().prop_map(|bytes| Peer::Part { bytes }),
+        (object(), any::<u64>(), object_op(), blob()).prop_map(|(object, call, op, payload)| Peer::Call {
+            call: ObjectCall { object, call, op },
+            payload
+        }),
+        (reply, blob()).prop_map(|((call, kind), payload)| Peer::Reply { call, kind, payload }),
+        (object(), blob()).prop_map(|(channel, payload)| Peer::Item { channel, payload }),
+        (object(), any::<u32>()).prop_map(|(channel, count)| Peer::Credit { channel, count }),
+        (object(), any::<u64>(), proptest::option::of(rank()))
+            .prop_map(|(channel, total, lost)| Peer::Ended { channel, total, lost }),
+        (object(), proptest::option::of(rank())).prop_map(|(channel, lost)| Peer::Broken { channel, lost }),
     ]
 }
 
@@ -196,6 +237,7 @@ fn any_peer() -> impl Strategy<Value = Peer> {
     prop_oneof![
         fetch.prop_map(|(task, tag, same_files)| Peer::Fetch { task, tag, same_files }),
         (task(), blob()).prop_map(|(task, bytes)| Peer::Value { task, bytes }),
+        object_peer(),
     ]
 }
 

@@ -65,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 9);
+        assert_eq!(VERSION, 10);
     }
 
     #[test]
@@ -277,6 +277,38 @@ mod bytes {
         );
         let bytes = Blob::new(b"v");
         golden(Peer::Value { task: TaskId(7), bytes }, "05 01 07 01 76", |peer| Frame::Peers(vec![peer]));
+    }
+
+    #[test]
+    fn objects() {
+        let peer =
+            |peer: Peer, bytes: &str| golden(peer, &format!("05 {bytes}"), |peer| Frame::Peers(vec![peer]));
+        let object = |kind| ObjectId { home: Rank(3), kind, number: 5 };
+        let bytes = || Blob::new(b"v");
+        peer(Peer::Part { bytes: bytes() }, "02 01 76");
+        let call = |kind, op| ObjectCall { object: object(kind), call: 9, op };
+        let queue = call(ObjectKind::Queue, ObjectOp::Put { limit: 7 });
+        peer(Peer::Call { call: queue, payload: bytes() }, "03 03 04 05 09 0a 07 01 76");
+        let event = call(ObjectKind::Event, ObjectOp::Wait);
+        peer(Peer::Call { call: event, payload: Blob::default() }, "03 03 00 05 09 01 00");
+        let ticket = ObjectOp::Ticket { side: HandleSide::Back, ticket: 4 };
+        peer(
+            Peer::Call { call: call(ObjectKind::Channel, ticket), payload: bytes() },
+            "03 03 06 05 09 15 01 04 01 76",
+        );
+        peer(Peer::Reply { call: 9, kind: ReplyKind::Closed, payload: bytes() }, "04 09 03 01 76");
+        let channel = object(ObjectKind::Channel);
+        peer(Peer::Item { channel, payload: bytes() }, "05 03 06 05 01 76");
+        peer(Peer::Credit { channel, count: 4 }, "06 03 06 05 04");
+        peer(Peer::Ended { channel, total: 8, lost: Some(Rank(2)) }, "07 03 06 05 08 01 02");
+        peer(Peer::Broken { channel, lost: None }, "08 03 06 05 00");
+        report(RankReport::Promise { task: TaskId(7), key: 8 }, "14 07 08");
+        let output = ReportedResult::Inline(bytes());
+        report(RankReport::Keep { task: TaskId(7), output }, "15 07 00 01 76");
+        for number in 0..6 {
+            assert_eq!(ReplyKind::from_byte(number).map(|kind| kind as u8), Some(number));
+        }
+        assert_eq!(ReplyKind::from_byte(6), None);
     }
 
     #[test]

@@ -13,8 +13,8 @@ code = subprocess.call(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(code if code >= 0 else 128 - code)";
 
-/// Runs `dtask` alone, after the shell command `before`. Returns its exit code, its largest memory in bytes, and what it
-/// told.
+/// Runs `dtask` alone, after the shell command `before`. Returns its exit code, its largest memory in bytes, and what
+/// it told.
 fn measured(folder: &Folder, before: &str, args: &str) -> (Option<i32>, u64, String) {
     let script =
         format!("{before}; exec timeout 100 '{}' {args} > told.out 2>&1", env!("CARGO_BIN_EXE_dtask"));

@@ -6,6 +6,7 @@ mod common;
 mod bad;
 mod bombs;
 mod campaign;
+mod chains;
 mod commands;
 mod data;
 mod examples;
@@ -16,6 +17,7 @@ mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
 mod kept;
+mod left;
 mod limits;
 mod logs;
 mod lost;

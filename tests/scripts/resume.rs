@@ -99,7 +99,7 @@ fn start(folder: &Folder, ranks: usize) -> Child {
 }
 
 /// What the journal says is done of the task.
-fn recorded(folder: &Folder, task: &str) -> String {
+pub fn recorded(folder: &Folder, task: &str) -> String {
     let run = folder.run(0, &["journal", "s.toml"]);
     run.stdout
         .lines()
@@ -108,14 +108,25 @@ fn recorded(folder: &Folder, task: &str) -> String {
         .to_owned()
 }
 
-/// Starts a run and ends it by `signal`, to the first process or to all at once, when the first half is done.
-fn interrupted(ranks: usize, signal: Signal, all: bool) -> Folder {
-    let folder = Folder::script(HALVES);
-    let mut child = start(&folder, ranks);
+/// Waits until the first half of [`HALVES`] is done, and the second has begun.
+fn half_is_done(folder: &Folder) {
     eventually("the first half is in the journal", || {
-        folder.path("s.dtask/journal").exists() && recorded(&folder, "sim").contains(": 20 of 40 done")
+        folder.path("s.dtask/journal").exists() && recorded(folder, "sim").contains(": 20 of 40 done")
     });
-    eventually("the second half has begun", || counts(&folder, "ran").len() > 20);
+    eventually("the second half has begun", || counts(folder, "ran").len() > 20);
+}
+
+/// Starts a run and ends it by `signal`, to the first process or to all at once, when `wait` returns. Makes the file
+/// `go` then.
+pub fn interrupted(
+    folder: Folder,
+    ranks: usize,
+    signal: Signal,
+    all: bool,
+    wait: impl FnOnce(&Folder),
+) -> Folder {
+    let mut child = start(&folder, ranks);
+    wait(&folder);
     let whole = family(child.id());
     match all {
         true => whole.iter().for_each(|pid| send(*pid, signal)),
@@ -142,7 +153,7 @@ fn what_is_done_is_not_run_again_and_the_saved_bytes_are_the_same() {
         (3, Signal::TERM, false, 0),
         (0, Signal::INT, false, 2),
     ] {
-        let folder = interrupted(first, signal, all);
+        let folder = interrupted(Folder::script(HALVES), first, signal, all, half_is_done);
         let plan = folder.run(0, &["plan", "s.toml"]);
         plan.assert_success();
         let run = folder.run(second, &["s.toml"]);

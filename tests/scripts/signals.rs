@@ -1,5 +1,5 @@
-//! A signal ends the job's commands and takes its scratch folders with it; a notice ends nothing, also where it comes to
-//! every process of the job.
+//! A signal ends the job's commands and takes its scratch folders with it; a notice ends nothing, also where it comes
+//! to every process of the job.
 
 use super::Folder;
 use super::spawner::{descendants, parent, rank_of, send};

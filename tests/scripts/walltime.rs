@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// In a job of two hours, less half a minute for its end, this fits only at the very first moment: it is no error, and never
-/// started.
+/// In a job of two hours, less half a minute for its end, this fits only at the very first moment: it is no error, and
+/// never started.
 const NEVER: &str = "1 h 59 min 30 s";
 
 fn script(policy: &str, more: &str) -> Folder {
@@ -142,10 +142,12 @@ run  = "echo {stubborn.stdout}"
     );
     for ranks in [0, 3] {
         let run = folder.run(ranks, &["s.toml", "--time-limit", "4s"]);
-        run.assert_code(75).assert_stdout_has("stubborn       0 done, 1 left for the next run");
+        // nothing has ended, so the next job would go the same way
+        run.assert_code(1).assert_stdout_has("stubborn       0 done, 1 left for the next run");
         run.assert_stdout_has("many           0 done, 1000000 left for the next run");
         run.assert_stdout_has("left    1000002 tasks for the next run: the job's time is over");
-        run.assert(!run.stderr.contains("error"), "nothing is an error");
+        run.assert_stderr_has("error: nothing could be done in the job's time");
+        run.assert(!run.stderr.contains("failed ("), "no task has failed");
         let said = folder.read("pid");
         let (pid, scratch) = said.trim().split_once(' ').expect("a number and a folder");
         assert!(!runs(pid) && !Path::new(scratch).exists());
@@ -161,7 +163,7 @@ fn a_function_that_computes_beyond_the_end_is_not_waited_for() {
          array = 'sum(matmul(ones(9000, 9000), ones(9000, 9000)))'\nsave = 'slow.npy'\n",
     );
     for ranks in [0, 2] {
-        let run = folder.run(ranks, &["s.toml", "--time-limit", "3s"]);
+        let run = folder.run(ranks, &["s.toml", "--fresh", "--time-limit", "3s"]);
         run.assert_code(75).assert_stdout_has("slow       0 done, 1 left for the next run");
         assert_eq!(folder.read("fast.txt"), "fast\n");
     }

@@ -54,6 +54,9 @@ impl<'s> Evaluator<'s> {
                 Ok(Intermediate::List(items.iter().map(|i| self.eval(i)).collect::<Result<_, _>>()?))
             }
             NodeKind::Call(call) => self.call(call, span),
+            NodeKind::Else(a, b) => self.eval(if self.is_missing(a) { b } else { a }),
+            NodeKind::Optional(a) if self.is_missing(a) => Ok(Intermediate::List(Vec::new())),
+            NodeKind::Optional(a) => self.eval(a),
         }
     }
 
@@ -77,6 +80,11 @@ impl<'s> Evaluator<'s> {
     /// Evaluates `node` to a single number. Any other value is an error, whose message names the argument as `what`.
     pub(crate) fn number(&self, node: &ExprNode, what: &str) -> Result<f64, ExprError> {
         self.eval(node)?.into_number(what).at(&node.span)
+    }
+
+    /// Whether a node is a name that has no value in this evaluation.
+    fn is_missing(&self, node: &ExprNode) -> bool {
+        matches!(&node.kind, NodeKind::Name { name, .. } if self.scope.is_missing(name))
     }
 
     fn name(&self, name: &str) -> Result<Intermediate<'s>, Fault> {

@@ -76,6 +76,12 @@ impl<'n> Sketcher<'n> {
                 Ok(Sketch::List(items))
             }
             NodeKind::Call(call) => self.call(call, node),
+            // which of the two it is depends on the instance
+            NodeKind::Else(a, b) => {
+                let (a, b) = (self.sketch(a)?, self.sketch(b)?);
+                Ok(if a == b { a } else { Sketch::Unknown })
+            }
+            NodeKind::Optional(_) => Ok(Sketch::Unknown),
         }
     }
 

@@ -123,9 +123,9 @@ pub enum NodeKind {
     Number(Literal),
     /// A text in quotes: `"normal"`.
     Text(String),
-    /// A name: `x`, `sim.probe`.
+    /// A name: `x`, `sim.probe`, `cell[r = r - 1]`.
     Name {
-        /// The name, with its dots.
+        /// The name, with its dots, and with the brackets that choose instances by the values of parameters.
         name: String,
         /// The position of the name alone; the node's span may include parentheses around it.
         span: Span,
@@ -140,6 +140,10 @@ pub enum NodeKind {
     List(Vec<ExprNode>),
     /// A call of a function: `sum(x, axis = 0)`.
     Call(Box<Call>),
+    /// A name with what stands for it where its instance is not there: `x[i = i - 1] else 0`.
+    Else(Box<ExprNode>, Box<ExprNode>),
+    /// A name that is an empty list where its instance is not there: `x[i = i - 1]?`.
+    Optional(Box<ExprNode>),
 }
 
 /// A node of the syntax tree, with its position in the text.
@@ -168,8 +172,8 @@ impl ExprNode {
     pub fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a ExprNode)) {
         match &self.kind {
             NodeKind::Number(_) | NodeKind::Text(_) | NodeKind::Name { .. } => {}
-            NodeKind::Unary(_, a) => visit(a),
-            NodeKind::Binary(_, a, b) => {
+            NodeKind::Unary(_, a) | NodeKind::Optional(a) => visit(a),
+            NodeKind::Binary(_, a, b) | NodeKind::Else(a, b) => {
                 visit(a);
                 visit(b);
             }

@@ -22,12 +22,12 @@ impl Parser<'_> {
         while self.symbol() != Some(")") {
             match self.keyword() {
                 Some((keyword, span)) => {
-                    let value = self.expression(0)?;
+                    let value = self.alternatives()?;
                     keyword_argument(signature, &mut named, &keyword, &span, value)?;
                     last_keyword = Some(span);
                 }
                 None => {
-                    let value = self.expression(0)?;
+                    let value = self.alternatives()?;
                     if last_keyword.is_some() {
                         return Err(ExprError {
                             range: value.span,

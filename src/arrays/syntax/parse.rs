@@ -1,7 +1,8 @@
 //! The parser: precedence climbing from tokens to a tree, written by hand so that every error can name its remedy.
 //!
 //! Precedence, loosest first: `||`, `&&`, comparisons (which do not chain), `+ -`, `* / %`, prefix `- !`, `**` (from
-//! the right; its exponent may have a sign), and calls, indexes. As in Python, `-x ** 2` is `-(x ** 2)`.
+//! the right; its exponent may have a sign), and calls, indexes. Looser than all is `else`, between a name and what stands
+//! for it where its instance is not there. As in Python, `-x ** 2` is `-(x ** 2)`.
 
 use super::ast::{BinaryOp, ExprNode, Literal, MAX_DEPTH, NodeKind, Span, Subscript, UnaryOp};
 use super::token::{Token, tokens};
@@ -10,13 +11,13 @@ use crate::arrays::error::ExprError;
 /// Parses the text of a whole expression into a syntax tree.
 pub(crate) fn parse(text: &str) -> Result<ExprNode, ExprError> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens: &tokens, position: 0, depth: 0, randoms: 0, length: text.len() };
+    let mut parser = Parser { text, tokens: &tokens, position: 0, depth: 0, randoms: 0, length: text.len() };
     if tokens.is_empty() {
         return Err(
             parser.error("an array expression is empty", Some("write one, such as `random(1000, seed = i)`"))
         );
     }
-    let node = parser.expression(0)?;
+    let node = parser.alternatives()?;
     match parser.peek() {
         None => Ok(node),
         Some(_) => Err(parser.unexpected("an operator or the end")),
@@ -24,6 +25,7 @@ pub(crate) fn parse(text: &str) -> Result<ExprNode, ExprError> {
 }
 
 pub(crate) struct Parser<'t> {
+    text: &'t str,
     tokens: &'t [(Token, Span)],
     position: usize,
     depth: usize,
@@ -79,6 +81,60 @@ impl Parser<'_> {
         })
     }
 
+    /// Parses a whole expression, with `else` in it: `x[i = i - 1] else 0`.
+    pub(crate) fn alternatives(&mut self) -> Result<ExprNode, ExprError> {
+        let left = self.expression(0)?;
+        if !matches!(self.peek(), Some((Token::Name(word), _)) if word == "else") {
+            return Ok(left);
+        }
+        if !matches!(left.kind, NodeKind::Name { .. }) {
+            return Err(ExprError {
+                range: left.span,
+                message: "`else` stands behind the result of a task, and this is more".to_owned(),
+                help: Some("put brackets around both: `1 + (x[i = i - 1] else 0)`".to_owned()),
+            });
+        }
+        self.position += 1;
+        let right = self.nested(Self::alternatives)?;
+        let span = left.span.start..right.span.end;
+        self.node(NodeKind::Else(Box::new(left), Box::new(right)), span)
+    }
+
+    /// Parses the brackets behind a name that choose instances by the values of parameters, `[r = r - 1, c = c]`. The
+    /// name gets their text. `None` if there are no such brackets.
+    fn choice(&mut self, name: &str, span: &Span) -> Result<Option<ExprNode>, ExprError> {
+        let next = |at: usize| self.tokens.get(self.position + at).map(|(token, _)| token);
+        if !matches!(
+            (next(0), next(1), next(2)),
+            (Some(Token::Symbol("[")), Some(Token::Name(_)), Some(Token::Symbol("=")))
+        ) {
+            return Ok(None);
+        }
+        let open = self.here();
+        let mut depth = 0;
+        loop {
+            match self.symbol() {
+                Some("[" | "(") => depth += 1,
+                Some("]" | ")") => depth -= 1,
+                _ if self.peek().is_none() => {
+                    return Err(ExprError {
+                        range: open,
+                        message: "this bracket is not closed".to_owned(),
+                        help: Some("a `]` is missing".to_owned()),
+                    });
+                }
+                _ => {}
+            }
+            let end = self.here().end;
+            self.position += 1;
+            if depth == 0 {
+                let chosen = self.text.get(open.start..end).unwrap_or_default();
+                let (name, span) = (format!("{name}{chosen}"), span.start..end);
+                return self.node(NodeKind::Name { name, span: span.clone() }, span).map(Some);
+            }
+        }
+    }
+
     fn prefix(&mut self) -> Result<ExprNode, ExprError> {
         let op = match self.symbol() {
             Some("-") => UnaryOp::Neg,
@@ -131,6 +187,17 @@ impl Parser<'_> {
         }
         if self.symbol() == Some("(") {
             return Err(self.error("only a function's name can be called", None));
+        }
+        if self.symbol() == Some("?") {
+            let end = self.here().end;
+            if !matches!(node.kind, NodeKind::Name { .. }) {
+                return Err(
+                    self.error("`?` stands behind the result of a task", Some("write `x[i = i - 1]?`"))
+                );
+            }
+            self.position += 1;
+            let span = node.span.start..end;
+            node = self.node(NodeKind::Optional(Box::new(node)), span)?;
         }
         Ok(node)
     }
@@ -200,6 +267,9 @@ impl Parser<'_> {
                 if self.symbol() == Some("(") {
                     return self.call(&name, span);
                 }
+                if let Some(chosen) = self.choice(&name, &span)? {
+                    return Ok(chosen);
+                }
                 return self.node(NodeKind::Name { name, span: span.clone() }, span);
             }
             Token::Symbol(open @ ("(" | "[")) => return self.brackets(open),
@@ -217,7 +287,7 @@ impl Parser<'_> {
         let mut items = Vec::new();
         let mut commas = 0;
         while self.symbol() != Some(close) {
-            items.push(self.expression(0)?);
+            items.push(self.alternatives()?);
             commas += usize::from(self.separator(close, &begin)?);
         }
         let span = begin.start..self.here().end;

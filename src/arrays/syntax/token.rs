@@ -127,9 +127,9 @@ fn text(input: &mut Input<'_>) -> winnow::Result<String> {
 }
 
 /// The operators and brackets, longer ones before their prefixes, so that `<=` is not read as `<`.
-const SYMBOLS: [&str; 22] = [
+const SYMBOLS: [&str; 23] = [
     "**", "<=", "==", "!=", ">=", "&&", "||", "+", "-", "*", "/", "%", "<", ">", "!", "=", "(", ")", "[",
-    "]", ",", ":",
+    "]", ",", ":", "?",
 ];
 
 fn symbol(input: &mut Input<'_>) -> winnow::Result<&'static str> {

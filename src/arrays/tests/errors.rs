@@ -39,7 +39,15 @@ fn all() {
         ("x and y", "and", "found the name `and`", "`&&`"),
         ("x if y", "if", "found the name `if`", "where("),
         ("x[]", "[]", "an index is missing", ""),
-        ("g[i = 3]", "=", "no keywords", "x[2]"),
+        ("sum(g)[i = 3]", "=", "no keywords", "x[2]"),
+        ("g[i = 3", "[", "not closed", "`]` is missing"),
+        (
+            "1 + g[i = 3] else 0",
+            "1 + g[i = 3]",
+            "`else` stands behind the result",
+            "1 + (x[i = i - 1] else 0)",
+        ),
+        ("sum(x)?", "?", "`?` stands behind the result", "x[i = i - 1]?"),
         ("()", "()", "expected a value", ""),
         ("2(3)", "(", "only a function's name", ""),
         // Functions and arguments, all found without evaluating.

@@ -28,6 +28,10 @@ pub(crate) struct RunOutcome {
     pub stopped: Option<Stopped>,
     /// The number of instances that earlier runs have done; they are part of `ended`.
     pub earlier: u64,
+    /// The number of runs just before this one in which no instance has ended.
+    pub fruitless: u32,
+    /// The number of instances that have failed in earlier runs, and run again.
+    pub failed_before: u64,
     /// The recorder of what has ended.
     pub recorder: Recorder,
     /// What is wrong with the journal, for the user.

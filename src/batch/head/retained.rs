@@ -149,5 +149,9 @@ fn missing() -> Error {
 /// result, one that failed, so that the instance fails in turn.
 fn present(group: &Group, index: u64) -> Vec<u64> {
     let there: Vec<u64> = group.present(index).collect();
-    if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }
+    if there.is_empty() && group.is_read(index) {
+        group.join.instances(index).take(1).collect()
+    } else {
+        there
+    }
 }

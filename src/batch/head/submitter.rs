@@ -37,7 +37,7 @@ const WINDOW: u64 = 65_536;
 const WINDOW_SLOT: u64 = 8;
 /// The largest number of instances that are submitted at once. A task without dependencies is submitted in parts of
 /// just this size, since each has a definition of its own, which every rank has to get: that pays off only for many.
-const PART: u64 = 16_384;
+pub(super) const PART: u64 = 16_384;
 /// The number of instances from which on those without inputs are submitted as a family of the engine. Gaps between
 /// what is done can be smaller.
 const FAMILY_LEAST: u64 = 16;
@@ -56,25 +56,25 @@ pub(crate) struct Submitter<'a> {
     pub(crate) files: DatasetFiles,
     /// By task number, the index of the instance that is submitted next.
     pub(crate) next: Vec<u64>,
-    begun: Vec<Option<Box<OpenTask>>>,
+    pub(super) begun: Vec<Option<Box<OpenTask>>>,
     /// Numbers of the tasks with instances left to submit, in the order of the plan.
     left: Vec<usize>,
     /// By task, the tasks that depend on it.
     users: Vec<Vec<usize>>,
     /// Results whose futures are held, since tasks that are not submitted yet will read them.
     pub(crate) retained: RetainedResults<'a>,
-    read: Read,
+    pub(super) read: Read,
     /// By task number, whether the definition is too long for a family that the engine expands.
-    too_long: Vec<bool>,
+    pub(super) too_long: Vec<bool>,
     /// By task number, optional families (whose instances are allowed to fail), with the failures so far.
-    losses: HashMap<usize, Losses>,
+    pub(super) losses: HashMap<usize, Losses>,
     /// By task number, reductions with `order = "any"` whose last merge steps are not submitted yet, since inputs are
     /// still to come.
     unordered: HashMap<usize, Merging<'a>>,
     /// The number of merge steps submitted so far, over all reductions that merge results as they come
     /// (`order = "any"`).
     pub(crate) merged: u64,
-    window: u64,
+    pub(super) window: u64,
     /// The instances that run; all others are done.
     pub(crate) todo: &'a Todo,
 }
@@ -143,7 +143,12 @@ impl<'a> Submitter<'a> {
                     continue;
                 }
                 // dependants that are ready come first: submitting them allows results to be dropped
-                if self.users[number].iter().any(|user| self.is_ready(*user, self.next[*user])) {
+                let is_apart = |user: &&usize| {
+                    let knot = self.plan.tasks[number].knot;
+                    knot == 0 || self.plan.tasks[**user].knot != knot
+                };
+                let mut users = self.users[number].iter().filter(is_apart);
+                if users.any(|user| self.is_ready(*user, self.next[*user])) {
                     continue;
                 }
                 let ranges = self.part(number, open[number])?;
@@ -181,75 +186,6 @@ impl<'a> Submitter<'a> {
             self.files.expect_all(&self.plan.tasks[*number], range.clone())?;
         }
         Ok(never)
-    }
-
-    /// Whether all instances that an instance depends on have been submitted. False for an index after the last
-    /// instance.
-    fn is_ready(&self, number: usize, index: u64) -> bool {
-        let task = &self.plan.tasks[number];
-        let whole = is_whole(task);
-        let is_there = |reference: &crate::script::plan::task::Reference| {
-            let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
-            if self.plan.tasks[reference.task].optional && reference.join.is_gather() {
-                return submitted == all && self.losses.get(&reference.task).is_some_and(Losses::are_known);
-            }
-            submitted == all || !whole && reference.join.last(index).is_none_or(|last| last < submitted)
-        };
-        index < task.family.len() && task.references.iter().all(is_there)
-    }
-
-    /// The ranges of instances of a task to submit now, of which `open` are submitted and have not ended. Empty if the
-    /// window is full, or if inputs of the next instance are not submitted yet.
-    fn part(&mut self, number: usize, open: u64) -> Result<Vec<Range<u64>>> {
-        let (task, next) = (&self.plan.tasks[number], self.next[number]);
-        let all = task.family.len();
-        if !self.is_ready(number, next) {
-            return Ok(Vec::new());
-        }
-        if is_whole(task) {
-            return Ok(std::iter::once(next..all).collect());
-        }
-        if self.is_lazy(number) {
-            let end = self.todo.from(number, next).next().map_or(all, |run| run.end);
-            return Ok(std::iter::once(next..end).collect());
-        }
-        let room = self.window.saturating_sub(open).min(PART).min(all - next);
-        if task.references.is_empty() && room < PART.min(all - next) {
-            return Ok(Vec::new());
-        }
-        let complete = task
-            .references
-            .iter()
-            .all(|reference| self.next[reference.task] == self.plan.tasks[reference.task].family.len());
-        let (mut ranges, mut left) = (Vec::new(), room);
-        for run in self.todo.from(number, next) {
-            let most = run.end.min(run.start.saturating_add(left));
-            let ready = |index: &u64| complete || self.is_ready(number, *index);
-            let end = if complete { most } else { (run.start..most).find(|at| !ready(at)).unwrap_or(most) };
-            left -= end - run.start;
-            ranges.extend((end > run.start).then_some(run.start..end));
-            if end < run.end {
-                break;
-            }
-        }
-        Ok(ranges)
-    }
-
-    /// Whether all that is left of a family goes to the engine as one item, which the engine expands into instances as
-    /// it runs. So it is if the task has neither dependencies nor dependants, and no instance of it in between is done.
-    fn is_lazy(&self, number: usize) -> bool {
-        let task = &self.plan.tasks[number];
-        // of a task with files at rank 0, all instances are in one stream
-        let has_stream = self.begun[number].is_some() && !streams(task).is_empty();
-        if self.too_long[number] || has_stream || self.todo.from(number, self.next[number]).nth(1).is_some() {
-            return false;
-        }
-        let saved = !task.action.is_command() && !task.saves.is_empty();
-        let family = !matches!(
-            task.action,
-            TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. }
-        );
-        family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
     }
 
     /// Drops the futures of results that no instance still to be submitted will read, so that the ranks can free them.
@@ -329,7 +265,7 @@ impl<'a> Submitter<'a> {
                 losses.watch(indices.clone(), self.client.watch(futures), last);
             }
             saves = self.save(&mut begun, &indices, futures)?;
-            if !self.users[number].is_empty() {
+            if !self.users[number].is_empty() && !begun.def.reads_itself() {
                 self.retained.hold(number, &indices, futures, &begun.def.keep);
             }
         }
@@ -461,8 +397,20 @@ impl<'a> Submitter<'a> {
     ) -> Result<Vec<Future<Artifact>>> {
         let options = self.options(&begun.def.task).pure(false);
         let sent = begun.sent(self.client);
-        let groups = &begun.def.groups;
-        range.map(|index| Ok(submit(&options, &sent, index, self.retained.inputs(groups, index)?))).collect()
+        let TaskDef { groups, number, keep, .. } = &begun.def;
+        let reads_itself = begun.def.reads_itself();
+        let mut futures = Vec::with_capacity((range.end - range.start) as usize);
+        for index in range {
+            let future = submit(&options, &sent, index, self.retained.inputs(groups, index)?);
+            if reads_itself {
+                // the next instance may read it
+                let mut own = Runs::default();
+                own.push(index);
+                self.retained.hold(*number as usize, &own, std::slice::from_ref(&future), keep);
+            }
+            futures.push(future);
+        }
+        Ok(futures)
     }
 }
 
@@ -474,6 +422,6 @@ fn done_families(plan: &Plan, todo: &Todo) -> HashMap<usize, Losses> {
 }
 
 /// Whether all instances of a task are submitted at once, after everything that the task depends on.
-fn is_whole(task: &PlanTask) -> bool {
+pub(super) fn is_whole(task: &PlanTask) -> bool {
     matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
 }

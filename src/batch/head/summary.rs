@@ -15,6 +15,7 @@ use crate::runtime::head::Totals;
 use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::RenderScope;
+use crate::script::values::units;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -27,6 +28,10 @@ const LISTED: usize = 8;
 /// The largest number of saved files of a task that the summary names one by one. If there are more, the first and the
 /// last are named.
 const NAMED: u64 = 4;
+
+/// The number of runs one after the other in which no instance ends, before signals, after which the exit code no longer
+/// asks for another.
+const FRUITLESS: u32 = 3;
 
 /// The texts that the run prints at its end, and the state of the run that decides the exit code.
 pub(crate) struct Summary {
@@ -104,7 +109,13 @@ impl Summary {
         // a notice to another rank alone is known from what that rank has not started
         let is_noticed = left.iter().any(|left| left.cause.message == deadline::NOTICED);
         let why = stopped.why.or(is_noticed.then_some(StopReason::Asked));
-        text += &leave(later, &collected.sinks.left, why);
+        let achieved = done > collected.earlier || failed.len() as u64 > collected.failed_before;
+        let may_go_on = match why {
+            // a signal may come at any time, and the next run may have more of it
+            Some(StopReason::Asked) => achieved || collected.fruitless + 1 < FRUITLESS,
+            _ => achieved,
+        };
+        text += &leave(later, &collected.sinks.left, why, may_go_on);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
@@ -130,18 +141,43 @@ impl Summary {
             );
         }
         // The exit code asks for another run if something is left, but not after so many failures that `[policy]` would
-        // stop that run too.
+        // stop that run too, and not if this run has achieved nothing: job scripts would queue it again for ever.
         let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
-        let resumable = later > 0 && may_fail;
+        if later > 0 && !may_go_on {
+            errors += &hopeless(plan, &left, &stopped, why);
+        }
+        let resumable = later > 0 && may_fail && may_go_on;
         let not_run = skipped.len() as u64 + if stopped.is_resumable() { 0 } else { undone };
         let tally = Tally { done, failed: failed.len() as u64, skipped: not_run, left: later };
         Summary { text, errors, tally, resumable, late: stopped.late }
     }
 }
 
+/// The error of a run in which no instance has ended, so that the next one would go the same way.
+fn hopeless(plan: &Plan, left: &[FailedInstance], stopped: &Stopped, why: Option<StopReason>) -> String {
+    if why == Some(StopReason::Asked) {
+        return format!(
+            "error: in {FRUITLESS} runs one after the other no task has ended before a signal asked to stop; give them \
+             more time\n"
+        );
+    }
+    let own = left.iter().filter(|left| left.is_own() == Some(true)).map(|left| (left.task, left.index));
+    let not_run = stopped.not_run.iter().map(|(task, range)| (*task, range.start));
+    let first = own.chain(not_run).find_map(|(task, index)| Some((plan.tasks.get(task)?, index)));
+    let what = first.map(|(task, index)| {
+        let time = task.time.map(|time| format!(" needs {} by its `time`", units::words(time)));
+        format!(": {}{}", task.label(index), time.unwrap_or_else(|| " was not done".to_owned()))
+    });
+    format!(
+        "error: nothing could be done in the job's time, and the next job like it could not do more{}; give the job \
+         more time, or make its tasks shorter\n",
+        what.unwrap_or_default()
+    )
+}
+
 /// The paragraph that tells how many tasks and which files are left for the next run of the script, and why; empty if
 /// there are none.
-fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>) -> String {
+fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>, may_go_on: bool) -> String {
     if count == 0 {
         return String::new();
     }
@@ -149,7 +185,8 @@ fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>) -> String {
         Some(StopReason::Asked) => "a signal asked to stop",
         _ => "the job's time is over",
     };
-    let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
+    let next = if may_go_on { "; run it again to go on" } else { "" };
+    let mut text = format!("left    {} for the next run: {why}{next}\n", tasks(count));
     match files {
         [first, .., last] if files.len() as u64 > NAMED => {
             let _ = writeln!(text, "left    {} .. {} ({} files)", first.name, last.name, files.len());

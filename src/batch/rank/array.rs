@@ -93,6 +93,15 @@ fn bound<'a>(
         NameSource::Var(value) => Bound::Value(value.clone()),
         NameSource::Fact(fact) => Bound::Value(facts.get(*fact)),
         NameSource::Input(reference) => gathered(inputs, *reference)?,
+        NameSource::First(all) => {
+            for source in all {
+                let found = bound(source, values, inputs, facts)?;
+                if !matches!(found, Bound::Missing) {
+                    return Ok(found);
+                }
+            }
+            Bound::Missing
+        }
     })
 }
 
@@ -100,6 +109,9 @@ fn bound<'a>(
 /// written.
 fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Failure> {
     let (group, results) = inputs.results(reference)?;
+    if results.is_empty() && group.one {
+        return Ok(Bound::Missing);
+    }
     if group.is_of_arrays() {
         let arrays: Result<_, Failure> = results.iter().map(|result| result.array().cloned()).collect();
         return Ok(Bound::Arrays(arrays?, group.one));
@@ -121,6 +133,8 @@ enum Bound<'a> {
     Value(ScriptValue),
     Arrays(Vec<Array>, bool),
     Files(Vec<Cow<'a, [u8]>>, bool),
+    /// The reference is to an instance that is not there.
+    Missing,
 }
 
 impl<'a> Bound<'a> {
@@ -131,6 +145,7 @@ impl<'a> Bound<'a> {
             Bound::Arrays(arrays, _) => Argument::Arrays(arrays),
             Bound::Files(mut files, true) if files.len() == 1 => Argument::Bytes(files.remove(0)),
             Bound::Files(files, _) => Argument::Files(files),
+            Bound::Missing => Argument::Arrays(Vec::new()),
         }
     }
 }
@@ -158,7 +173,12 @@ impl arrays::Scope for ExpressionNames<'_> {
             Bound::Files(files, false) => {
                 arrays::Binding::BytesList(files.iter().map(|file| Cow::Borrowed(&**file)).collect())
             }
+            Bound::Missing => return None,
         })
+    }
+
+    fn is_missing(&self, name: &str) -> bool {
+        matches!(self.bound.get(name), Some(Bound::Missing))
     }
 
     fn context(&self) -> RandomContext {

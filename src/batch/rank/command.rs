@@ -31,8 +31,8 @@ use std::time::{Duration, Instant};
 const ENDING_SIGNALS: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 /// The signals by which batch systems give notice that a job ends soon.
 const NOTICE_SIGNALS: [i32; 3] = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGXCPU];
-/// The time for which the failure of a command that such a signal has killed is held back. If this rank gets one
-/// meanwhile, the job is being stopped, and the instance has not failed.
+/// The time for which the failure of a command is held back if a signal of a batch system or user has killed the
+/// command. If this rank gets such a signal meanwhile, the job is being stopped, and the instance has not failed.
 const SOON: Duration = Duration::from_millis(200);
 
 /// Runs the command of an instance that has inputs from other tasks. A task function: the engine runs it on the rank

@@ -30,7 +30,9 @@ impl<'a> Inputs<'a> {
         let wrong = || Failure::new("internal error: an instance got other inputs than it should");
         let mut groups = Vec::with_capacity(def.groups.len());
         for group in &def.groups {
-            let count = if group.without.is_empty() {
+            let count = if !group.is_read(index) {
+                0
+            } else if group.without.is_empty() {
                 usize::try_from(group.join.instances(index).remaining()).map_err(|_| wrong())?
             } else {
                 group.present(index).count()

@@ -86,7 +86,7 @@ impl LogWriter {
             OpenOptions::new().append(true).create(true).mode(0o600).open(named(folder, rank, ending))
         };
         let log = match open("log") {
-            // the run folder was removed while the run goes on
+            // the user has removed the run folder while the run went on
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_private(folder).and_then(|()| open("log"))?
             }

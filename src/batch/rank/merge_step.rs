@@ -144,13 +144,14 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     let mut references = def.task.references.clone();
     for is_leaf in &step.is_leaf {
         let select = if *is_leaf { leaf.select } else { Select::File(0) };
-        let reference = Reference { task: leaf.task, select, join: join.clone(), list: false, span: 0..0 };
+        let reference = Reference::new(leaf.task, select, join.clone(), 0..0);
         made.sources.push(Some(made.groups.len()));
         made.groups.push(Group {
             task: leaf.task,
             join: join.clone(),
             wanted: vec![which(&reference)],
             without: Vec::new(),
+            unless: Vec::new(),
             one: true,
         });
         references.push(reference);

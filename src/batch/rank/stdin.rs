@@ -30,17 +30,7 @@ pub(crate) fn fill(
     let Some(stdin) = &def.task.stdin else { return Ok(()) };
     let mut pieces = Vec::new();
     for piece in stdin.render_stdin(scope)? {
-        match piece {
-            StdinPiece::Text(text) => pieces.push(StdinPart::Text(text)),
-            StdinPiece::Input(reference) if def.task.references.get(reference).is_some_and(|r| r.list) => {
-                for list in scope.inputs.get(reference).into_iter().flatten() {
-                    pieces.push(StdinPart::Input(StagedInput::Bytes(Cow::Owned(fs::read(list)?))));
-                }
-            }
-            StdinPiece::Input(reference) => {
-                pieces.extend(inputs.files(reference)?.into_iter().map(|(_, input)| StdinPart::Input(input)));
-            }
-        }
+        pieces.extend(parts(def, scope, inputs, piece)?);
     }
     if let [StdinPart::Input(StagedInput::File(file))] = &pieces[..] {
         spec.stdin_file = Some(file.path().to_owned());
@@ -57,6 +47,35 @@ pub(crate) fn fill(
     }
     pieces.iter().for_each(|piece| spec.stdin.extend_from_slice(piece.bytes()));
     Ok(())
+}
+
+/// The content of a piece of standard input: one part for each file. None for an input that is not there.
+fn parts<'a>(
+    def: &TaskDef,
+    scope: &RenderScope<'_>,
+    inputs: &Inputs<'a>,
+    piece: StdinPiece,
+) -> Result<Vec<StdinPart<'a>>, Failure> {
+    match piece {
+        StdinPiece::Text(text) => Ok(vec![StdinPart::Text(text)]),
+        StdinPiece::Input(reference) if def.task.references.get(reference).is_some_and(|r| r.list) => {
+            let lists = scope.inputs.get(reference).into_iter().flatten();
+            let read = |list: &String| Ok(StdinPart::Input(StagedInput::Bytes(Cow::Owned(fs::read(list)?))));
+            lists.map(read).collect()
+        }
+        StdinPiece::Input(reference) => {
+            Ok(inputs.files(reference)?.into_iter().map(|(_, input)| StdinPart::Input(input)).collect())
+        }
+        StdinPiece::First(all) => {
+            for piece in all {
+                let found = parts(def, scope, inputs, piece)?;
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+            }
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// Writes the pieces of standard input into one file.

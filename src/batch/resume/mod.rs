@@ -1,10 +1,11 @@
 //! Resume: which instances of a plan a run skips, by what the journal says, and why the others run.
 //!
 //! [`known`] finds the instances of the plan in the journal, [`shared`] the files that several of them write, [`todo`]
-//! decides what runs, [`why`] says it to the user, and [`run_journal`] begins the records of a run. Keys are in
+//! decides what runs, [`why`] says it to the user, [`left`] counts it, and [`run_journal`] begins the records of a run. Keys are in
 //! [`crate::script::plan::fingerprint`], records in [`crate::journal`], whose `README.md` has the reasons.
 
 pub(crate) mod known;
+pub(crate) mod left;
 pub(crate) mod run_journal;
 pub(crate) mod saved_paths;
 pub(crate) mod shared;

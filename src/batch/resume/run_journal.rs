@@ -62,6 +62,10 @@ pub(crate) struct RunJournal {
     pub todo: Todo,
     /// The digests of the tasks, by number.
     pub digests: Vec<u128>,
+    /// The number of runs just before this one in which no instance has ended.
+    pub fruitless: u32,
+    /// The number of instances that have failed in earlier runs, and run again.
+    pub failed: u64,
     /// The thread that writes.
     pub writer: JournalWriter,
 }
@@ -85,7 +89,7 @@ impl RunJournal {
             }
         }
         let forced: Vec<usize> = using.force.iter().filter_map(|name| plan.find(name)).collect();
-        let PlanStatus { keys, state, todo, .. } = PlanStatus::read(plan, folder, &forced)?;
+        let PlanStatus { keys, state, todo, known } = PlanStatus::read(plan, folder, &forced)?;
         if let (bytes @ 1.., places) = state.damaged {
             log::warn!(
                 "{}: {bytes} bytes at {places} places could not be read; instances that only they had as done run again",
@@ -112,6 +116,7 @@ impl RunJournal {
                 Some(JournalRecord::Keys(KeyRecord { families, plan }))
             });
         }
-        Ok(RunJournal { todo, digests, writer })
+        let failed = known.tasks.iter().map(|task| task.failed.len() as u64).sum();
+        Ok(RunJournal { todo, digests, fruitless: state.fruitless, failed, writer })
     }
 }

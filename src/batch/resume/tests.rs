@@ -12,7 +12,7 @@ use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::Fingerprints;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
-use crate::script::plan::task::Select;
+use crate::script::plan::task::{Reference, Select};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
@@ -58,7 +58,8 @@ proptest! {
         let plan = plan(FLOW);
         let all = all(&plan);
         prop_assert_eq!(all.len(), 20);
-        let done: Vec<(usize, u64)> = all.iter().zip(&is_done).filter(|(_, done)| **done).map(|(one, _)| *one).collect();
+        let done = all.iter().zip(&is_done).filter(|(_, done)| **done);
+        let done: Vec<(usize, u64)> = done.map(|(one, _)| *one).collect();
         let todo = decide(&plan, &journal(&KeyPlan::of(&plan), &done), &[]);
         for (task, index) in &all {
             let references = &plan.tasks[*task].references;
@@ -72,7 +73,8 @@ proptest! {
                     // all inputs of an instance that runs are there: they run or were saved
                     prop_assert!(inputs(false).all(|(task, input)| todo.runs(task, input)));
                     let is_needed = all.iter().any(|(other, at)| {
-                        let mut read = plan.tasks[*other].references.iter().filter(|r| r.task == *task && r.select != Select::Order);
+                        let is_read = |r: &&Reference| r.task == *task && r.select != Select::Order;
+                        let mut read = plan.tasks[*other].references.iter().filter(is_read);
                         todo.runs(*other, *at) && read.any(|r| r.instances(*at).any(|input| input == *index))
                     });
                     let is_stale = !is_done(&(*task, *index)) || inputs(true).any(|input| todo.runs(input.0, input.1));
@@ -84,7 +86,8 @@ proptest! {
                 }
             }
         }
-        let explained: u64 = todo.tasks.iter().flat_map(|task| &task.why).map(|(range, _)| range.end - range.start).sum();
+        let ranges = todo.tasks.iter().flat_map(|task| &task.why);
+        let explained: u64 = ranges.map(|(range, _)| range.end - range.start).sum();
         prop_assert_eq!(explained, todo.tasks.iter().map(|task| task.run.count()).sum::<u64>());
     }
 }

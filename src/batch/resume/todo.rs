@@ -10,7 +10,7 @@ use crate::batch::resume::shared::SharedOutput;
 use crate::compact::Ranges;
 use crate::journal::record::FileStamp;
 use crate::script::plan::Plan;
-use crate::script::plan::task::{PlanTask, Select, TaskAction};
+use crate::script::plan::task::{PlanTask, Reference, Select, TaskAction};
 use std::ops::Range;
 
 /// The reason why an instance runs, for `dtask plan --why`.
@@ -131,10 +131,33 @@ impl Todo {
             todo.tasks.push(own);
             undone.push(without);
             debug_assert_eq!(todo.tasks[number].all, task.family.len());
+            let is_last = plan.tasks.iter().skip(number + 1).all(|other| other.knot != task.knot);
+            if task.knot > 0 && is_last {
+                while todo.spread(plan, task.knot, &mut undone) {}
+            }
         }
         while todo.backward(plan, shared) {}
         todo.tasks.iter_mut().for_each(|task| task.why.sort_by_key(|(range, _)| range.start));
         todo
+    }
+
+    /// Adds the instances of a knot of tasks that read one of the knot that is not done. Returns whether there was any.
+    fn spread(&mut self, plan: &Plan, knot: u32, undone: &mut [Ranges]) -> bool {
+        let mut grown = false;
+        for (number, task) in plan.tasks.iter().enumerate().filter(|(_, task)| task.knot == knot) {
+            let is_inside = |other: usize| plan.tasks.get(other).is_some_and(|other| other.knot == knot);
+            for reference in task.references.iter().filter(|reference| is_inside(reference.task)) {
+                let all = self.tasks[number].all;
+                for index in undone[number].complement(all).iter().flatten() {
+                    if task.inputs(reference, index).any(|input| undone[reference.task].contains(input)) {
+                        undone[number].insert(index);
+                        self.tasks[number].add(index, || RunReason::InputNotDone(reference.task));
+                        grown = true;
+                    }
+                }
+            }
+        }
+        grown
     }
 
     /// Makes one backward pass: adds instances whose results are needed by others that run, and those that share a file
@@ -176,19 +199,24 @@ impl Todo {
         let mut grown = false;
         for reference in task.references.iter().filter(|reference| reference.select != Select::Order) {
             let Some(other) = plan.tasks.get(reference.task) else { continue };
-            let (read, rest) = if reference.task < number {
-                let (before, from) = self.tasks.split_at_mut(number);
-                (&mut before[reference.task], &from[0])
-            } else {
-                continue; // in a plan a task comes after those that it reads
-            };
             // a result that was saved is read from its file
             if saved_paths::save_of(other, reference.select).is_some() {
                 continue;
             }
+            let (read, rest) = if reference.task < number {
+                let (before, from) = self.tasks.split_at_mut(number);
+                (&mut before[reference.task], &from[0])
+            } else {
+                // in a plan a task comes after those that it reads, but for those of its knot
+                grown |= self.need_in_knot(number, task, reference);
+                continue;
+            };
             'all: for index in rest.run.iter().flatten() {
                 if read.is_whole() {
                     break 'all;
+                }
+                if !task.reads(reference, index) {
+                    continue;
                 }
                 let inputs = reference.instances(index);
                 if let Some(range) = inputs.as_range() {
@@ -197,6 +225,22 @@ impl Todo {
                 }
                 for input in inputs {
                     grown |= read.add(input, || RunReason::NeededBy(number, index));
+                }
+            }
+        }
+        grown
+    }
+
+    /// Adds the instances that instances of the task read which run, where both are of one knot.
+    fn need_in_knot(&mut self, number: usize, task: &PlanTask, reference: &Reference) -> bool {
+        let mut left: Vec<u64> = self.tasks[number].run.iter().flatten().collect();
+        let mut grown = false;
+        while let Some(index) = left.pop() {
+            for input in task.inputs(reference, index) {
+                let is_new = self.tasks[reference.task].add(input, || RunReason::NeededBy(number, index));
+                grown |= is_new;
+                if is_new && reference.task == number {
+                    left.push(input);
                 }
             }
         }
@@ -253,6 +297,9 @@ fn forward(
     for reference in &task.references {
         let Some(undone) = undone.get(reference.task).filter(|undone| !undone.is_empty()) else { continue };
         let is_undone = |index: u64| {
+            if !task.reads(reference, index) {
+                return false;
+            }
             let mut inputs = reference.instances(index);
             match inputs.as_range() {
                 Some(range) => undone.iter_from(range.start).next().is_some_and(|run| run.start < range.end),

@@ -117,7 +117,11 @@ proptest! {
     }
 
     #[test]
-    fn one_flipped_bit_costs_one_record(all in proptest::collection::vec(record(), 1..20), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+    fn one_flipped_bit_costs_one_record(
+        all in proptest::collection::vec(record(), 1..20),
+        at in any::<prop::sample::Index>(),
+        bit in 0..8u8,
+    ) {
         let (bytes, ends) = journal(&all);
         let at = at.index(bytes.len());
         let mut damaged = bytes;

@@ -34,8 +34,8 @@ pub(crate) fn granted() -> u32 {
     cores("SLURM_JOB_CPUS_PER_NODE").or_else(|| cores("SLURM_CPUS_ON_NODE")).unwrap_or(0)
 }
 
-/// The most cores of a host in a list of Slurm's, such as `16(x2),8`: the job's hosts in order, of which a process does not
-/// know which is its own. `None` for any other text.
+/// The most cores of a host in a list of Slurm's, such as `16(x2),8`: the job's hosts in order, of which a process does
+/// not know which is its own. `None` for any other text.
 fn granted_by_slurm(list: &str) -> Option<u32> {
     let cores = |part: &str| part.split('(').next().and_then(|cores| cores.parse::<u32>().ok());
     list.trim().split(',').map(cores).collect::<Option<Vec<u32>>>()?.into_iter().max()

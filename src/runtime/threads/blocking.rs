@@ -92,7 +92,7 @@ pub(crate) struct BlockingSeats {
 }
 
 /// A seat that was given to a pool: one of its threads may begin to take jobs.
-pub(crate) struct Taken {
+pub(crate) struct GrantedSeat {
     /// The pool that was given the seat.
     pub threads: Arc<ThreadPool>,
     /// The place where the thread of a narrow pool (one that has a single thread) waits until it may take jobs again;
@@ -144,7 +144,7 @@ impl BlockingSeats {
 
     /// Takes a seat if fewer threads compute than there are slots. Takes it in the pool `except` only if no other has
     /// one.
-    pub(crate) fn take(&mut self, except: Option<usize>) -> Option<Taken> {
+    pub(crate) fn take(&mut self, except: Option<usize>) -> Option<GrantedSeat> {
         if self.missing() <= 0 {
             return None;
         }
@@ -154,7 +154,7 @@ impl BlockingSeats {
         self.set_taken(pool, self.pools[pool].taken + 1);
         self.active += 1;
         let SeatPool { threads, gate, .. } = &self.pools[pool];
-        Some(Taken { threads: threads.clone(), gate: gate.clone(), pool })
+        Some(GrantedSeat { threads: threads.clone(), gate: gate.clone(), pool })
     }
 
     /// Whether more threads compute than there are slots.

@@ -190,10 +190,17 @@ fn call(
     args: &Blob,
     inputs: &[AnyValue],
 ) -> Result<(ReportedResult, Option<AnyValue>), Failure> {
-    let call = || record.call(&mut Arguments::new(shared, args, inputs));
+    caught("the task", || record.call(&mut Arguments::new(shared, args, inputs)))
+}
+
+/// Runs a function of the user; a panic in it becomes its failure, in which `what` names the function's role.
+///
+/// # Errors
+/// The failure of the function.
+pub(crate) fn caught<T>(what: &str, call: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let outcome = quietly(|| catch_unwind(AssertUnwindSafe(call)));
     outcome.unwrap_or_else(|payload| {
-        let failure = Failure::new(format!("the task panicked: {}", with_place(&*payload)));
+        let failure = Failure::new(format!("{what} panicked: {}", with_place(&*payload)));
         Err(failure.of_kind(TaskErrorKind::Panicked))
     })
 }

@@ -3,12 +3,14 @@
 //! * [`pool`]: a work-stealing pool (rayon) of one thread a slot; [`job`]: one task on a thread, its panics caught;
 //! * [`short_tasks`]: which definitions are so short that a hand-over would cost more than the task;
 //! * [`blocking`]: compensating threads, which take over the slots of tasks that wait inside themselves;
+//! * [`calls`]: the threads for functions that are no tasks, such as those of actors;
 //! * [`oversubscription`]: slots of tasks that hardly compute, lent to others for as long;
 //! * [`rank_locals`]: values that a rank makes once for all its tasks;
 //! * [`task_context`]: the running task's rank, number and attempt, kept in thread-local variables;
 //! * `simulated`: the same without a thread, for a cluster in one process.
 
 pub(crate) mod blocking;
+pub(crate) mod calls;
 pub(crate) mod job;
 pub(crate) mod oversubscription;
 pub(crate) mod pool;

@@ -11,9 +11,10 @@ use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::store::MovedResult;
-use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
+use crate::runtime::threads::blocking::{BlockingSeats, GrantedSeat, pool_size};
+use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
 use crate::runtime::threads::oversubscription::Loans;
-use crate::runtime::threads::short_tasks::DurationEstimate;
+use crate::runtime::threads::short_tasks::{DurationEstimate, is_in_a_pool};
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
 use crate::task::value::AnyValue;
 use crate::transport::BulkSource;
@@ -35,6 +36,8 @@ pub(crate) enum ComputeEvent {
     Paused(Option<TaskId>),
     /// A thread has ended its wait and uses a slot again. The value is the one of its `Paused`.
     Resumed(Option<TaskId>),
+    /// A function that is no task has ended.
+    Called(CallEnded),
     /// A result was written to disk, to make room in memory, or could not be.
     Moved(MovedResult),
     /// A short result for another rank was read back from disk and encoded, and can be sent inside a message.
@@ -83,6 +86,8 @@ pub(crate) enum BackgroundThread {
 pub(crate) trait Compute {
     /// Starts a task. Its end is reported later as [`ComputeEvent::Ended`].
     fn execute(&mut self, job: Job);
+    /// Calls a function that is no task. Its end is reported later as [`ComputeEvent::Called`].
+    fn call(&mut self, call: CallJob);
     /// Does work beside the tasks. The event that it gives is reported later.
     fn background(&mut self, thread: BackgroundThread, work: BackgroundWork);
     /// Appends to `done` the events that have occurred since the last call.
@@ -158,7 +163,7 @@ impl PoolShared {
             let mut queue = self.queue.lock();
             if queue.jobs.is_empty() { None } else { queue.seats.take(except) }
         };
-        let Some(Taken { threads, gate, pool }) = taken else { return };
+        let Some(GrantedSeat { threads, gate, pool }) = taken else { return };
         match gate {
             None => {
                 let shared = self.clone();
@@ -357,12 +362,6 @@ impl ThreadSlot for PoolThreadSlot {
     }
 }
 
-/// Whether the calling thread belongs to a rayon pool. In such a pool, a task that waits for its parallel part lets
-/// other tasks run on top of its own stack, which must not happen within a turn of the reactor.
-fn is_in_a_pool() -> bool {
-    rayon::current_thread_index().is_some()
-}
-
 /// The compute threads of a rank: rayon pools of our own, so that `par_iter` inside a task shares their threads, and
 /// for short tasks the thread that turns the reactor.
 pub(crate) struct Pool {
@@ -370,6 +369,7 @@ pub(crate) struct Pool {
     /// A thread that only encodes values for other ranks: a rank that waits for a value must not wait until this rank's
     /// tasks have ended.
     encoder: rayon::ThreadPool,
+    calls: CallThreads,
     /// A thread that only writes results to disk.
     spiller: rayon::ThreadPool,
     paces: Vec<DurationEstimate>,
@@ -397,11 +397,12 @@ impl Pool {
         };
         let (encoder, spiller) = (single("dtask-encode")?, single("dtask-spill")?);
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let shared =
-            Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver, stack });
+        let done = Mailbox::new(waker);
+        let calls = CallThreads::new(slots, place.clone(), done.clone(), home.clone(), driver.clone(), stack);
+        let shared = Arc::new(PoolShared { queue, waiting, done, place, home, driver, stack });
         let seats = BlockingSeats::new(slots, |pool| shared.build(slots, pool))?;
         shared.queue.lock().seats = seats;
-        Ok(Pool { shared, encoder, spiller, paces: Vec::new(), short: VecDeque::new() })
+        Ok(Pool { shared, encoder, spiller, calls, paces: Vec::new(), short: VecDeque::new() })
     }
 
     /// Queues a job for the compute threads.
@@ -446,6 +447,10 @@ impl Compute for Pool {
             shared.done.push_quietly(event);
             shared.report(driver.as_deref());
         });
+    }
+
+    fn call(&mut self, call: CallJob) {
+        self.calls.push(call);
     }
 
     fn collect(&mut self, done: &mut Vec<ComputeEvent>) {

@@ -56,6 +56,12 @@ impl DurationEstimate {
     }
 }
 
+/// Whether the calling thread belongs to a rayon pool. In such a pool, a task that waits for its parallel part lets
+/// other tasks run on top of its own stack, which must not happen within a turn of the reactor.
+pub(crate) fn is_in_a_pool() -> bool {
+    rayon::current_thread_index().is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

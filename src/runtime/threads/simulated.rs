@@ -1,5 +1,6 @@
 //! Compute threads of a simulation: tasks run on the caller's thread, or step by step where they wait for other tasks.
 
+use super::calls::CallJob;
 use super::job::{self, Ended, Job, RankLocation};
 use super::pool::{BackgroundThread, BackgroundWork, Compute, ComputeEvent};
 use crate::ids::TaskId;
@@ -16,6 +17,7 @@ use std::time::Instant;
 /// it, so equal seeds give equal runs.
 pub(crate) struct Inline {
     jobs: VecDeque<Job>,
+    calls: VecDeque<CallJob>,
     stepped: Vec<Stepped>,
     done: Arc<Mutex<Vec<ComputeEvent>>>,
     place: RankLocation,
@@ -27,8 +29,17 @@ pub(crate) struct Inline {
 impl Inline {
     /// Makes the simulated compute threads of the rank at `place`. Their tasks submit others through `home`.
     pub(crate) fn new(place: RankLocation, home: Home) -> Self {
-        let (jobs, stepped, done) = (VecDeque::new(), Vec::new(), Arc::default());
-        Inline { jobs, stepped, done, place, home, allowance: 0 }
+        let (jobs, calls, stepped, done) = Default::default();
+        Inline { jobs, calls, stepped, done, place, home, allowance: 0 }
+    }
+
+    /// Runs `work` on a thread of its own until it waits for the first time or ends. `takes_slot` says whether it is a
+    /// task, whose waits give a slot back.
+    fn begin(&mut self, takes_slot: bool, work: impl FnOnce() -> ComputeEvent + Send + 'static) {
+        let stepped = Stepped::new(takes_slot, work, self.home.clone(), self.done.clone());
+        if !stepped.baton.hand_over() {
+            self.stepped.push(stepped);
+        }
     }
 
     /// Lets every task that waits for others check whether it can go on.
@@ -47,19 +58,30 @@ impl Compute for Inline {
         self.done.lock().push(event);
     }
 
+    fn call(&mut self, call: CallJob) {
+        self.calls.push_back(call);
+    }
+
     fn collect(&mut self, done: &mut Vec<ComputeEvent>) {
         if self.allowance > 0 {
             self.step();
+            if let Some(call) = self.calls.pop_front() {
+                let place = self.place.clone();
+                self.begin(false, move || ComputeEvent::Called(call.run(&place)));
+            }
         }
         for _ in 0..std::mem::take(&mut self.allowance) {
             let Some(job) = self.jobs.pop_front() else { break };
-            match if job.nests() { Err(job) } else { job.run_here(&self.place, &mut Instant::now()) } {
+            let outcome = if job.nests() {
+                Err(job)
+            } else {
+                task_context::with_home(&self.home, || job.run_here(&self.place, &mut Instant::now()))
+            };
+            match outcome {
                 Ok(ended) => self.done.lock().push(ComputeEvent::Ended(timeless(ended))),
                 Err(job) => {
-                    let stepped = Stepped::new(job, self.place.clone(), self.home.clone(), self.done.clone());
-                    if !stepped.baton.hand_over() {
-                        self.stepped.push(stepped);
-                    }
+                    let place = self.place.clone();
+                    self.begin(true, move || ComputeEvent::Ended(timeless(job.run(&place))));
                 }
             }
         }
@@ -67,7 +89,10 @@ impl Compute for Inline {
     }
 
     fn has_done(&self) -> bool {
-        !self.done.lock().is_empty() || !self.jobs.is_empty() || !self.stepped.is_empty()
+        !self.done.lock().is_empty()
+            || !self.jobs.is_empty()
+            || !self.calls.is_empty()
+            || !self.stepped.is_empty()
     }
 }
 
@@ -124,17 +149,22 @@ struct Stepped {
 }
 
 impl Stepped {
-    fn new(job: Job, place: RankLocation, home: Home, done: Arc<Mutex<Vec<ComputeEvent>>>) -> Self {
+    fn new(
+        takes_slot: bool,
+        work: impl FnOnce() -> ComputeEvent + Send + 'static,
+        home: Home,
+        done: Arc<Mutex<Vec<ComputeEvent>>>,
+    ) -> Self {
         let baton = Arc::new(Baton { turn: Mutex::new(BatonHolder::Caller), changed: Condvar::new() });
         let own = baton.clone();
         let thread = thread::spawn(move || {
             job::quiet_thread();
             if own.pass_on_start() {
-                let slot = SteppedSlot { baton: own.clone(), done: done.clone() };
+                let slot = SteppedSlot { baton: own.clone(), done: takes_slot.then(|| done.clone()) };
                 task_context::become_compute_thread(Rc::new(slot), Some(home));
-                let ended = job.run(&place);
+                let ended = work();
                 if *own.turn.lock() == BatonHolder::Task {
-                    done.lock().push(ComputeEvent::Ended(timeless(ended)));
+                    done.lock().push(ended);
                     own.end(BatonHolder::Ended);
                 }
             }
@@ -166,17 +196,26 @@ impl Drop for Stepped {
 /// The slot of a task's thread in a simulation, where the task runs step by step.
 struct SteppedSlot {
     baton: Arc<Baton>,
-    done: Arc<Mutex<Vec<ComputeEvent>>>,
+    /// The events of the rank, for the waits of a task; `None` for what takes no slot.
+    done: Option<Arc<Mutex<Vec<ComputeEvent>>>>,
+}
+
+impl SteppedSlot {
+    fn note(&self, event: ComputeEvent) {
+        if let Some(done) = &self.done {
+            done.lock().push(event);
+        }
+    }
 }
 
 impl ThreadSlot for SteppedSlot {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
-        self.done.lock().push(ComputeEvent::Paused(task));
+        self.note(ComputeEvent::Paused(task));
         Ok(())
     }
 
     fn resume(&self, task: Option<TaskId>) {
-        self.done.lock().push(ComputeEvent::Resumed(task));
+        self.note(ComputeEvent::Resumed(task));
     }
 
     fn step(&self) -> bool {

@@ -4,6 +4,7 @@
 use crate::error::{Origin, TaskError};
 use crate::ids::{Attempt, Rank, TaskId};
 use crate::runtime::threads::rank_locals::RankLocals;
+use parking_lot::Mutex;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -178,6 +179,45 @@ impl Drop for RunningAgain {
 pub(crate) fn become_compute_thread(slot: Rc<dyn ThreadSlot>, home: Option<Home>) {
     SLOT.set(Some(slot));
     HOME.set(home);
+}
+
+/// The process's client, for threads that neither compute nor run the closure of a run: under MPI a process is one rank.
+static HOME_OF_PROCESS: Mutex<Option<Home>> = Mutex::new(None);
+
+/// Sets or removes the client that threads use which have none of their own.
+pub(crate) fn set_home_of_process(home: Option<Home>) {
+    let before = std::mem::replace(&mut *HOME_OF_PROCESS.lock(), home);
+    drop(before); // not under the lock
+}
+
+/// The client of the calling thread's rank: by it, handles that have travelled reach their objects.
+pub(crate) fn home() -> Option<Home> {
+    HOME.with_borrow(Clone::clone).or_else(|| HOME_OF_PROCESS.lock().clone())
+}
+
+/// Makes `home` the client of the calling thread from now on.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn take_home(home: Home) {
+    HOME.set(Some(home));
+}
+
+/// Runs `work` with `home` as the client of the calling thread.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn with_home<T>(home: &Home, work: impl FnOnce() -> T) -> T {
+    let outer = HOME.replace(Some(home.clone()));
+    let outcome = work();
+    HOME.set(outer);
+    outcome
+}
+
+/// Moves the calling thread's task, before it does what has an effect beyond itself, to a thread where it may wait: there
+/// it runs again from its start, and later tasks of its definition start there.
+///
+/// If the task is not allowed to wait on this thread, its stack is unwound.
+pub(crate) fn settle() {
+    if let Some(running) = RUNNING.get() {
+        move_unless(running.may_wait);
+    }
 }
 
 /// The number of the calling thread's task, and the means by which the task submits others. `None` outside of tasks,

@@ -165,6 +165,12 @@ codes! {
     /// More than dtask reads or compares before a run: a file of values, a script, files that a pattern looks at, or
     /// instances that another one reads.
     TooMuch = "E83",
+    /// `else` or `?` behind something that is always there, such as a parameter.
+    AlwaysThere = "E88",
+    /// Instances that need each other in a circle, so that none of them could ever start.
+    InstanceCircle = "E89",
+    /// Instances of one family that need each other in no order of their indices, neither ascending nor descending.
+    NoOrder = "E90",
     /// A variable that is a list or a table where a single value is wanted, or a list of rows that have not the same
     /// columns.
     ListVariable = "E98",

@@ -17,8 +17,9 @@ fn subtitle(plan: &Plan, at: usize) -> String {
         TaskAction::Call { .. } => "call",
         TaskAction::MapReduce(_) => "mapreduce",
     };
+    let action = if task.knot > 0 { format!("{action}, chain") } else { action.to_owned() };
     match task.family.len() {
-        _ if task.family.is_single() => action.to_string(),
+        _ if task.family.is_single() => action,
         count => format!("{action} × {}", grouped(count)),
     }
 }
@@ -113,6 +114,8 @@ pub(crate) fn svg(plan: &Plan) -> String {
             Size { width: (width + 24.0).max(70.0), height: HEIGHT }
         })
         .collect();
+    // what leads back, within a knot, is drawn beside the boxes
+    let (edges, back): (Vec<Edge>, Vec<Edge>) = edges.into_iter().partition(|edge| edge.from < edge.to);
     let arrows: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     let GraphLayout { places, paths, width, height } = layout::layered(&sizes, &plan.levels(), &arrows);
     let (width, height) = (width + 2.0 * MARGIN, height + 2.0 * MARGIN);
@@ -142,6 +145,20 @@ pub(crate) fn svg(plan: &Plan) -> String {
                 grouped(edge.fan_in)
             );
         }
+    }
+    for Edge { from, to, .. } in &back {
+        let side = |at: usize| (places[at].x + sizes[at].width / 2.0 + 4.0, places[at].y + HEIGHT / 2.0);
+        let ((x, y), (end, low)) = (side(*from), side(*to));
+        let out = x.max(end) + 26.0;
+        let _ = writeln!(
+            text,
+            "<path d=\"M{x:.1},{:.1} C{out:.1},{:.1} {out:.1},{:.1} {end:.1},{:.1}\" fill=\"none\" stroke=\"#667\" \
+             stroke-width=\"1.2\" marker-end=\"url(#tip)\"/>",
+            y + 8.0,
+            y + 22.0,
+            low - 22.0,
+            low - 8.0
+        );
     }
     for (at, task) in plan.tasks.iter().enumerate() {
         let (place, size) = (places[at], sizes[at]);

@@ -111,7 +111,7 @@ impl Check<'_> {
             .template
             .parts
             .iter()
-            .any(|part| matches!(part, TemplatePart::Fill { what: Fill::Input(_), .. }))
+            .any(|part| matches!(part, TemplatePart::Fill { what, .. } if !what.inputs().is_empty()))
         {
             return;
         }

@@ -4,7 +4,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Span;
 use crate::script::plan::task::{PlanTask, Select, StreamTarget};
-use crate::script::plan::template::{Fill, Template, TemplatePart};
+use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::syntax::script::{RawScript, RawTask};
 
 /// The number of files of a task above which a warning says that they strain a shared file system.
@@ -73,12 +73,7 @@ fn inputs(task: &PlanTask, script: &RawScript, cx: &mut DiagnosticCollector) {
 /// Whether the input number `number` of a task stands among the arguments of its command, where each path of a gather
 /// (the files of several instances) is one argument.
 fn is_argument(task: &PlanTask, number: usize) -> bool {
-    let has = |template: &Template| {
-        template
-            .parts
-            .iter()
-            .any(|part| matches!(part, TemplatePart::Fill { what: Fill::Input(at), .. } if *at == number))
-    };
+    let has = |template: &Template| template.inputs().contains(&number);
     task.action.templates().into_iter().any(has)
 }
 

@@ -1,16 +1,18 @@
 //! Lowers `array`: parses the expression and resolves the names in it.
 
 use super::command::empty;
+use crate::arrays::syntax::ast::{ExprNode, NodeKind};
 use crate::arrays::{Expr, ExprError};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::lower::task::Compiler;
 use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
-use crate::script::resolve::resolver::Resolver;
+use crate::script::resolve::resolver::{ElsePlace, Resolver, always_there};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::ops::Range;
 
 impl Compiler<'_> {
     /// Lowers an `array` key: compiles the array expression of a task to its action in the plan. The names in the
@@ -37,31 +39,95 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        let mut names: Vec<ArrayName> = Vec::new();
-        let all = expr.names();
-        let ranges: Vec<_> = all.iter().map(|(_, range)| range.clone()).collect();
-        let mut seen = HashSet::new();
-        for ((name, _), span) in all.into_iter().zip(cx.source.all_inside(text, &ranges)) {
-            if !seen.insert(name.clone()) {
-                continue;
+        let names = self.array_names(text, &expr, resolver, cx);
+        Some(TaskAction::Array { text: text.value.clone(), expr, names })
+    }
+}
+
+/// A name of an expression, with the place of one of its occurrences.
+struct NamePlace {
+    name: String,
+    range: Range<usize>,
+    /// Whether `else` or `?` stands behind each occurrence.
+    optional: bool,
+    /// The names behind whose `else` every occurrence stands.
+    instead_of: Vec<String>,
+}
+
+/// Finds the names of a subexpression, in the order of the text. `before` are the names behind whose `else` it stands.
+fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
+    let mut add = |name: &str, range: &Range<usize>, optional: bool| match found
+        .iter_mut()
+        .find(|known| known.name == name)
+    {
+        Some(known) => {
+            known.optional &= optional;
+            known.instead_of.retain(|other| before.contains(other));
+        }
+        None => found.push(NamePlace {
+            name: name.to_owned(),
+            range: range.clone(),
+            optional,
+            instead_of: before.to_vec(),
+        }),
+    };
+    match &node.kind {
+        NodeKind::Name { name, span } => add(name, span, false),
+        NodeKind::Optional(of) | NodeKind::Else(of, _) => {
+            let NodeKind::Name { name, span } = &of.kind else { return };
+            add(name, span, true);
+            if let NodeKind::Else(_, other) = &node.kind {
+                let mut before = before.to_vec();
+                before.push(name.clone());
+                places(other, &before, found);
             }
+        }
+        _ => node.children(&mut |child| places(child, before, found)),
+    }
+}
+
+impl Compiler<'_> {
+    /// Resolves the names of an expression of arrays: parameters, variables, and results of other tasks. Wrong ones are
+    /// reported.
+    pub(crate) fn array_names(
+        &self,
+        text: &Text,
+        expr: &Expr,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Vec<ArrayName> {
+        let (mut all, mut names): (Vec<NamePlace>, Vec<ArrayName>) = Default::default();
+        places(expr.root(), &[], &mut all);
+        let ranges: Vec<_> = all.iter().map(|place| place.range.clone()).collect();
+        let mut inputs: HashMap<String, usize> = HashMap::new();
+        for (place, span) in all.into_iter().zip(cx.source.all_inside(text, &ranges)) {
             resolver.quiet = cx.is_full();
             // the name of a column may have dots in it
-            let path = match name.split_once('.').filter(|_| self.is_parameter(&name, resolver)) {
-                Some((table, column)) => vec![table.to_owned(), column.to_owned()],
-                None => name.split('.').map(String::from).collect(),
+            let (path, index) = match place.name.split_once('[') {
+                Some((path, index)) => (path, index.strip_suffix(']').map(str::to_owned)),
+                None => (place.name.as_str(), None),
             };
-            let raw = RawReference { path, index: None, format: None };
+            let path = match path.split_once('.').filter(|_| self.is_parameter(path, resolver)) {
+                Some((table, column)) => vec![table.to_owned(), column.to_owned()],
+                None => path.split('.').map(String::from).collect(),
+            };
+            let raw = RawReference::new(path, index);
             let written = Written { raw: &raw, span };
-            match resolver
-                .meaning(&written, TextContext::Array)
-                .and_then(|meaning| binding(meaning, &written))
-            {
-                Ok(binding) => names.push(ArrayName { name, binding }),
+            let instead_of = place.instead_of.iter().filter_map(|name| inputs.get(name).copied()).collect();
+            resolver.beside = ElsePlace { optional: place.optional, instead_of };
+            let meaning = resolver.meaning(&written, TextContext::Array);
+            resolver.beside = ElsePlace::default();
+            match meaning.and_then(|meaning| binding(meaning, &written)) {
+                Ok(NameSource::Input(at)) => {
+                    inputs.insert(place.name.clone(), at);
+                    names.push(ArrayName { name: place.name, binding: NameSource::Input(at) });
+                }
+                Ok(_) if place.optional => cx.push(*always_there(&raw, written.span)),
+                Ok(binding) => names.push(ArrayName { name: place.name, binding }),
                 Err(diagnostic) => cx.push(*diagnostic),
             }
         }
-        Some(TaskAction::Array { text: text.value.clone(), expr, names })
+        names
     }
 
     fn is_parameter(&self, name: &str, resolver: &Resolver<'_>) -> bool {

@@ -6,8 +6,8 @@ use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::lower::array::binding;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::task::CallArg;
 use crate::script::plan::task::TaskAction;
+use crate::script::plan::task::{CallArg, NameSource};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::written::{TextContext, Written};
 use crate::script::syntax::placeholder::{self, PieceKind};
@@ -72,7 +72,14 @@ impl Compiler<'_> {
             return Some(CallArg::Text(resolver.template(text, TextContext::File, cx)));
         }
         let written = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
-        match resolver.meaning(&written, TextContext::Array).and_then(|meaning| binding(meaning, &written)) {
+        let bound = resolver.each_alternative(&written, TextContext::Array).and_then(|all| {
+            all.into_iter().map(|(meaning, _)| binding(meaning, &written)).collect::<Result<Vec<_>, _>>()
+        });
+        let bound = bound.map(|mut all| match (all.len(), &raw.otherwise) {
+            (1, None) => all.remove(0),
+            _ => NameSource::First(all),
+        });
+        match bound {
             Ok(binding) => Some(CallArg::Binding(binding)),
             Err(mut diagnostic) => {
                 diagnostic.message = diagnostic.message.replace("an array expression", "an argument");

@@ -9,7 +9,7 @@ use crate::script::plan::shell_lexer::VALUE;
 use crate::script::plan::shell_lexer::inner_programs;
 use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::{Reference, TaskAction};
-use crate::script::plan::template::{Fill, Template, TemplatePart};
+use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::shell_text::ArgvWord;
 use crate::script::resolve::written::TextContext;
@@ -217,11 +217,10 @@ pub(crate) fn check_word(
     resolver: &Resolver<'_>,
     cx: &mut DiagnosticCollector,
 ) {
+    let is_gather = |at: usize| resolver.found.get(at).is_some_and(Reference::is_gather);
     let gather = |part: &&TemplatePart| match part {
-        TemplatePart::Fill { what: Fill::Input(at), .. } => {
-            resolver.found.get(*at).is_some_and(Reference::is_gather)
-        }
-        _ => false,
+        TemplatePart::Fill { what, .. } => what.inputs().into_iter().any(is_gather),
+        TemplatePart::Text(_) => false,
     };
     if word.parts.iter().filter(gather).count() > 1 {
         let diagnostic = Diagnostic::new(

@@ -7,6 +7,7 @@
 
 pub(crate) mod array;
 pub(crate) mod call;
+pub(crate) mod circles;
 pub(crate) mod command;
 pub(crate) mod execution;
 pub(crate) mod mapreduce;

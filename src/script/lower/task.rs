@@ -6,7 +6,7 @@ use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lower::execution::execution;
 use crate::script::options::LoadOptions;
 use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
-use crate::script::resolve::resolver::Resolver;
+use crate::script::resolve::resolver::{ElsePlace, Resolver};
 use crate::script::resolve::written::TextContext;
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::family::Sweep;
@@ -47,6 +47,7 @@ impl Compiler<'_> {
             found: Vec::new(),
             options: self.options,
             known: HashMap::new(),
+            beside: ElsePlace::default(),
             joins: HashMap::new(),
             places: (0..0, Vec::new()),
             quiet: false,
@@ -95,6 +96,7 @@ impl Compiler<'_> {
             action: action.unwrap_or(TaskAction::Run { argv: Vec::new() }),
             family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Sweep::single),
             references: resolver.found,
+            knot: 0,
             outs,
             stdin,
             stdout,
@@ -226,7 +228,19 @@ impl Compiler<'_> {
                     cx.push(diagnostic.label("too many").help(help));
                     continue;
                 }
-                let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
+                if reference.optional {
+                    continue;
+                }
+                let Some(mut unmatched) = reference.join.unmatched(from, to) else { continue };
+                if !reference.instead_of.is_empty() {
+                    // only those instances count in which nothing stands before the `else`
+                    let lacks =
+                        |at: &u64| task.reads(reference, *at) && reference.instances(*at).remaining() == 0;
+                    match (0..from.len().min(SEARCHED)).find(lacks) {
+                        Some(instance) => unmatched = Unmatched::Instance(instance),
+                        None => continue,
+                    }
+                }
                 cx.push(empty_join(&unmatched, task, other(), &reference.span, reference.join.is_chosen()));
             }
         }
@@ -237,10 +251,17 @@ fn empty_join(unmatched: &Unmatched, task: &PlanTask, other: &str, span: &Span, 
     if let (Unmatched::Instance(instance), true) = (unmatched, chosen) {
         let label = task.label(*instance);
         let message = format!("there is no such instance of `{other}` for {label}");
-        return Diagnostic::new(Code::IndexRange, span.clone(), message).label("out of range").help(format!(
-            "the brackets must choose an instance that `{other}` has, for every instance of `{}`",
-            task.name
-        ));
+        let help = if other == task.name {
+            format!(
+                "say what stands for it there: `{{{other}[..] else start}}`, or nothing: `{{{other}[..]?}}`"
+            )
+        } else {
+            format!(
+                "the brackets must choose an instance that `{other}` has, for every instance of `{}`",
+                task.name
+            )
+        };
+        return Diagnostic::new(Code::IndexRange, span.clone(), message).label("out of range").help(help);
     }
     let (what, label, help) = match unmatched {
         Unmatched::Value { param, value } => (

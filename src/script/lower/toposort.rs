@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
+use crate::script::lower::circles;
 use crate::script::plan::task::PlanTask;
 use crate::script::syntax::script::RawScript;
 
@@ -12,13 +13,14 @@ use crate::script::syntax::script::RawScript;
 const LONGEST: usize = 20;
 
 /// Returns the indices of the tasks in an order in which each task stands after the tasks that it needs. Where that
-/// leaves a choice, the order of the script decides. Reports tasks that need each other in a cycle.
+/// leaves a choice, the order of the script decides. Reports tasks that need each other in a cycle, unless their
+/// instances do not ([`circles`]): such tasks stand in a row.
 pub(crate) fn sort(
     script: &RawScript,
-    tasks: &[Option<PlanTask>],
+    tasks: &mut [Option<PlanTask>],
     cx: &mut DiagnosticCollector,
 ) -> Vec<usize> {
-    let needs: Vec<BTreeSet<usize>> = tasks
+    let mut needs: Vec<BTreeSet<usize>> = tasks
         .iter()
         .map(|task| {
             task.iter()
@@ -27,6 +29,7 @@ pub(crate) fn sort(
                 .collect()
         })
         .collect();
+    circles::untie(tasks, &mut needs, cx);
     let mut missing: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
     for (at, needs) in needs.iter().enumerate() {

@@ -37,8 +37,8 @@ pub struct Plan {
     /// The counters that the script declares for the whole job, such as licences. A running instance takes some units
     /// and gives them back at its end.
     pub counters: Vec<JobCounter>,
-    /// The tasks in topological order: each stands after the tasks that it needs. Otherwise the order of the script is
-    /// kept.
+    /// The tasks in topological order: each stands after the tasks that it needs, but for those of its own knot
+    /// ([`PlanTask::knot`]). Otherwise the order of the script is kept.
     pub tasks: Vec<PlanTask>,
     /// Warnings about the script, which do not keep it from running.
     pub warnings: Diagnostics,
@@ -78,9 +78,16 @@ impl Plan {
         tasks.iter().for_each(|at| wanted[*at] = true);
         // In a plan, a task comes after the tasks that it needs. So from the last task to the first, all that need a
         // task have marked it before its turn.
-        for at in (0..self.tasks.len()).rev() {
-            if wanted[at] {
-                self.tasks[at].references.iter().for_each(|reference| wanted[reference.task] = true);
+        // Tasks of a knot need each other: they are looked at until nothing is added.
+        loop {
+            let before = wanted.clone();
+            for at in (0..self.tasks.len()).rev() {
+                if wanted[at] {
+                    self.tasks[at].references.iter().for_each(|reference| wanted[reference.task] = true);
+                }
+            }
+            if wanted == before {
+                break;
             }
         }
         let mut places = Vec::with_capacity(wanted.len());

@@ -30,12 +30,17 @@ impl Plan {
         needs
     }
 
+    /// Returns those of [`Plan::needs`] that stand before the task: without itself, and without later ones of its knot.
+    pub(crate) fn earlier(&self, task: usize) -> Vec<usize> {
+        self.needs(task).into_iter().filter(|need| *need < task).collect()
+    }
+
     /// Returns the level of each task: the number of tasks before it on the longest chain of dependencies that leads to
     /// it. Level 0 means that the task needs no other.
     pub fn levels(&self) -> Vec<usize> {
         let mut levels = vec![0; self.tasks.len()];
         for at in 0..self.tasks.len() {
-            let needs = self.needs(at);
+            let needs = self.earlier(at);
             levels[at] = needs
                 .into_iter()
                 .map(|need| levels.get(need).map_or(0, |level| level + 1))
@@ -53,7 +58,7 @@ impl Plan {
         let Some(last) = (0..levels.len()).rev().max_by_key(|at| levels[*at]) else { return Vec::new() };
         let mut path = vec![last];
         while let Some(at) = path.last().copied().filter(|at| levels[*at] > 0) {
-            let before = self.needs(at).into_iter().find(|need| levels[*need] + 1 == levels[at]);
+            let before = self.earlier(at).into_iter().find(|need| levels[*need] + 1 == levels[at]);
             match before {
                 Some(need) => path.push(need),
                 None => break,

@@ -45,6 +45,9 @@ pub struct PlanTask {
     pub family: Sweep,
     /// The dependencies: results of other tasks that an instance reads, and tasks that it only waits for.
     pub references: Vec<Reference>,
+    /// The number of the knot that the task is in, if its instances read others of the task, or the task and others read
+    /// each other in a circle; 0 for all other tasks. Tasks of one knot have the same number.
+    pub knot: u32,
     /// The output files that the command writes in the instance's scratch folder and other tasks can read.
     pub outs: Vec<OutputFile>,
     /// The standard input of the command; `None` for an empty one.
@@ -84,6 +87,20 @@ impl PlanTask {
     /// Returns the name of an instance for messages, the task with the values of its parameters: `sim[T=300, p=1]`.
     pub fn label(&self, instance: u64) -> String {
         self.family.label(&self.name, instance)
+    }
+
+    /// Whether `instance` reads by a reference of the task at all: one behind `else` is not read where what stands
+    /// before it is there.
+    pub fn reads(&self, reference: &Reference, instance: u64) -> bool {
+        reference.instead_of.iter().all(|before| {
+            self.references.get(*before).is_none_or(|before| before.instances(instance).remaining() == 0)
+        })
+    }
+
+    /// Returns the instances that `instance` reads by a reference of the task, in index order.
+    pub fn inputs<'t>(&'t self, reference: &'t Reference, instance: u64) -> impl Iterator<Item = u64> + 't {
+        let reads = self.reads(reference, instance);
+        reference.instances(instance).take_while(move |_| reads)
     }
 
     /// Returns the instances of the reduced task whose results `instance` of a `reduce` task merges, in index order.
@@ -311,6 +328,8 @@ pub enum NameSource {
     Input(usize),
     /// A runtime variable, such as `dtask.rank`, which only the rank that runs the instance knows.
     Fact(RuntimeVar),
+    /// The first of these that is there, as `{a else b}` says. None may be.
+    First(Vec<NameSource>),
 }
 
 /// The order in which a reduction merges the results of instances, which determines the shape of its tree.
@@ -350,6 +369,11 @@ pub struct Reference {
     /// Whether the command gets the path of one file that lists the paths of all inputs (`{x.list}`), instead of the
     /// paths themselves.
     pub list: bool,
+    /// Whether the instance to read may be missing, since `else` or `?` stands behind the reference.
+    pub optional: bool,
+    /// The numbers of the references whose place this one takes, as it stands behind their `else`: it reads only where
+    /// each of them reads nothing.
+    pub instead_of: Vec<usize>,
     /// The place in the script where the reference first stands, for messages. The place is not sent to other ranks.
     #[serde(skip)]
     pub span: Span,
@@ -357,19 +381,25 @@ pub struct Reference {
 
 impl PartialEq for Reference {
     fn eq(&self, other: &Self) -> bool {
-        let Reference { task, select, join, list, span: _ } = self;
-        (*task, *select, *list) == (other.task, other.select, other.list) && *join == other.join
+        let Reference { task, select, join, list, optional, instead_of, span: _ } = self;
+        (*task, *select, *list, *optional) == (other.task, other.select, other.list, other.optional)
+            && (join, instead_of) == (&other.join, &other.instead_of)
     }
 }
 
 impl Reference {
+    /// Makes a reference to an output of the task number `task`, which has to be there.
+    pub(crate) fn new(task: usize, select: Select, join: Join, span: Span) -> Self {
+        Reference { task, select, join, list: false, optional: false, instead_of: Vec::new(), span }
+    }
+
     /// Whether the reference is replaced by several values, as it reads several instances and is no `{x.list}`.
     pub fn is_gather(&self) -> bool {
         self.join.is_gather() && !self.list
     }
 
     /// Returns the instances of the referenced task that `instance` of the task with the reference needs, in index
-    /// order.
+    /// order. A reference behind `else` needs them only where [`PlanTask::reads`] holds.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         self.join.instances(instance)
     }

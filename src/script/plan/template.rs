@@ -31,6 +31,20 @@ pub enum Fill {
     /// The first (0, `{a}`) or second (1, `{b}`) file that a command merges in a step of a reduction. Each step fills
     /// in the paths of its own two files.
     Merged(usize),
+    /// The first of these that is there, `{a else b}`: an input is not there if the task's dependency of that number
+    /// reads no instance. If none is there, nothing, `{a?}`.
+    First(Vec<Fill>),
+}
+
+impl Fill {
+    /// The numbers of the task's dependencies whose files this can be.
+    pub(crate) fn inputs(&self) -> Vec<usize> {
+        match self {
+            Fill::Input(at) => vec![*at],
+            Fill::First(all) => all.iter().flat_map(Fill::inputs).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A piece of a template: fixed text, or a reference that a value of the instance replaces.
@@ -109,6 +123,8 @@ pub enum StdinPiece {
     Text(String),
     /// The bytes of all input files of the task's dependency of that number, one after the other.
     Input(usize),
+    /// The first of these that is there; text is always there.
+    First(Vec<StdinPiece>),
 }
 
 impl Template {
@@ -164,15 +180,36 @@ impl Template {
     /// Renders the template as the standard input of a command: pieces of text and, between them, the numbers of the
     /// dependencies whose files are inserted.
     pub fn render_stdin(&self, scope: &RenderScope<'_>) -> Result<Vec<StdinPiece>, RenderError> {
-        let piece = |part: &TemplatePart| match part {
-            TemplatePart::Fill { what: Fill::Input(at), .. } => Ok(StdinPiece::Input(*at)),
-            part => Ok(StdinPiece::Text(part.texts(scope)?.concat())),
+        self.parts.iter().map(|part| part.stdin_piece(scope)).collect()
+    }
+
+    /// The numbers of the task's dependencies whose files the template can name.
+    pub(crate) fn inputs(&self) -> Vec<usize> {
+        let of = |part: &TemplatePart| match part {
+            TemplatePart::Text(_) => Vec::new(),
+            TemplatePart::Fill { what, .. } => what.inputs(),
         };
-        self.parts.iter().map(piece).collect()
+        self.parts.iter().flat_map(of).collect()
     }
 }
 
 impl TemplatePart {
+    fn stdin_piece(&self, scope: &RenderScope<'_>) -> Result<StdinPiece, RenderError> {
+        Ok(match self {
+            TemplatePart::Fill { what: Fill::Input(at), .. } => StdinPiece::Input(*at),
+            TemplatePart::Fill { what: Fill::First(all), format, quote } => {
+                let part = |what: &Fill| TemplatePart::Fill {
+                    what: what.clone(),
+                    format: format.clone(),
+                    quote: *quote,
+                };
+                let pieces: Result<_, _> = all.iter().map(|what| part(what).stdin_piece(scope)).collect();
+                StdinPiece::First(pieces?)
+            }
+            part => StdinPiece::Text(part.texts(scope)?.concat()),
+        })
+    }
+
     /// Returns the texts that replace the part, each quoted as one shell word if a shell will read it.
     fn texts(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let values = self.values(scope)?;
@@ -199,11 +236,20 @@ impl TemplatePart {
 
     /// Returns the texts that replace the part, unquoted.
     fn values(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
-        let (what, format) = match self {
-            TemplatePart::Text(text) => return Ok(vec![text.clone()]),
-            TemplatePart::Fill { what, format, .. } => (what, format),
-        };
-        let value = match what {
+        match self {
+            TemplatePart::Text(text) => Ok(vec![text.clone()]),
+            TemplatePart::Fill { what, format, .. } => what.values(format.as_ref(), scope),
+        }
+    }
+}
+
+impl Fill {
+    fn values(
+        &self,
+        format: Option<&FormatSpec>,
+        scope: &RenderScope<'_>,
+    ) -> Result<Vec<String>, RenderError> {
+        let value = match self {
             Fill::Constant(text) => return Ok(vec![text.clone()]),
             Fill::Param(at, path_part) => {
                 let value = scope.values.get(*at).ok_or(RenderError::Missing("parameter", *at))?;
@@ -222,8 +268,17 @@ impl TemplatePart {
             // A rank replaces this reference by a file before it renders a merge step. Only a fingerprint renders it as
             // it is, and then the text must be the same for all steps.
             Fill::Merged(at) => return Ok(vec![format!("{{{}}}", if *at == 0 { "a" } else { "b" })]),
+            Fill::First(all) => {
+                for option in all {
+                    let values = option.values(format, scope)?;
+                    if !values.is_empty() {
+                        return Ok(values);
+                    }
+                }
+                return Ok(Vec::new());
+            }
         };
-        Ok(vec![written(&value, format.as_ref()).map_err(RenderError::Format)?])
+        Ok(vec![written(&value, format).map_err(RenderError::Format)?])
     }
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn named(
     let target = names.want_task(&name, key, cx)?;
     let task = script.tasks.get(target)?;
     let path = [Some(name.value), part.map(str::to_owned)].into_iter().flatten().collect();
-    let raw = RawReference { path, index: None, format: None };
+    let raw = RawReference::new(path, None);
     let written = Written { raw: &raw, span: text.span.clone() };
     match select(task, &written, TextContext::Stdin) {
         Ok(select) => Some((target, select)),

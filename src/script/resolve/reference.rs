@@ -9,7 +9,7 @@ use crate::script::diagnostics::source::Span;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::plan::task::{Reference, Select};
-use crate::script::resolve::resolver::{DependencyKey, Resolver};
+use crate::script::resolve::resolver::{DependencyKey, ElsePlace, Resolver};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::resolve::{index_select, output_select};
 use crate::script::sweep::family::{Param, Sweep};
@@ -246,7 +246,7 @@ impl Resolver<'_> {
             return Err(Box::new(diagnostic.help("a gather is a list of arrays here")));
         }
         let index = reference.raw.index.as_ref();
-        let known = self.known.contains_key(&(task, select, false, index.cloned()));
+        let known = self.known.contains_key(&(task, select, false, index.cloned(), self.beside.clone()));
         let chosen = if known { None } else { self.chosen(task, reference)? };
         let chosen = index.map(|index| (index.clone(), chosen));
         let at = self.depend(task, select, chosen, reference.span.clone());
@@ -280,19 +280,20 @@ impl Resolver<'_> {
         span: Span,
     ) -> usize {
         let (index, chosen) = chosen.map_or((None, None), |(index, chosen)| (Some(index), chosen));
-        let key = (task, select, false, index);
+        let key = (task, select, false, index, self.beside.clone());
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
         let join = chosen.unwrap_or_else(|| self.join(task));
-        self.add(Reference { task, select, join, list: false, span }, key)
+        let ElsePlace { optional, instead_of } = self.beside.clone();
+        self.add(Reference { optional, instead_of, ..Reference::new(task, select, join, span) }, key)
     }
 
     /// Returns the number of a dependency for `{x.list}`, one file with all paths of the dependency `at`. The
     /// dependency is added where the task has none.
     fn listed(&mut self, at: usize, index: Option<String>) -> usize {
         let Some(reference) = self.found.get(at).cloned() else { return at };
-        let key = (reference.task, reference.select, true, index);
+        let key = (reference.task, reference.select, true, index, self.beside.clone());
         match self.known.get(&key) {
             Some(known) => *known,
             None => self.add(Reference { list: true, ..reference }, key),

@@ -12,7 +12,7 @@ use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::join::Join;
 use crate::script::syntax::near_reference;
-use crate::script::syntax::placeholder::{self, PieceKind, TextPiece};
+use crate::script::syntax::placeholder::{self, PieceKind, RawOtherwise, RawReference, TextPiece};
 use crate::script::syntax::script::RawScript;
 use crate::script::syntax::symbols::Symbols;
 use crate::script::syntax::toml::is_identifier;
@@ -21,9 +21,18 @@ use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 use std::collections::HashMap;
 
-/// The key of a dependency by what it reads: the other task, its output, whether as a file of paths, and the text of
-/// the brackets that choose instances.
-pub(crate) type DependencyKey = (usize, Select, bool, Option<String>);
+/// The key of a dependency by what it reads: the other task, its output, whether as a file of paths, the text of the
+/// brackets that choose instances, and its place beside `else`.
+pub(crate) type DependencyKey = (usize, Select, bool, Option<String>, ElsePlace);
+
+/// The place of a reference beside `else` and `?`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ElsePlace {
+    /// Whether `else` or `?` stands behind it, so that its instance may be missing.
+    pub(crate) optional: bool,
+    /// The numbers of the references before it, behind whose `else` it stands.
+    pub(crate) instead_of: Vec<usize>,
+}
 
 /// The resolver of one task, which finds the meaning of the `{references}` in the task's texts and collects the task's
 /// dependencies on other tasks.
@@ -38,6 +47,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) options: LoadOptions,
     /// The numbers of the dependencies, by what they read.
     pub(crate) known: HashMap<DependencyKey, usize>,
+    /// The place beside `else` of the reference that is resolved.
+    pub(crate) beside: ElsePlace,
     /// The joins without brackets that were made so far, by the task that is read.
     pub(crate) joins: HashMap<usize, Join>,
     /// The places of the references in the text that is resolved: the text's own place, and for each reference its
@@ -140,6 +151,9 @@ impl Resolver<'_> {
         quote: Quote,
         place: TextContext,
     ) -> Result<TemplatePart, Box<Diagnostic>> {
+        if reference.raw.otherwise.is_some() {
+            return self.alternatives(reference, quote, place);
+        }
         let meaning = self.meaning(reference, place)?;
         let format = match (&reference.raw.format, &meaning) {
             (None, _) | (_, ReferenceTarget::Env(_)) => None,
@@ -166,6 +180,61 @@ impl Resolver<'_> {
             ReferenceTarget::Merged(at) => Fill::Merged(at),
         };
         Ok(TemplatePart::Fill { what, format, quote })
+    }
+
+    /// Resolves a reference with `else` or `?`: the first of its parts whose instance is there.
+    fn alternatives(
+        &mut self,
+        reference: &Written<'_>,
+        quote: Quote,
+        place: TextContext,
+    ) -> Result<TemplatePart, Box<Diagnostic>> {
+        let (mut all, mut format) = (Vec::new(), None);
+        for (meaning, written) in self.each_alternative(reference, place)? {
+            let written = Written { raw: &written, span: reference.span.clone() };
+            if let (Some(text), false) = (&written.raw.format, matches!(meaning, ReferenceTarget::Env(_))) {
+                format = Some(self.format(text, &meaning, &written)?);
+            }
+            all.push(match meaning {
+                ReferenceTarget::Var(value) => Fill::Constant(value.to_string()),
+                ReferenceTarget::Param(at, part) => Fill::Param(at, part),
+                ReferenceTarget::Input(at) => Fill::Input(at),
+                ReferenceTarget::Out(at) => Fill::Out(at),
+                ReferenceTarget::Fact(fact) => Fill::Fact(fact),
+                ReferenceTarget::Env(name) => Fill::Env(name),
+                ReferenceTarget::Merged(at) => Fill::Merged(at),
+            });
+        }
+        Ok(TemplatePart::Fill { what: Fill::First(all), format, quote })
+    }
+
+    /// Resolves the parts of a reference with `else` or `?`, in their order. Only results of other instances can be
+    /// missing, so that all but the last part are such.
+    pub(crate) fn each_alternative(
+        &mut self,
+        reference: &Written<'_>,
+        place: TextContext,
+    ) -> Result<Vec<(ReferenceTarget, RawReference)>, Box<Diagnostic>> {
+        let (mut all, mut before) = (Vec::new(), Vec::new());
+        let mut next = Some(reference.raw);
+        while let Some(raw) = next {
+            let written = RawReference { otherwise: None, ..raw.clone() };
+            self.beside = ElsePlace { optional: raw.otherwise.is_some(), instead_of: before.clone() };
+            let meaning = self.meaning(&Written { raw: &written, span: reference.span.clone() }, place);
+            self.beside = ElsePlace::default();
+            let meaning = meaning?;
+            match (&meaning, &raw.otherwise) {
+                (ReferenceTarget::Input(at), Some(_)) => before.push(*at),
+                (_, None) => {}
+                (_, Some(_)) => return Err(always_there(&written, reference.span.clone())),
+            }
+            all.push((meaning, written));
+            next = match &raw.otherwise {
+                Some(RawOtherwise::Else(other)) => Some(other),
+                Some(RawOtherwise::Nothing) | None => None,
+            };
+        }
+        Ok(all)
     }
 
     /// Reports an environment variable that is not set: an error where the run starts, elsewhere a warning.
@@ -284,6 +353,14 @@ impl Resolver<'_> {
             .maybe_help(help),
         )
     }
+}
+
+/// The message for `else` or `?` behind a reference that is never missing.
+pub(crate) fn always_there(raw: &RawReference, span: Span) -> Box<Diagnostic> {
+    let name = raw.path.join(".");
+    let message = format!("`{name}` is always there, and `else` or `?` behind it says nothing");
+    let help = "they stand behind an instance of a task that may be missing: `{step[i = i-1] else mesh}`";
+    Box::new(Diagnostic::new(Code::AlwaysThere, span, message).label("never missing").help(help))
 }
 
 fn where_it_is(place: TextContext) -> &'static str {

@@ -152,19 +152,10 @@ impl Resolver<'_> {
         }
     }
 
-    /// Checks that the values of a reference can be read once more. Mistakes in the reference itself have been
-    /// reported.
-    fn check_evaluated(
-        &mut self,
-        (text, piece): (&Text, &TextPiece),
-        found: &Evaluated,
-        place: TextContext,
-        cx: &mut DiagnosticCollector,
-    ) {
-        let PieceKind::Reference(raw) = &piece.kind else { return };
-        let reference = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
-        let Ok(meaning) = self.meaning(&reference, place) else { return };
-        let format = raw.format.as_ref().and_then(|format| self.format(format, &meaning, &reference).ok());
+    /// Texts that can stand for a reference.
+    fn sample_texts(&self, meaning: ReferenceTarget, reference: &Written<'_>) -> Vec<String> {
+        let raw = reference.raw;
+        let format = raw.format.as_ref().and_then(|format| self.format(format, &meaning, reference).ok());
         let samples = match meaning {
             ReferenceTarget::Var(value) => vec![value],
             ReferenceTarget::Param(at, None) => self.own_values(at),
@@ -179,13 +170,32 @@ impl Resolver<'_> {
                 vec![ScriptValue::Text("/path/of/a/file".to_owned())]
             }
         };
+        samples.iter().filter_map(|value| written(value, format.as_ref()).ok()).collect()
+    }
+
+    /// Checks that the values of a reference can be read once more. Mistakes in the reference itself have been
+    /// reported.
+    fn check_evaluated(
+        &mut self,
+        (text, piece): (&Text, &TextPiece),
+        found: &Evaluated,
+        place: TextContext,
+        cx: &mut DiagnosticCollector,
+    ) {
+        let PieceKind::Reference(raw) = &piece.kind else { return };
+        let reference = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
+        let Ok(meanings) = self.each_alternative(&reference, place) else { return };
+        let mut texts = Vec::new();
+        for (meaning, raw) in meanings {
+            let written = Written { raw: &raw, span: reference.span.clone() };
+            texts.extend(self.sample_texts(meaning, &written));
+        }
         let is_right = |text: &String| match found.evaluation {
             Evaluation::Key => true,
             Evaluation::Number => is_number(text),
             Evaluation::Language | Evaluation::Shell => is_harmless(text),
         };
-        let mut texts = samples.iter().filter_map(|value| written(value, format.as_ref()).ok());
-        if let Some(wrong) = texts.find(|text| !is_right(text)) {
+        if let Some(wrong) = texts.into_iter().find(|text| !is_right(text)) {
             let whole = text.value.get(piece.range.clone()).unwrap_or_default();
             cx.push(read_again(found, &wrong.escape_debug().to_string(), whole, reference.span));
         }

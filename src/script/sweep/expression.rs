@@ -12,7 +12,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::arrays::exact::{float_of, no_float};
-use crate::arrays::syntax::ast::{Literal, NodeKind};
+use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind};
 use crate::arrays::{self, Expr, Function};
 use crate::script::sweep::formula_bounds::{Bounds, bounds};
 use crate::script::sweep::formula_check::{kind, scalar};
@@ -181,6 +181,31 @@ impl Formula {
     /// The sources of the values of all names in the formula.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = &NameInput> {
         self.names.iter().map(|(_, input)| input)
+    }
+
+    /// Returns the parameter and the number that is added to it, of a formula such as `i`, `i - 1` or `n + i`, where `n`
+    /// is a variable. `None` for any other formula.
+    pub(crate) fn offset(&self) -> Option<(usize, i64)> {
+        let input = |node: &ExprNode| match &node.kind {
+            NodeKind::Name { name, .. } => self.names.get(self.place(name)?).map(|(_, input)| input),
+            _ => None,
+        };
+        let param =
+            |node: &ExprNode| if let Some(NameInput::Param(at)) = input(node) { Some(*at) } else { None };
+        let constant = |node: &ExprNode| match (&node.kind, input(node)) {
+            (NodeKind::Number(literal), _) => literal.as_integer(),
+            (_, Some(NameInput::Var(ScriptValue::Int(number)))) => Some(*number),
+            _ => None,
+        };
+        let root = self.expr.root();
+        match &root.kind {
+            NodeKind::Binary(BinaryOp::Add, a, b) => {
+                let sides = |a: &ExprNode, b: &ExprNode| Some((param(a)?, constant(b)?));
+                sides(a, b).or_else(|| sides(b, a))
+            }
+            NodeKind::Binary(BinaryOp::Sub, a, b) => Some((param(a)?, constant(b)?.checked_neg()?)),
+            _ => Some((param(root)?, 0)),
+        }
     }
 
     pub(crate) fn kind(&self) -> FormulaType {

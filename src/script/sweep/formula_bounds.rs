@@ -101,6 +101,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> BoundsA
             let number = literal.as_integer().unwrap_or_default();
             (Bounds::Ints(number, number), false)
         }
+        NodeKind::Else(..) | NodeKind::Optional(_) => (Bounds::Texts(0), false),
         NodeKind::Text(text) => (Bounds::Texts(text.len() as u64), false),
         NodeKind::List(items) => {
             let all = items.iter().map(|item| of(item).0.length() + 1).sum();

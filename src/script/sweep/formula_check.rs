@@ -39,6 +39,9 @@ pub(super) fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
                 )));
             }
         },
+        NodeKind::Else(..) | NodeKind::Optional(_) => {
+            return Err(fault("`else` and `?` are about results of tasks, and here are none".to_string()));
+        }
         NodeKind::Index(inner, subscripts) => match (split_call(inner), &subscripts[..]) {
             (Some(call), [Subscript::Index(at)]) => {
                 return call.named.iter().flatten().chain([at]).try_for_each(scalar);
@@ -94,7 +97,9 @@ pub(super) fn kind(node: &ExprNode, types: &HashMap<String, FormulaType>) -> For
     match &node.kind {
         NodeKind::Text(_) | NodeKind::Index(..) => FormulaType::Text,
         NodeKind::Number(literal) if literal.as_integer().is_some() => FormulaType::Whole,
-        NodeKind::Number(_) | NodeKind::List(_) => FormulaType::Number,
+        NodeKind::Number(_) | NodeKind::List(_) | NodeKind::Else(..) | NodeKind::Optional(_) => {
+            FormulaType::Number
+        }
         NodeKind::Name { name, .. } => types.get(name).copied().unwrap_or(FormulaType::Number),
         NodeKind::Unary(UnaryOp::Neg, a) => numbers(&[a]),
         NodeKind::Unary(UnaryOp::Not, _) => FormulaType::Whole,

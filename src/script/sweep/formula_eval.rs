@@ -94,7 +94,7 @@ impl<'a> FormulaEval<'_, 'a> {
                     _ => Err(FormulaError::of_type(node.span.clone(), "this is for arrays".to_owned())),
                 }
             }
-            NodeKind::List(_) => {
+            NodeKind::List(_) | NodeKind::Else(..) | NodeKind::Optional(_) => {
                 Err(FormulaError::of_type(node.span.clone(), "arrays have no place here".to_owned()))
             }
         }

@@ -3,95 +3,21 @@
 //! A reference matches on the parameters that both tasks share, by value. Over the rest it is a *gather*, a reference
 //! to several instances. Between products a [`Join`] holds a map from position to position for each shared parameter,
 //! and instances are computed by arithmetic when they are asked for. [`Matching`] searches instead where rows are left
-//! out or added, parameters derived or zipped, or instances chosen. Start at [`Join::between`].
+//! out or added, parameters derived or zipped, or instances chosen; [`Neighbour`] finds those that a family chooses of
+//! itself at constant distances. Start at [`Join::between`].
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::family::{Axis, Sweep};
-use super::range::NumRange;
+use super::position_map::PositionMap;
 use crate::script::sweep::join_search::{Matching, Pin};
-use crate::script::sweep::param_values::ParamValues;
-use crate::script::values::value::{Key, ScriptValue};
+use crate::script::sweep::neighbour::Neighbour;
+use crate::script::values::value::ScriptValue;
 
 /// The largest number of values of a parameter that are compared, to find one that the task that is read does not have.
-const SEARCHED: u64 = 1_000_000;
-
-/// A map for a parameter that two tasks share: from a value's position in the reading task to the position of the equal
-/// value in the task that is read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum PositionMap {
-    /// Both tasks have the same values in the same order.
-    Same,
-    /// Both tasks give the parameter a range of numbers; positions are computed.
-    Ranges { from: NumRange, to: NumRange },
-    /// Both tasks give computed values, at least one of them by `linspace` or `logspace`; positions are computed.
-    Computed { from: ParamValues, to: ParamValues },
-    /// At least one task gives a list of values. The pairs are the positions (reading task, task that is read) of equal
-    /// values, sorted by the first.
-    Pairs(Vec<(u64, u64)>),
-}
-
-impl PositionMap {
-    fn between(from: &ParamValues, to: &ParamValues) -> Self {
-        match (from, to) {
-            _ if from == to => Self::Same,
-            (ParamValues::Range(from), ParamValues::Range(to)) => Self::Ranges { from: *from, to: *to },
-            (ParamValues::List(from), to) if !matches!(to, ParamValues::List(_)) => {
-                let pairs =
-                    from.iter().enumerate().filter_map(|(at, value)| Some((at as u64, to.position(value)?)));
-                Self::Pairs(pairs.collect())
-            }
-            (from, ParamValues::List(to)) if !matches!(from, ParamValues::List(_)) => {
-                let pairs =
-                    to.iter().enumerate().filter_map(|(at, value)| Some((from.position(value)?, at as u64)));
-                let mut pairs: Vec<(u64, u64)> = pairs.collect();
-                pairs.sort_unstable();
-                Self::Pairs(pairs)
-            }
-            (ParamValues::List(from), ParamValues::List(to)) => {
-                let places: HashMap<Key<'_>, u64> =
-                    to.iter().enumerate().map(|(at, v)| (v.key(), at as u64)).collect();
-                let pairs =
-                    from.iter().enumerate().filter_map(|(at, v)| Some((at as u64, *places.get(&v.key())?)));
-                Self::Pairs(pairs.collect())
-            }
-            (from, to) => Self::Computed { from: from.clone(), to: to.clone() },
-        }
-    }
-
-    fn get(&self, at: u64) -> Option<u64> {
-        match self {
-            Self::Same => Some(at),
-            Self::Ranges { from, to } => to.position(&from.value(at)),
-            Self::Computed { from, to } => to.position(&from.get(at)),
-            Self::Pairs(pairs) => {
-                pairs.binary_search_by_key(&at, |p| p.0).ok().and_then(|i| pairs.get(i)).map(|p| p.1)
-            }
-        }
-    }
-
-    /// Returns a position in the reading task, one of `len`, whose value the task that is read does not have. Lists
-    /// give the first such position. For ranges a look at the first, second and last value is enough. `None`: no such
-    /// position was found.
-    fn unmatched(&self, len: u64) -> Option<u64> {
-        match self {
-            Self::Same => None,
-            // A range lies in another range if its first two values and its last one do.
-            Self::Ranges { .. } => {
-                [0, 1, len.saturating_sub(1)].into_iter().find(|at| *at < len && self.get(*at).is_none())
-            }
-            Self::Computed { .. } => (0..len.min(SEARCHED)).find(|at| self.get(*at).is_none()),
-            Self::Pairs(pairs) => {
-                let gap =
-                    pairs.iter().enumerate().find(|(at, pair)| pair.0 != *at as u64).map(|(at, _)| at as u64);
-                gap.or(((pairs.len() as u64) < len).then_some(pairs.len() as u64))
-            }
-        }
-    }
-}
+pub(super) const SEARCHED: u64 = 1_000_000;
 
 /// A parameter that both tasks of a join have: the axis (dimension) on which it varies in each, and the map between its
 /// values.
@@ -126,6 +52,8 @@ enum Rule {
         ascends: bool,
     },
     Match(Box<Matching>),
+    /// The tasks have the same instances, and each instance reads one at a constant distance from its own.
+    Neighbour(Box<Neighbour>),
 }
 
 /// The reason why an instance of the reading task finds nothing in the task that is read, for the error message.
@@ -163,6 +91,12 @@ impl Join {
         let in_step = |family: &Sweep| family.params().len() != family.axes().len();
         if pins.is_empty() && from.is_plain() && to.is_plain() && !in_step(to) {
             return Self::product(from, to);
+        }
+        if !pins.is_empty()
+            && from == to
+            && let Some(neighbour) = Neighbour::new(from, &pins)
+        {
+            return Join { gather: false, rule: Rule::Neighbour(Box::new(neighbour)) };
         }
         let matching = Matching::new(from, to, pins);
         Join { gather: matching.is_gather(), rule: Rule::Match(Box::new(matching)) }
@@ -205,6 +139,10 @@ impl Join {
                 let mut some = some.map(|instance| (instance, matching.instances(from, instance)));
                 some.find(|(_, found)| found.is_empty()).map(|(instance, _)| Unmatched::Instance(instance))
             }
+            Rule::Neighbour(neighbour) => {
+                let all = (0..from.len().min(SEARCHED)).chain(from.len().checked_sub(1));
+                all.into_iter().find(|at| neighbour.of(*at).is_none()).map(Unmatched::Instance)
+            }
         }
     }
 
@@ -212,7 +150,7 @@ impl Join {
     /// lengths of the axes, an upper bound.
     pub fn gathered(&self) -> u64 {
         match &self.rule {
-            Rule::Same => 1,
+            Rule::Same | Rule::Neighbour(_) => 1,
             Rule::All(len) => *len,
             Rule::Product { gathered, .. } => *gathered,
             Rule::Match(matching) => matching.candidates(),
@@ -227,7 +165,21 @@ impl Join {
 
     /// Whether the reference has brackets, as `{sim[T = 300]}`, which choose the instances to read.
     pub(crate) fn is_chosen(&self) -> bool {
-        matches!(&self.rule, Rule::Match(matching) if matching.is_chosen())
+        match &self.rule {
+            Rule::Match(matching) => matching.is_chosen(),
+            Rule::Neighbour(_) => true,
+            Rule::Same | Rule::All(_) | Rule::Product { .. } => false,
+        }
+    }
+
+    /// The constant difference between the number of the instance that is read, among all combinations of the
+    /// parameters, and that of the reading one, where both tasks have the same instances. `None` where it varies.
+    pub(crate) fn distance(&self) -> Option<i64> {
+        match &self.rule {
+            Rule::Same => Some(0),
+            Rule::Neighbour(neighbour) => Some(neighbour.distance()),
+            Rule::All(_) | Rule::Product { .. } | Rule::Match(_) => None,
+        }
     }
 
     /// Whether one instance of the reading task can read several instances of the task that is read. The result is true
@@ -247,6 +199,7 @@ impl Join {
                 Some(base(shared, instance)? + last)
             }
             Rule::Match(matching) => matching.instances(matching.from(), instance).last().copied(),
+            Rule::Neighbour(neighbour) => neighbour.of(instance),
         }
     }
 
@@ -256,6 +209,7 @@ impl Join {
         match &self.rule {
             Rule::Same => instance,
             Rule::Product { shared, ascends: true, .. } => base(shared, instance).unwrap_or(0),
+            Rule::Neighbour(neighbour) => neighbour.first_from(instance),
             Rule::All(_) | Rule::Product { .. } | Rule::Match(_) => 0,
         }
     }
@@ -275,6 +229,9 @@ impl Join {
                 let found = matching.instances(matching.from(), instance);
                 let todo = 0..found.len() as u64;
                 Gather { source: GatherCells::Listed(found), todo }
+            }
+            Rule::Neighbour(neighbour) => {
+                Gather::range(neighbour.of(instance).map_or(0..0, |other| other..other + 1))
             }
         }
     }
@@ -383,6 +340,8 @@ impl Iterator for Gather<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::param_values::ParamValues;
+    use super::super::range::NumRange;
     use super::*;
 
     fn list(values: &[i64]) -> ParamValues {

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::family::{Axis, Sweep};
-use crate::script::sweep::expression::Formula;
+use crate::script::sweep::expression::{Formula, NameInput};
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::ScriptValue;
 
@@ -51,10 +51,35 @@ pub(crate) struct Matching {
     derived: Vec<(usize, Wanted)>,
 }
 
+/// Finds the parameters of the task that is read whose values follow from those that brackets choose: they need not be
+/// those of the reading instance. So are parameters of one `zip` and derived ones.
+fn followers(to: &Sweep, pins: &[Pin]) -> HashSet<usize> {
+    let chosen: HashSet<usize> = pins.iter().map(|(at, _)| *at).collect();
+    let params = to.params();
+    let axes: HashSet<usize> =
+        chosen.iter().filter_map(|at| params.get(*at)).map(|param| param.axis).collect();
+    let zipped = (0..params.len()).filter(|at| axes.contains(&params[*at].axis));
+    let mut followers: HashSet<usize> = zipped.filter(|at| !chosen.contains(at)).collect();
+    for (number, derived) in to.derived().iter().enumerate() {
+        let follows = |input: &NameInput| match input {
+            NameInput::Param(at) => chosen.contains(at) || followers.contains(at),
+            NameInput::Derived(at) => followers.contains(&(params.len() + at)),
+            NameInput::Var(_) => false,
+        };
+        let at = params.len() + number;
+        if !chosen.contains(&at) && derived.formula.inputs().any(follows) {
+            followers.insert(at);
+        }
+    }
+    followers
+}
+
 impl Matching {
     pub(crate) fn new(from: &Sweep, to: &Sweep, mut pins: Vec<Pin>) -> Self {
+        let followers = followers(to, &pins);
         let mut wanted = |at: usize, name: &str| match pins.iter().position(|(pin, _)| *pin == at) {
             Some(pin) => Some(Wanted::Chosen(pins.swap_remove(pin).1)),
+            None if followers.contains(&at) => None,
             None => from.param(name).map(Wanted::Same),
         };
         let params: Vec<Option<Wanted>> = to

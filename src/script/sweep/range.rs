@@ -128,6 +128,14 @@ impl NumRange {
         }
     }
 
+    /// Returns the number of positions by which a value that is larger by `difference` stands later in the range; `None`
+    /// if the range does not have such values.
+    pub(crate) fn positions_apart(&self, difference: i64) -> Option<i64> {
+        let power = 10i64.checked_pow(self.scale.unwrap_or(0))?;
+        let whole = difference.checked_mul(power)?;
+        (whole.checked_rem(self.step)? == 0).then(|| whole / self.step)
+    }
+
     /// Returns the position of a value in the range; `None` where the range does not have it.
     pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         let power = 10i128.pow(self.scale.unwrap_or(0).min(MAX_SCALE));

@@ -98,6 +98,11 @@ fn meant(
             "no format after the colon".to_owned(),
             format!("write `{{{first}}}`, or a format: `{{{first}:03}}`"),
         ),
+        rest if known && rest.contains(" else ") => (
+            "behind `else` stands another reference".to_owned(),
+            "a number or a text gets a name: `[vars]`, `start = 0`, and `{step[i = i-1] else start}`"
+                .to_owned(),
+        ),
         rest if known && rest.starts_with('[') => (
             "brackets that are not closed before the brace".to_owned(),
             format!("write `{{{first}[i = 1]}}`"),
@@ -200,8 +205,9 @@ mod tests {
             "{ i }",
             "{i }",
             "{.i}",
-            "{i?}",
             "{i!r}",
+            "{sim[i = i-1] else 0}",
+            "{i else 3.5}",
             "{i|upper}",
             "{i/x}",
         ] {

@@ -1,7 +1,7 @@
 //! Tokenizes texts into plain text and references.
 //!
 //! `{x}` is a reference only if the inside is `name(.name)*`, an optional `[expr]` and an optional `:format`, and no
-//! `$` comes before it. `{{x}}` stands for a literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text.
+//! `$` comes before it. `{x else y}` and `{x?}` say what stands for an instance that is not there. `{{x}}` stands for a literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text.
 //! Start at [`parse`].
 
 use std::ops::Range;
@@ -33,9 +33,25 @@ pub(crate) struct RawReference {
     pub(crate) index: Option<String>,
     /// The format after the colon of the reference, as `.2f` in `{x:.2f}`; `None` without a colon.
     pub(crate) format: Option<String>,
+    /// What stands for the reference where the instance that it chooses is not there; `None` if it has to be there.
+    pub(crate) otherwise: Option<RawOtherwise>,
+}
+
+/// What stands for a reference whose instance is not there.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RawOtherwise {
+    /// Nothing, as `{x?}` says.
+    Nothing,
+    /// Another reference, as `{x else y}` says.
+    Else(Box<RawReference>),
 }
 
 impl RawReference {
+    /// Makes a reference of names and the text of brackets, without a format.
+    pub(crate) fn new(path: Vec<String>, index: Option<String>) -> Self {
+        RawReference { path, index, format: None, otherwise: None }
+    }
+
     /// The first name of the reference: that of a parameter, a variable or a task.
     pub(crate) fn name(&self) -> &str {
         self.path.first().map_or("", String::as_str)
@@ -90,30 +106,53 @@ fn braces(text: &str, open: usize) -> Option<(PieceKind, usize)> {
 /// brace; `None` if the braces hold something else.
 fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
     let mut at = open + 1;
-    let mut path = vec![name(text, &mut at)?];
-    while text[at..].starts_with('.') {
-        at += 1;
-        path.push(name(text, &mut at)?);
+    let reference = inside(text, &mut at, ALTERNATIVES)?;
+    text[at..].starts_with('}').then_some((reference, at + 1))
+}
+
+/// The most alternatives in a row, `{a else b else c}`.
+const ALTERNATIVES: usize = 32;
+
+/// Reads what stands between the braces of a reference, from byte `at` on, which is moved behind it. At most `most`
+/// alternatives may follow.
+fn inside(text: &str, at: &mut usize, most: usize) -> Option<RawReference> {
+    let mut path = vec![name(text, at)?];
+    while text[*at..].starts_with('.') {
+        *at += 1;
+        path.push(name(text, at)?);
     }
-    let mut index = None;
-    if text[at..].starts_with('[') {
-        let end = at + closing(&text[at..])?;
-        index = Some(text[at + 1..end].to_string());
-        at = end + 1;
+    let mut reference = RawReference::new(path, None);
+    if text[*at..].starts_with('[') {
+        let end = *at + closing(&text[*at..])?;
+        reference.index = Some(text[*at + 1..end].to_string());
+        *at = end + 1;
     }
-    let mut format = None;
-    if text[at..].starts_with(':') {
+    if text[*at..].starts_with(':') {
         // `{name: value}` is YAML or a dictionary; a brace or quote is no part of a format either.
         let ends = |c: char| c.is_whitespace() || "}{\"'".contains(c);
-        let end = at + text[at..].find(ends).filter(|end| text[at + end..].starts_with('}'))?;
-        let inside = &text[at + 1..end];
+        let end = *at + text[*at..].find(ends).filter(|end| text[*at + end..].starts_with('}'))?;
+        let inside = &text[*at + 1..end];
         if inside.is_empty() {
             return None;
         }
-        format = Some(inside.to_string());
-        at = end;
+        reference.format = Some(inside.to_string());
+        *at = end;
     }
-    text[at..].starts_with('}').then(|| (RawReference { path, index, format }, at + 1))
+    if text[*at..].starts_with('?') {
+        *at += 1;
+        reference.otherwise = Some(RawOtherwise::Nothing);
+    } else if let Some(rest) = after_else(&text[*at..]) {
+        *at = text.len() - rest.len();
+        let other = inside(text, at, most.checked_sub(1)?)?;
+        reference.otherwise = Some(RawOtherwise::Else(Box::new(other)));
+    }
+    Some(reference)
+}
+
+/// The text after ` else ` that begins the given one.
+fn after_else(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix(' ')?.trim_start_matches(' ').strip_prefix("else ")?;
+    Some(rest.trim_start_matches(' '))
 }
 
 fn name(text: &str, at: &mut usize) -> Option<String> {
@@ -168,6 +207,8 @@ mod tests {
         assert_eq!(show("{x[y[2*i]].o:>3}").len(), 1);
         assert_eq!(show("{x[y[2*i]]:>3}"), ["R(x Some(\"y[2*i]\") Some(\">3\"))"]);
         assert_eq!(show("{env:HOME}"), ["R(env None Some(\"HOME\"))"]);
+        assert_eq!(show("{x[i = i-1] else y else z:03}").len(), 1);
+        assert_eq!(show("{x[i-1]?}/{a.b?}").len(), 3);
         assert_eq!(show("{lr:.2e}ä{_}"), ["R(lr None Some(\".2e\"))", "ä", "R(_ None None)"]);
     }
 
@@ -196,6 +237,12 @@ mod tests {
             "{é}",
             "{x[\n]}",
             "{{a b}}",
+            "{a else }",
+            "{aelse b}",
+            "{a elseb}",
+            "{a ?}",
+            "{a?b}",
+            "{if a else b}",
         ] {
             assert_eq!(show(text).concat(), text);
         }

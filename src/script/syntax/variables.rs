@@ -82,7 +82,8 @@ pub(crate) fn fill_value(
     let ScriptValue::Text(content) = &value.value else { return Some(value.value.clone()) };
     let text = Text { value: content.clone(), span: value.span.clone() };
     if let [piece] = &placeholder::parse(content)[..]
-        && let PieceKind::Reference(RawReference { path, index: None, format: None }) = &piece.kind
+        && let PieceKind::Reference(RawReference { path, index: None, format: None, otherwise: None }) =
+            &piece.kind
         && let Some(value) = lookup(&path.join("."), cx)
     {
         return Some(value);

@@ -1,6 +1,7 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
 pub(crate) mod adversary;
+pub(crate) mod chains;
 pub(crate) mod explanations;
 pub(crate) mod foreign_keys;
 pub(crate) mod golden;

@@ -48,6 +48,7 @@ fn run(plan: &Plan, name: &str) -> PathBuf {
             for piece in task.stdin.iter().flat_map(|stdin| stdin.render_stdin(&scope).unwrap()) {
                 let bytes = match piece {
                     StdinPiece::Text(text) => text.into_bytes(),
+                    StdinPiece::First(_) => unreachable!("no script here has `else`"),
                     StdinPiece::Input(at) => {
                         inputs[at].iter().flat_map(|p| std::fs::read(p).unwrap()).collect()
                     }

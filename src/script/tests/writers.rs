@@ -88,7 +88,7 @@ fn a_value_may_not_lead_a_file_out_of_its_folder() {
             assert_eq!(found, expected, "{script}");
         }
     }
-    // the author's own path may
+    // a path that is fixed in the script, not made of values, may lie outside of the folder
     assert_eq!(codes(&task("a", "stdout", "../x.txt"), &folder()), []);
 }
 

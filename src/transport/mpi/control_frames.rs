@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 /// so that frames from one rank to another stay in order.
 #[derive(Default)]
 pub(super) struct FrameQueue {
-    senders: IdMap<Rank, Sender>,
+    senders: IdMap<Rank, SenderFrames>,
     /// Number of frames in the queue, which are not delivered yet.
     open: usize,
 }
 
 /// The frames from one sending rank.
 #[derive(Default)]
-struct Sender {
+struct SenderFrames {
     /// The frames, each `None` until it is complete. The first one has the number `first`.
     frames: VecDeque<Option<Vec<u8>>>,
     first: u64,

@@ -12,7 +12,8 @@
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
 //!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
 //!   the receiver knows that its sender has begun.
-//! * Memory that is sent or received belongs to the request until MPI is done with it; see `request`, and `communicator` for the other calls.
+//! * Memory that is sent or received belongs to the request until MPI is done with it; see `request`, and
+//!   `communicator` for the other calls.
 
 mod bulk;
 pub(crate) mod communicator;

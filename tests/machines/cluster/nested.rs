@@ -1,5 +1,5 @@
-//! Tasks that submit tasks: what a task does while it is computed on a rank other than 0. What it submits is drawn from its
-//! seed, so it is the same whenever and wherever the task runs, but for the numbers.
+//! Tasks that submit tasks: what a task does while it is computed on a rank other than 0. What it submits is drawn from
+//! its seed, so it is the same whenever and wherever the task runs, but for the numbers.
 
 use super::{Cluster, Running};
 use crate::client::{Manner, Spec, value_of};

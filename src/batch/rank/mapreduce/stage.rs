@@ -20,12 +20,18 @@ use std::sync::Arc;
 /// When the command fails.
 pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) -> Result<Artifact, Failure> {
     let join = Join::between(&def.task.family, &Sweep::single());
-    let group =
-        Group { task: 0, join: join.clone(), wanted: vec![outputs::STDOUT], without: Vec::new(), one: true };
+    let group = Group {
+        task: 0,
+        join: join.clone(),
+        wanted: vec![outputs::STDOUT],
+        without: Vec::new(),
+        unless: Vec::new(),
+        one: true,
+    };
     let lines_of = Piece::Fill { what: Fill::Input(0), format: None, quote: Quote::None };
     let task = PlanTask {
         action: action.clone(),
-        references: vec![Reference { task: 0, select: Select::Stdout, join, list: false, span: 0..0 }],
+        references: vec![Reference::new(0, Select::Stdout, join, 0..0)],
         stdin: Some(Template { parts: vec![lines_of] }),
         stdout: StreamTarget::Null, // the lines are the result of the stage, and not for the log
         saves: Vec::new(),

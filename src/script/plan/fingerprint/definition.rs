@@ -136,8 +136,10 @@ fn key_task(plan: &Plan, task: &PlanTask, written: &BTreeSet<String>) -> KeyTask
         task: reference.task,
         select: reference.select,
         join: reference.join.clone(),
+        instead_of: reference.instead_of.clone(),
     });
     KeyTask {
+        knot: task.knot,
         name: task.name.clone(),
         parts,
         base: xxh3_128(&base),
@@ -212,6 +214,7 @@ impl PartHash<'_> {
                 self.text(name);
                 self.text(&format!("{:?}", std::env::var(name).ok()));
             }
+            Fill::First(all) => all.iter().for_each(|what| self.fill(what)),
             other => self.text(&format!("{other:?}")),
         }
     }
@@ -238,6 +241,7 @@ impl PartHash<'_> {
             NameSource::Var(value) => self.text(&format!("{value:?}")),
             NameSource::Input(at) => self.text(&at.to_string()),
             NameSource::Fact(fact) => self.fact(*fact),
+            NameSource::First(all) => all.iter().for_each(|source| self.name_source(source)),
         }
     }
 

@@ -26,7 +26,8 @@ pub(crate) struct KeyTask {
     pub name: String,
     /// The hash of each part of the task's definition, with the part's key in the script, such as `run` or `env`.
     pub parts: Vec<(String, u128)>,
-    /// The hash of all `parts` and of the stamps of the `common` files.
+    /// The hash that the keys of all instances of the task begin with: of all `parts`, and of the states of the
+    /// `common` files.
     pub base: u128,
     /// A hash of everything that decides the keys: tasks with equal digests have equal keys for equal indices.
     pub digest: u128,
@@ -37,9 +38,12 @@ pub(crate) struct KeyTask {
     pub counts: Vec<bool>,
     /// Whether the index of an instance is part of its key, since random numbers or the action depend on it.
     pub by_index: bool,
+    /// The number of the knot that the task is in; 0 if its instances read no others of the task, and no circle of tasks
+    /// leads back to it.
+    pub knot: u32,
     /// The references to other tasks, whose results the instances read.
     pub references: Vec<KeyReference>,
-    /// The files of the user that some instances read, with their states.
+    /// The files of the user that only some instances read, by path, with their states.
     pub files: BTreeMap<String, FileState>,
     /// The paths of the files that all instances read, such as the program.
     pub common: Vec<String>,
@@ -54,10 +58,12 @@ pub(crate) struct KeyReference {
     pub select: Select,
     /// The join, which tells which instances of that task each instance reads.
     pub join: Join,
+    /// The numbers of the references behind whose `else` this one stands.
+    pub instead_of: Vec<usize>,
 }
 
 /// The state of a file that the user owns, by which a change is noticed: its length, and the time of modification in
-/// nanoseconds since 1970. `None` if it is not there.
+/// nanoseconds since 1970. `None` if there is no such file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileState(Option<(u64, u128)>);
 
@@ -76,6 +82,7 @@ impl FileState {
         self.0.is_some()
     }
 
+    /// Hashes the state, for the keys of instances that read the file.
     pub(super) fn hash(self) -> u64 {
         let FileState(state) = self;
         let (there, (length, modified)) = (state.is_some(), state.unwrap_or_default());
@@ -120,8 +127,8 @@ impl KeyPlan {
         self.tasks.iter().position(|task| task.name == name)
     }
 
-    /// Computes the digests of all tasks, after everything else is known. The digest of a task includes those of the
-    /// tasks that it reads.
+    /// Computes the digests of all tasks, once all their other fields have been set. The digest of a task includes
+    /// those of the tasks that it reads.
     pub(super) fn close(&mut self) {
         for at in 0..self.tasks.len() {
             let mut bytes = Vec::new();
@@ -129,14 +136,32 @@ impl KeyPlan {
             bytes.extend_from_slice(&task.base.to_le_bytes());
             let parts = (&task.name, &task.family, &task.counts, task.by_index, &task.files);
             let _ = crate::codec::encode_into(&parts, &mut bytes);
+            let knot = task.knot;
             for reference in &task.references {
-                let digest = self.tasks.get(reference.task).map_or(0, |other| other.digest);
-                let _ = crate::codec::encode_into(&(digest, reference.select, &reference.join), &mut bytes);
+                let digest = self.tasks.get(reference.task).map_or(0, |other| match other.knot == knot {
+                    true if knot > 0 => other.base,
+                    _ => other.digest,
+                });
+                let parts = (digest, reference.select, &reference.join, &reference.instead_of);
+                let _ = crate::codec::encode_into(&parts, &mut bytes);
             }
             let digest = xxh3_128(&bytes);
             if let Some(task) = self.tasks.get_mut(at) {
                 task.digest = digest;
             }
+            let is_last = self.tasks.iter().skip(at + 1).all(|other| other.knot != knot);
+            if knot > 0 && is_last {
+                self.close_knot(knot);
+            }
+        }
+    }
+
+    /// Adds to the digests of the tasks of a knot those of all its tasks, since each reads all others in the end.
+    fn close_knot(&mut self, knot: u32) {
+        let members = || self.tasks.iter().filter(|task| task.knot == knot);
+        let all = xxh3_128(&members().flat_map(|task| task.digest.to_le_bytes()).collect::<Vec<u8>>());
+        for task in self.tasks.iter_mut().filter(|task| task.knot == knot) {
+            task.digest = xxh3_128(&[task.digest.to_le_bytes(), all.to_le_bytes()].concat());
         }
     }
 }

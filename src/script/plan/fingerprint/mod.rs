@@ -37,6 +37,8 @@ struct TaskKeys {
     all: OnceCell<Vec<u128>>,
     /// The hash of the keys of all instances, for tasks that gather the whole family.
     whole: OnceCell<u128>,
+    /// The hash of the task's knot.
+    knot: OnceCell<u128>,
 }
 
 impl<'k> Fingerprints<'k> {
@@ -86,9 +88,41 @@ impl<'k> Fingerprints<'k> {
         }
         for reference in &task.references {
             bytes.push(u8::from(reference.select == Select::Order));
-            self.add_inputs(reference.task, &reference.join, instance, &mut bytes);
+            if self.is_in_knot(task, reference.task) {
+                continue;
+            }
+            let before = reference.instead_of.iter().filter_map(|before| task.references.get(*before));
+            if before.map(|before| before.join.instances(instance).remaining()).sum::<u64>() == 0 {
+                self.add_inputs(reference.task, &reference.join, instance, &mut bytes);
+            }
+        }
+        if task.knot > 0 {
+            bytes.extend_from_slice(&self.knot(at).to_le_bytes());
         }
         xxh3_128_with_seed(&bytes, 0)
+    }
+
+    /// Whether a task reads another one of its own knot.
+    fn is_in_knot(&self, task: &KeyTask, other: usize) -> bool {
+        task.knot > 0 && self.plan.tasks.get(other).is_some_and(|other| other.knot == task.knot)
+    }
+
+    /// The hash of all that the tasks of a knot are, and of all that they read of others. An instance of a knot can read
+    /// any other one of it in the end, so that it is part of the keys of all. `at` is the number of one of the tasks.
+    fn knot(&self, at: usize) -> u128 {
+        let (Some(own), Some(keys)) = (self.plan.tasks.get(at), self.tasks.get(at)) else { return 0 };
+        *keys.knot.get_or_init(|| {
+            let mut hash = Xxh3::new();
+            for task in self.plan.tasks.iter().filter(|task| task.knot == own.knot) {
+                hash.update(&task.base.to_le_bytes());
+                for reference in &task.references {
+                    if !self.is_in_knot(task, reference.task) {
+                        self.of(reference.task).for_each(|key| hash.update(&key.to_le_bytes()));
+                    }
+                }
+            }
+            hash.digest128()
+        })
     }
 
     /// If a value is the path of a file, appends the file's state to the bytes to be hashed.

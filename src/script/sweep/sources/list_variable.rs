@@ -14,7 +14,7 @@ use crate::script::values::value::ScriptValue;
 pub(crate) fn named<'n>(text: &Text, names: &'n Symbols) -> Option<&'n ListItems> {
     match &placeholder::parse(&text.value)[..] {
         [piece] => match &piece.kind {
-            PieceKind::Reference(RawReference { path, index: None, format: None }) => {
+            PieceKind::Reference(RawReference { path, index: None, format: None, otherwise: None }) => {
                 names.list(&path.join("."))
             }
             _ => None,

@@ -14,7 +14,7 @@ pub(crate) fn computed(range: &Text, names: &Symbols) -> Option<String> {
         let whole = range.value.get(piece.range)?;
         match &piece.kind {
             PieceKind::Plain => text.push_str(whole),
-            PieceKind::Reference(RawReference { path, index: None, format: None }) => {
+            PieceKind::Reference(RawReference { path, index: None, format: None, otherwise: None }) => {
                 // a negative number in parentheses, so that `{n}**2` is its square
                 match names.var(&path.join("."))?.scalar() {
                     Scalar::Int(number) => text.push_str(&format!("({number})")),

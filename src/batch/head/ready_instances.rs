@@ -1,0 +1,84 @@
+//! The instances that can be submitted now: those whose inputs are submitted, as far as the window has room.
+
+use crate::batch::head::failed_members::Losses;
+use crate::batch::head::submitter::{PART, Submitter, is_whole};
+use crate::batch::task_def::streams;
+use crate::error::Result;
+use crate::script::plan::task::{Reference, TaskAction};
+use std::ops::Range;
+
+impl Submitter<'_> {
+    /// Whether all instances that an instance depends on have been submitted. False for an index after the last
+    /// instance.
+    pub(super) fn is_ready(&self, number: usize, index: u64) -> bool {
+        let task = &self.plan.tasks[number];
+        let whole = is_whole(task);
+        let is_there = |reference: &Reference| {
+            if !task.reads(reference, index) {
+                return true;
+            }
+            let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
+            // instances of one task are submitted one after the other
+            let submitted = if reference.task == number { submitted.max(index) } else { submitted };
+            if self.plan.tasks[reference.task].optional && reference.join.is_gather() {
+                return submitted == all && self.losses.get(&reference.task).is_some_and(Losses::are_known);
+            }
+            submitted == all || !whole && reference.join.last(index).is_none_or(|last| last < submitted)
+        };
+        index < task.family.len() && task.references.iter().all(is_there)
+    }
+
+    /// The ranges of instances of a task to submit now, of which `open` are submitted and have not ended. Empty if the
+    /// window is full, or if inputs of the next instance are not submitted yet.
+    pub(super) fn part(&mut self, number: usize, open: u64) -> Result<Vec<Range<u64>>> {
+        let (task, next) = (&self.plan.tasks[number], self.next[number]);
+        let all = task.family.len();
+        if !self.is_ready(number, next) {
+            return Ok(Vec::new());
+        }
+        if is_whole(task) {
+            return Ok(std::iter::once(next..all).collect());
+        }
+        if self.is_lazy(number) {
+            let end = self.todo.from(number, next).next().map_or(all, |run| run.end);
+            return Ok(std::iter::once(next..end).collect());
+        }
+        let room = self.window.saturating_sub(open).min(PART).min(all - next);
+        if task.references.is_empty() && room < PART.min(all - next) {
+            return Ok(Vec::new());
+        }
+        let complete = task
+            .references
+            .iter()
+            .all(|reference| self.next[reference.task] == self.plan.tasks[reference.task].family.len());
+        let (mut ranges, mut left) = (Vec::new(), room);
+        for run in self.todo.from(number, next) {
+            let most = run.end.min(run.start.saturating_add(left));
+            let ready = |index: &u64| complete || self.is_ready(number, *index);
+            let end = if complete { most } else { (run.start..most).find(|at| !ready(at)).unwrap_or(most) };
+            left -= end - run.start;
+            ranges.extend((end > run.start).then_some(run.start..end));
+            if end < run.end {
+                break;
+            }
+        }
+        Ok(ranges)
+    }
+
+    /// Whether all that is left of a family goes to the engine as one item, which the engine expands into instances as
+    /// it runs. So it is if the task has neither dependencies nor dependants, and no instance of it in between is done.
+    pub(super) fn is_lazy(&self, number: usize) -> bool {
+        let task = &self.plan.tasks[number];
+        // of a task with files at rank 0, all instances are in one stream
+        let has_stream = self.begun[number].is_some() && !streams(task).is_empty();
+        if self.too_long[number] || has_stream || self.todo.from(number, self.next[number]).nth(1).is_some() {
+            return false;
+        }
+        let saved = !task.action.is_command() && !task.saves.is_empty();
+        let family = !matches!(
+            task.action,
+            TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. }
+        );
+        family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
+    }
+}

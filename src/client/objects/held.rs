@@ -1,0 +1,151 @@
+//! Handles of objects that are released with their last handle, on whichever rank that is: actors and channels.
+
+use super::client_here;
+use crate::client::ClientShared;
+use crate::error::{Error, Result};
+use crate::ids::{Rank, TaskId};
+use crate::protocol::{HandleSide, ObjectId, ObjectKind, ObjectOp};
+use crate::runtime::threads::task_context;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+/// A handle, shared by its copies on this rank. Its drop tells the object's home.
+pub(super) struct HeldObject {
+    pub(super) object: ObjectId,
+    side: HandleSide,
+    /// The capacity of a channel; 0 for an actor.
+    pub(super) size: u32,
+    /// The number of the copy that was read out of a value; `None` for the handle that came with the object.
+    ticket: Option<u64>,
+    client: OnceLock<Arc<ClientShared>>,
+}
+
+/// A handle while it travels. The ticket takes as many bytes whatever its number, since values may be encoded twice.
+#[derive(Serialize, Deserialize)]
+struct TravellingHandle {
+    home: u32,
+    number: u64,
+    size: u32,
+    ticket: [u8; 8],
+}
+
+impl HeldObject {
+    /// The first handle of an object that the calling rank makes.
+    pub(super) fn first(
+        client: &Arc<ClientShared>,
+        object: ObjectId,
+        side: HandleSide,
+        size: u32,
+    ) -> Arc<Self> {
+        let held = HeldObject { object, side, size, ticket: None, client: OnceLock::new() };
+        let _ = held.client.set(client.clone());
+        Arc::new(held)
+    }
+
+    /// The client of the handle's rank. A handle that has come in a value is made known to the object's home first.
+    ///
+    /// # Errors
+    /// On a thread that belongs to no run.
+    pub(super) fn client(&self) -> Result<&Arc<ClientShared>> {
+        if self.client.get().is_none() {
+            let client = client_here()?;
+            if self.client.set(client.clone()).is_ok()
+                && let Some(ticket) = self.ticket
+            {
+                client.tell_object(self.object, ObjectOp::Redeem { side: self.side, ticket });
+            }
+        }
+        self.client.get().ok_or_else(|| Error::internal("a handle without a client"))
+    }
+
+    /// Writes a copy of the handle, which counts as a handle until it is read.
+    pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let client = self.client().map_err(serde::ser::Error::custom)?;
+        let ticket = client.new_number();
+        client.tell_object(self.object, ObjectOp::Ticket { side: self.side, ticket });
+        let ObjectId { home, number, .. } = self.object;
+        let (home, size, ticket) = (home.0, self.size, ticket.to_le_bytes());
+        TravellingHandle { home, number, size, ticket }.serialize(serializer)
+    }
+
+    /// Reads a copy of a handle.
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        kind: ObjectKind,
+        side: HandleSide,
+        deserializer: D,
+    ) -> std::result::Result<Arc<Self>, D::Error> {
+        let TravellingHandle { home, number, size, ticket } = TravellingHandle::deserialize(deserializer)?;
+        let object = ObjectId { home: Rank(home), kind, number };
+        let ticket = Some(u64::from_le_bytes(ticket));
+        let held = HeldObject { object, side, size, ticket, client: OnceLock::new() };
+        // a task that runs again from its start must not have dropped the handle before
+        task_context::settle();
+        // outside of a run it stays unknown, and so does its drop
+        let _ = held.client();
+        Ok(Arc::new(held))
+    }
+
+    /// Ends the handle of an actor.
+    pub(super) fn let_go(&self) {
+        if let Some(client) = self.client.get() {
+            client.tell_object(self.object, ObjectOp::Drop { side: self.side, sent: 0 });
+        }
+    }
+
+    /// Ends the handle of a channel's end.
+    pub(super) fn let_end_go(&self) {
+        if let Some(client) = self.client.get() {
+            client.drop_end(self.object, self.side);
+        }
+    }
+}
+
+impl ClientShared {
+    /// A number that no rank gives a second time: of an object without a name, or a copy of a handle.
+    pub(in crate::client) fn new_number(&self) -> u64 {
+        TaskId::first_of(self.rank).0 + self.objects.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Implements what handles that are released with the last one have in common: they are printed, travel, and are
+/// arguments by reference.
+macro_rules! held_handle {
+    ($name:ident<$t:ident>, $kind:ident, $side:ident) => {
+        impl<$t> Clone for $name<$t> {
+            fn clone(&self) -> Self {
+                $name { held: self.held.clone(), item: std::marker::PhantomData }
+            }
+        }
+
+        impl<$t> std::fmt::Debug for $name<$t> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let object = self.held.object();
+                write!(f, "<{} {:x} on rank {}>", stringify!($name), object.number, object.home)
+            }
+        }
+
+        impl<$t> serde::Serialize for $name<$t> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                self.held.serialize(serializer)
+            }
+        }
+
+        impl<'de, $t> serde::Deserialize<'de> for $name<$t> {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> std::result::Result<Self, D::Error> {
+                let (kind, side) = (crate::protocol::ObjectKind::$kind, crate::protocol::HandleSide::$side);
+                let held = crate::client::objects::held::HeldObject::deserialize(kind, side, deserializer)?;
+                Ok($name { held: held.into(), item: std::marker::PhantomData })
+            }
+        }
+
+        impl<$t: 'static> crate::client::arguments::Arg<$name<$t>> for &$name<$t> {
+            fn pack(self, pack: &mut crate::client::arguments::ArgumentPack<'_>) {
+                crate::client::arguments::Arg::<$name<$t>>::pack(self.clone(), pack);
+            }
+        }
+    };
+}
+pub(super) use held_handle;

@@ -1,0 +1,327 @@
+//! The ends of channels on this rank.
+//!
+//! Threads that send and receive share the state of an end with the reactor; items and credits go by way of the reactor,
+//! straight from the sender's rank to the receiver's.
+
+use super::{ObjectRequest, ReplySink, send_long};
+use crate::ids::Rank;
+use crate::objects::stream::{Inlet, Outlet, ReceiverPlace, Taken};
+use crate::protocol::{Blob, HandleSide, ObjectCall, ObjectId, ObjectOp, Peer, ReplyKind};
+use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::outbox::Links;
+use crate::runtime::threads::pool::Compute;
+use crate::runtime::wait::{Wait, WaitAnswer};
+use crate::transport::Transport;
+use parking_lot::Mutex;
+use std::iter::once;
+use std::sync::Arc;
+
+/// The sending end of a channel on this rank, shared by the threads that send and the reactor.
+#[derive(Debug)]
+pub(crate) struct OutletCell(Mutex<(Outlet, Vec<Arc<Wait>>)>);
+
+/// The receiving end of a channel on this rank, shared by the threads that receive and the reactor.
+#[derive(Debug)]
+pub(crate) struct InletCell(Mutex<(Inlet, Vec<Arc<Wait>>)>);
+
+/// The ends of a channel that this rank has.
+#[derive(Debug, Default)]
+pub(super) struct ChannelEnds {
+    outlet: Option<Arc<OutletCell>>,
+    inlet: Option<Arc<InletCell>>,
+}
+
+fn wake(waiting: &mut Vec<Arc<Wait>>) {
+    for wait in waiting.drain(..) {
+        wait.answer(once((0, WaitAnswer::Done)));
+    }
+}
+
+impl OutletCell {
+    /// Makes the end of a channel that lets `capacity` items be under way.
+    pub(crate) fn new(capacity: u32) -> Arc<Self> {
+        Arc::new(OutletCell(Mutex::new((Outlet::new(capacity), Vec::new()))))
+    }
+
+    /// Takes the right to send an item; false if there is none now. Then `wait`, if given, is answered when there may be.
+    ///
+    /// # Errors
+    /// The reason, when nobody receives any more.
+    pub(crate) fn reserve(&self, wait: Option<&Arc<Wait>>) -> Result<bool, String> {
+        let (outlet, waiting) = &mut *self.0.lock();
+        let reserved = outlet.reserve()?;
+        if !reserved && let Some(wait) = wait {
+            waiting.push(wait.clone());
+        }
+        Ok(reserved)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Outlet) -> T) -> T {
+        let (outlet, waiting) = &mut *self.0.lock();
+        let outcome = change(outlet);
+        wake(waiting);
+        outcome
+    }
+}
+
+impl InletCell {
+    /// Makes the end of a channel that lets `capacity` items be under way.
+    pub(crate) fn new(capacity: u32) -> Arc<Self> {
+        Arc::new(InletCell(Mutex::new((Inlet::new(capacity), Vec::new()))))
+    }
+
+    /// Takes the next item. If there is none, `wait`, if given, is answered when there may be.
+    pub(crate) fn take(&self, wait: Option<&Arc<Wait>>) -> Taken {
+        let (inlet, waiting) = &mut *self.0.lock();
+        let taken = inlet.take();
+        if taken == Taken::None
+            && let Some(wait) = wait
+        {
+            waiting.push(wait.clone());
+        }
+        taken
+    }
+
+    /// The number of items that are there and were not taken.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().0.len()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inlet)) {
+        let (inlet, waiting) = &mut *self.0.lock();
+        change(inlet);
+        if inlet.is_ready() {
+            wake(waiting);
+        }
+    }
+}
+
+impl ChannelEnds {
+    /// Tells all threads that wait at an end that the run has ended.
+    pub(super) fn close(&self, why: &str) {
+        let outlet = self.outlet.iter().flat_map(|cell| std::mem::take(&mut cell.0.lock().1));
+        let inlet = self.inlet.iter().flat_map(|cell| std::mem::take(&mut cell.0.lock().1));
+        outlet.chain(inlet).for_each(|wait| wait.close(why));
+    }
+
+    fn gone(&self, why: &str) {
+        if let Some(outlet) = &self.outlet {
+            outlet.change(|outlet| outlet.gone(why.to_owned()));
+        }
+    }
+
+    /// Whether no thread of this rank has an end, and no item waits to be sent.
+    fn is_unused(&self) -> bool {
+        let outlet = self.outlet.as_ref();
+        outlet.is_none_or(|cell| Arc::strong_count(cell) == 1 && !cell.0.lock().0.has_backlog())
+            && self.inlet.as_ref().is_none_or(|cell| Arc::strong_count(cell) == 1)
+    }
+
+    /// Notes that `rank` has died, which a channel that was made there or whose receiver was there does not survive.
+    pub(super) fn lost(&self, channel: ObjectId, rank: Rank) {
+        if channel.home == rank {
+            let why = format!("it was made on rank {rank}, which has died");
+            self.gone(&why);
+            if let Some(inlet) = &self.inlet {
+                inlet.change(|inlet| inlet.ended(u64::MAX, Some(why)));
+            }
+        }
+        let was_there = |outlet: &Arc<OutletCell>| *outlet.0.lock().0.place() == ReceiverPlace::At(rank);
+        if self.outlet.as_ref().is_some_and(was_there) {
+            self.gone(&format!("its receiver was on rank {rank}, which has died"));
+        }
+    }
+}
+
+impl<C: Compute> Executor<C> {
+    /// Sends an item that a thread of this rank has the right to send.
+    pub(super) fn send_item<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        cell: Arc<OutletCell>,
+        item: Blob,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let (sent, asks) = {
+            let outlet = &mut cell.0.lock().0;
+            (outlet.send(item), outlet.asks())
+        };
+        self.objects.channels.entry(channel).or_default().outlet.get_or_insert(cell);
+        if asks {
+            self.objects.own_calls += 1;
+            let call =
+                ObjectCall { object: channel, call: 1 << 63 | self.objects.own_calls, op: ObjectOp::Locate };
+            let (payload, sink) = (Blob::default(), ReplySink::Channel(channel));
+            self.object_request(ObjectRequest::Call { call, payload, sink }, links)?;
+            return self.found_receivers(links);
+        }
+        match sent {
+            Some((rank, item)) => self.deliver(channel, rank, item, links),
+            None => Ok(()),
+        }
+    }
+
+    fn deliver<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        to: Rank,
+        item: Blob,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if to == self.place().rank {
+            self.item_arrived(to, channel, item);
+            return Ok(());
+        }
+        if self.objects.dead.contains(&to) {
+            return Ok(());
+        }
+        send_long(to, item, links, |payload| Peer::Item { channel, payload })
+    }
+
+    fn item_arrived(&mut self, from: Rank, channel: ObjectId, item: Blob) {
+        // the receiver may have gone meanwhile
+        if let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) {
+            inlet.change(|inlet| inlet.arrived(from, item));
+        }
+    }
+
+    /// Sends the items that have waited for the place of their receiver, where it was told since.
+    pub(super) fn found_receivers<T: Transport>(
+        &mut self,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        for (channel, kind, payload) in std::mem::take(&mut self.objects.located) {
+            let Some(ends) = self.objects.channels.get(&channel) else { continue };
+            let rank = <[u8; 4]>::try_from(&payload[..]).ok().filter(|_| kind == ReplyKind::Done);
+            let Some(rank) = rank.map(|bytes| Rank(u32::from_le_bytes(bytes))) else {
+                let text = String::from_utf8_lossy(&payload);
+                ends.gone(if kind == ReplyKind::Lost { &text } else { "its receiver was dropped" });
+                continue;
+            };
+            let Some(outlet) = &ends.outlet else { continue };
+            let backlog = outlet.change(|outlet| outlet.found(rank));
+            for item in backlog {
+                self.deliver(channel, rank, item, links)?;
+            }
+            self.forget_unused(channel);
+        }
+        Ok(())
+    }
+
+    fn forget_unused(&mut self, channel: ObjectId) {
+        if self.objects.channels.get(&channel).is_some_and(ChannelEnds::is_unused) {
+            self.objects.channels.remove(&channel);
+        }
+    }
+
+    /// Notes that a thread of this rank is about to receive.
+    pub(super) fn bind(&mut self, channel: ObjectId, cell: Arc<InletCell>) {
+        self.objects.channels.entry(channel).or_default().inlet = Some(cell);
+    }
+
+    /// Tells a sending rank that items of it were taken.
+    pub(super) fn give_credit<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        to: Rank,
+        count: u32,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if to == self.place().rank {
+            self.credited(channel, count);
+            return Ok(());
+        }
+        if self.objects.dead.contains(&to) {
+            return Ok(());
+        }
+        Ok(links.send(to, &Peer::Credit { channel, count })?)
+    }
+
+    fn credited(&mut self, channel: ObjectId, count: u32) {
+        if let Some(outlet) = self.objects.channels.get(&channel).and_then(|ends| ends.outlet.as_ref()) {
+            outlet.change(|outlet| outlet.taken(count));
+        }
+    }
+
+    /// Tells the registry of a channel that a handle of this rank was dropped, behind the items that were sent by it.
+    pub(super) fn drop_end<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        side: HandleSide,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let ends = self.objects.channels.get(&channel);
+        let outlet = ends.and_then(|ends| ends.outlet.as_ref()).filter(|_| side == HandleSide::Front);
+        let sent = outlet.map_or(0, |outlet| outlet.0.lock().0.report());
+        self.forget_unused(channel);
+        let call = ObjectCall { object: channel, call: 0, op: ObjectOp::Drop { side, sent } };
+        let (payload, sink) = (Blob::default(), ReplySink::None);
+        self.object_request(ObjectRequest::Call { call, payload, sink }, links)
+    }
+
+    /// Tells the receiving rank of a channel that nobody sends any more.
+    pub(super) fn tell_ended<T: Transport>(
+        &mut self,
+        to: Rank,
+        channel: ObjectId,
+        (total, lost): (u64, Option<Rank>),
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if to == self.place().rank {
+            self.ended(channel, total, lost);
+            return Ok(());
+        }
+        if self.objects.dead.contains(&to) {
+            return Ok(());
+        }
+        Ok(links.send(to, &Peer::Ended { channel, total, lost })?)
+    }
+
+    fn ended(&mut self, channel: ObjectId, total: u64, lost: Option<Rank>) {
+        let why = lost.map(|rank| format!("rank {rank}, which has sent items, has died"));
+        if let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) {
+            inlet.change(|inlet| inlet.ended(total, why));
+        }
+    }
+
+    /// Tells a sending rank of a channel that nobody receives any more.
+    pub(super) fn tell_broken<T: Transport>(
+        &mut self,
+        to: Rank,
+        channel: ObjectId,
+        lost: Option<Rank>,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if to == self.place().rank {
+            self.broken(channel, lost);
+            return Ok(());
+        }
+        if self.objects.dead.contains(&to) {
+            return Ok(());
+        }
+        Ok(links.send(to, &Peer::Broken { channel, lost })?)
+    }
+
+    fn broken(&mut self, channel: ObjectId, lost: Option<Rank>) {
+        if let Some(ends) = self.objects.channels.get(&channel) {
+            match lost {
+                Some(rank) => ends.gone(&format!("its receiver was on rank {rank}, which has died")),
+                None => ends.gone("its receiver was dropped"),
+            }
+        }
+    }
+
+    /// Handles a message of another rank about a channel.
+    pub(super) fn channel_message(&mut self, from: Rank, message: Peer) {
+        match message {
+            Peer::Item { channel, payload } => {
+                let item = self.whole(from, payload);
+                self.item_arrived(from, channel, item);
+            }
+            Peer::Credit { channel, count } => self.credited(channel, count),
+            Peer::Ended { channel, total, lost } => self.ended(channel, total, lost),
+            Peer::Broken { channel, lost } => self.broken(channel, lost),
+            _ => {}
+        }
+    }
+}

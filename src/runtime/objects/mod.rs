@@ -1,0 +1,376 @@
+//! The objects of a rank at run time: calls to objects of other ranks, the objects that live here, and the functions of
+//! actors.
+//!
+//! [`Objects`] decides. This module sends its replies, calls functions on the threads of
+//! [`calls`](super::threads::calls), and knows which calls of this rank are open, so that whoever waits for one is told
+//! when the home of the object dies or the run ends. Start with [`RankObjects`] and `Executor::object_request`.
+
+pub(crate) mod channels;
+mod home;
+
+use super::promise::Promise;
+use super::wait::{Wait, WaitAnswer};
+use crate::compact::Bytes;
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{IdMap, Rank, TaskId};
+use crate::objects::{ObjectActions, Objects};
+use crate::protocol::{
+    Blob, BulkLayout, HandleSide, INLINE_MAX, ObjectCall, ObjectId, PART_MAX, Peer, ReplyKind,
+    ReportedResult, decode_error,
+};
+use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::objects::channels::{ChannelEnds, InletCell, OutletCell};
+use crate::runtime::outbox::Links;
+use crate::runtime::threads::calls::ActorCell;
+use crate::runtime::threads::pool::Compute;
+use crate::task::value::AnyValue;
+use crate::transport::Transport;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
+use std::sync::Arc;
+
+/// A request of a thread of this rank about an object.
+#[derive(Debug)]
+pub(crate) enum ObjectRequest {
+    /// Calls an operation of an object.
+    Call {
+        /// The call.
+        call: ObjectCall,
+        /// The value that the operation takes, encoded.
+        payload: Blob,
+        /// The place where the reply goes.
+        sink: ReplySink,
+    },
+    /// Sends an item of a channel, for which the thread has a right.
+    Item {
+        /// The channel.
+        channel: ObjectId,
+        /// This rank's sending end.
+        cell: Arc<OutletCell>,
+        /// The encoded item.
+        item: Blob,
+    },
+    /// Notes that a thread of this rank is about to receive a channel's items.
+    Bind {
+        /// The channel.
+        channel: ObjectId,
+        /// This rank's receiving end.
+        cell: Arc<InletCell>,
+    },
+    /// Tells a rank that items that it has sent were taken.
+    Credit {
+        /// The channel.
+        channel: ObjectId,
+        /// The sending rank.
+        to: Rank,
+        /// The number of items.
+        count: u32,
+    },
+    /// Notes that a handle of an end of a channel was dropped.
+    DropEnd {
+        /// The channel.
+        channel: ObjectId,
+        /// The end.
+        side: HandleSide,
+    },
+}
+
+impl ObjectRequest {
+    /// Tells whoever waits for the reply that the run has ended.
+    pub(crate) fn close(&self, why: &str) {
+        if let ObjectRequest::Call { sink, .. } = self {
+            sink.close(why);
+        }
+    }
+}
+
+/// The place where the reply to a call goes.
+#[derive(Debug)]
+pub(crate) enum ReplySink {
+    /// No reply is wanted.
+    None,
+    /// A wait, as its answer with this index: an encoded value whose first byte is the [`ReplyKind`].
+    Wait(Arc<Wait>, u32),
+    /// A promise, whose result the reply is.
+    Promise(Arc<Promise>),
+    /// The sending end of a channel, which asks for the place of the receiver.
+    Channel(ObjectId),
+}
+
+/// The result of a promise under the number that rank 0 knows, or the error in its place.
+pub(crate) type KeptPromise = (TaskId, Result<ReportedResult, Box<TaskError>>);
+
+/// A call of this rank that is not answered yet.
+#[derive(Debug)]
+struct OpenCall {
+    object: ObjectId,
+    sink: ReplySink,
+}
+
+/// The objects that live on this rank, and this rank's calls of objects elsewhere.
+#[derive(Default)]
+pub(crate) struct RankObjects {
+    machine: Objects,
+    actions: ObjectActions,
+    open: BTreeMap<u64, OpenCall>,
+    /// The beginnings of long payloads, by the rank that sends them.
+    parts: IdMap<Rank, Vec<u8>>,
+    actors: BTreeMap<ObjectId, Arc<ActorCell>>,
+    /// The ends of channels that threads of this rank use.
+    channels: BTreeMap<ObjectId, ChannelEnds>,
+    /// Replies of registries to the question where the receiver is.
+    located: Vec<(ObjectId, ReplyKind, Blob)>,
+    /// Number of calls that the reactor itself has made.
+    own_calls: u64,
+    /// Number of functions that were handed to the threads and have not ended.
+    running: usize,
+    dead: BTreeSet<Rank>,
+    closed: Option<String>,
+    /// Results of promises that rank 0's scheduler is to be told of.
+    pub kept: Vec<(TaskId, WaitAnswer)>,
+}
+
+impl RankObjects {
+    /// Whether functions run or are to run, so that the rank must not leave the run yet.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running > 0 || self.machine.is_busy()
+    }
+
+    /// The number of objects on this rank that handles keep alive.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        self.machine.held() + self.actors.len()
+    }
+
+    /// Verifies the invariants of the objects that live here.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.machine.check()
+    }
+
+    /// Tells all threads that wait for an object that the run has ended, now and later.
+    pub(crate) fn close(&mut self, why: &str) {
+        self.closed = Some(why.to_owned());
+        for (_, open) in std::mem::take(&mut self.open) {
+            open.sink.close(why);
+        }
+        self.channels.values().for_each(|ends| ends.close(why));
+    }
+
+    /// Ends the open call number `call` with a reply.
+    fn answered(&mut self, call: u64, kind: ReplyKind, payload: &[u8]) {
+        let Some(OpenCall { object, sink }) = self.open.remove(&call) else { return };
+        match sink {
+            ReplySink::None => {}
+            ReplySink::Channel(channel) => self.located.push((channel, kind, Blob::new(payload))),
+            ReplySink::Wait(wait, place) => {
+                let mut bytes = Vec::with_capacity(payload.len() + 1);
+                bytes.push(kind as u8);
+                bytes.extend_from_slice(payload);
+                wait.answer(once((place, WaitAnswer::Inline(Bytes::new(&bytes)))));
+            }
+            ReplySink::Promise(promise) => {
+                let answer = promised(object, kind, payload);
+                if let Some(task) = promise.answer(answer.clone()) {
+                    self.kept.push((task, answer));
+                }
+            }
+        }
+    }
+}
+
+impl ReplySink {
+    /// Tells whoever waits for the reply that the run has ended.
+    pub(crate) fn close(&self, why: &str) {
+        match self {
+            ReplySink::None | ReplySink::Channel(_) => {}
+            ReplySink::Wait(wait, _) => wait.close(why),
+            ReplySink::Promise(promise) => promise.close(why),
+        }
+    }
+}
+
+/// The result of an actor's call as its future gives it.
+fn promised(object: ObjectId, kind: ReplyKind, payload: &[u8]) -> WaitAnswer {
+    let failed = |message: String| {
+        let error = TaskError::not_started(message, format!("call of an {}", object.kind), object.home);
+        WaitAnswer::Failed(Arc::new(error))
+    };
+    match kind {
+        ReplyKind::Done => WaitAnswer::Inline(Bytes::new(payload)),
+        ReplyKind::Failed => match decode_error(payload) {
+            Ok(error) => WaitAnswer::Failed(Arc::new(error)),
+            Err(error) => failed(error.to_string()),
+        },
+        ReplyKind::Lost => failed(String::from_utf8_lossy(payload).into_owned()),
+        ReplyKind::Closed => failed(format!("the {} was released", object.kind)),
+        ReplyKind::Nothing | ReplyKind::Cancelled => failed("the call was withdrawn".into()),
+    }
+}
+
+/// Sends a message with a payload, of which all but the end goes ahead in parts if it is long.
+fn send_long<T: Transport>(
+    to: Rank,
+    mut payload: Blob,
+    links: &mut Links<T>,
+    message: impl FnOnce(Blob) -> Peer,
+) -> Result<(), ExecutorError> {
+    if payload.len() > PART_MAX {
+        let end = payload.len() - (payload.len() % PART_MAX);
+        for part in payload[..end].chunks(PART_MAX) {
+            links.send(to, &Peer::Part { bytes: Blob::new(part) })?;
+        }
+        payload = Blob::new(&payload[end..]);
+    }
+    Ok(links.send(to, &message(payload))?)
+}
+
+impl<C: Compute> Executor<C> {
+    /// Carries out a request of a thread of this rank.
+    ///
+    /// # Errors
+    /// When the network fails, or the object has no such operation.
+    pub(crate) fn object_request<T: Transport>(
+        &mut self,
+        request: ObjectRequest,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let (call, payload, sink) = match request {
+            ObjectRequest::Call { call, payload, sink } => (call, payload, sink),
+            ObjectRequest::Item { channel, cell, item } => return self.send_item(channel, cell, item, links),
+            ObjectRequest::Bind { channel, cell } => {
+                self.bind(channel, cell);
+                return Ok(());
+            }
+            ObjectRequest::Credit { channel, to, count } => {
+                return self.give_credit(channel, to, count, links);
+            }
+            ObjectRequest::DropEnd { channel, side } => return self.drop_end(channel, side, links),
+        };
+        if let Some(why) = &self.objects.closed {
+            sink.close(why);
+            return Ok(());
+        }
+        let home = call.object.home;
+        if !matches!(sink, ReplySink::None) {
+            self.objects.open.insert(call.call, OpenCall { object: call.object, sink });
+            if home.index() >= links.transport.ranks() || self.objects.dead.contains(&home) {
+                self.objects.answered(
+                    call.call,
+                    ReplyKind::Lost,
+                    gone(call.object, links.transport.ranks()).as_bytes(),
+                );
+            }
+        }
+        if home == self.place().rank {
+            return self.object_called(home, call, payload, links);
+        }
+        if home.index() >= links.transport.ranks() || self.objects.dead.contains(&home) {
+            return self.found_receivers(links);
+        }
+        send_long(home, payload, links, |payload| Peer::Call { call, payload })
+    }
+
+    /// Handles a message of another rank about an object.
+    ///
+    /// # Errors
+    /// When the network fails, or the message breaks the protocol.
+    pub(crate) fn object_message<T: Transport>(
+        &mut self,
+        from: Rank,
+        message: Peer,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        match message {
+            Peer::Part { bytes } => {
+                self.objects.parts.entry(from).or_default().extend_from_slice(&bytes);
+                Ok(())
+            }
+            Peer::Call { call, payload } => {
+                let payload = self.whole(from, payload);
+                self.object_called(from, call, payload, links)
+            }
+            Peer::Reply { call, kind, payload } => {
+                let payload = self.whole(from, payload);
+                self.objects.answered(call, kind, &payload);
+                self.found_receivers(links)
+            }
+            Peer::Item { .. } | Peer::Credit { .. } | Peer::Ended { .. } | Peer::Broken { .. } => {
+                self.channel_message(from, message);
+                Ok(())
+            }
+            other => Err(ProtocolError(format!("rank {from} sends {other:?} about an object")).into()),
+        }
+    }
+
+    /// The payload of a message whose end is `end`: the parts that came before, and that.
+    fn whole(&mut self, from: Rank, end: Blob) -> Blob {
+        match self.objects.parts.remove(&from) {
+            None => end,
+            Some(mut begin) => {
+                begin.extend_from_slice(&end);
+                Blob(begin.into())
+            }
+        }
+    }
+
+    /// The results of promises that rank 0's scheduler knows and is to be told of now. Long values are put into the store.
+    ///
+    /// # Errors
+    /// When the state machine refuses the value.
+    pub(crate) fn kept_promises<T: Transport>(
+        &mut self,
+        links: &mut Links<T>,
+    ) -> Result<Vec<KeptPromise>, ExecutorError> {
+        let mut all = Vec::new();
+        for (task, answer) in std::mem::take(&mut self.objects.kept) {
+            let output = match answer {
+                WaitAnswer::Inline(bytes) if bytes.len() > INLINE_MAX => {
+                    self.put(task, AnyValue::from_encoded(&bytes), links)?;
+                    Ok(ReportedResult::Stored { nbytes: bytes.len() as u64, layout: BulkLayout::Encoded })
+                }
+                WaitAnswer::Inline(bytes) => Ok(ReportedResult::Inline(Blob::new(&bytes))),
+                WaitAnswer::Failed(cause) => Err(Box::new((*cause).clone())),
+                WaitAnswer::Done | WaitAnswer::Value(_) => continue,
+            };
+            all.push((task, output));
+        }
+        Ok(all)
+    }
+
+    /// Notes that another rank has died: calls of its objects fail, and what it has held here is given back.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub(crate) fn objects_lost<T: Transport>(
+        &mut self,
+        rank: Rank,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let objects = &mut self.objects;
+        objects.dead.insert(rank);
+        objects.parts.remove(&rank);
+        let lost: Vec<(u64, ObjectId)> = objects
+            .open
+            .iter()
+            .filter(|(_, open)| open.object.home == rank)
+            .map(|(call, open)| (*call, open.object))
+            .collect();
+        for (call, object) in lost {
+            objects.answered(call, ReplyKind::Lost, gone(object, links.transport.ranks()).as_bytes());
+        }
+        objects.channels.iter().for_each(|(channel, ends)| ends.lost(*channel, rank));
+        let mut actions = std::mem::take(&mut objects.actions);
+        objects.machine.lost(rank, &mut actions);
+        objects.actions = actions;
+        self.act_on_objects(links)?;
+        self.found_receivers(links)
+    }
+}
+
+fn gone(object: ObjectId, ranks: usize) -> String {
+    if object.home.index() >= ranks {
+        return format!("rank {}, where it was to live, does not exist: there are {ranks}", object.home);
+    }
+    format!("it lived on rank {}, which has died", object.home)
+}
