@@ -100,7 +100,6 @@ const IN_TASK: &[ForeignKeys] = &[
             "execute",
             "program",
             "executable",
-            "script",
             "argv",
             "entrypoint",
         ],
