@@ -46,7 +46,6 @@ for program in slurmctld slurmd munged sbatch; do
 done
 unshare --uts --mount --pid --fork --mount-proc true 2>/dev/null || skip "no namespaces for two nodes"
 
-# `cred_expire` is also the time that Slurm waits before it starts a job that was requeued.
 port=$((20000 + $$ % 20000))
 cores=${DTASK_SLURM_CPUS:-4}
 host=$(hostname -s)
@@ -63,7 +62,7 @@ StateSaveLocation=$dir/state
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$dir/munge.socket,cred_expire=3
+AuthInfo=socket=$dir/munge.socket
 CryptoType=crypto/munge
 ProctrackType=${DTASK_PROCTRACK:-proctrack/linuxproc}
 TaskPlugin=task/none

@@ -116,6 +116,7 @@ fn run(task: u64, inputs: Vec<TaskInput>) -> RankOrder {
         task,
         attempt,
         def: DefId(3),
+        key: task.0,
         args: index_argument(task.0),
         inputs,
         more: 0,
@@ -151,6 +152,8 @@ fn definition(task: u64) -> RankOrder {
         shared: Blob::default(),
         slots: 1,
         memory: 0,
+        gpus: 0,
+        timeout: 0,
     })
 }
 

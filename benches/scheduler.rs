@@ -280,8 +280,16 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
     };
 
     let begin = used();
-    let definition =
-        Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1, memory: 0 };
+    let definition = Definition {
+        def: DEF,
+        function: 1,
+        name: "f".into(),
+        shared: Blob::default(),
+        slots: 1,
+        memory: 0,
+        gpus: 0,
+        timeout: 0,
+    };
     run.tell(SchedulerEvent::define(definition, DefOptions::default()));
     if shape == Family {
         run.tell(SchedulerEvent::SubmitFamily { def: DEF, first: TaskId(0), count: n });
@@ -345,7 +353,8 @@ fn rank_life(n: u64) -> Duration {
         next = batch.end;
         for k in batch {
             let (args, inputs) = (Blob::new(&[0, 1, k as u8]), Vec::new());
-            let run = RunTask { task: TaskId(k), attempt: 1, def: DEF, args, inputs, more: 0, depth: 0 };
+            let run =
+                RunTask { task: TaskId(k), attempt: 1, def: DEF, key: 0, args, inputs, more: 0, depth: 0 };
             worker
                 .handle(worker::WorkerEvent::Order(RankOrder::Run(run)), &mut out)
                 .expect("no order is wrong");

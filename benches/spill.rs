@@ -1,5 +1,6 @@
-//! Results that memory is too short for: arrays of 32 MiB, all made before the first is read, through ranks whose results
-//! may take a tenth of them; beside the same without a limit, and beside writing and reading as many bytes plainly.
+//! Results that memory is too short for: arrays of 32 MiB, all made before the first is read, through ranks whose
+//! results may take a tenth of them; beside the same without a limit, and beside writing and reading as many bytes
+//! plainly.
 //!
 //! `cargo bench --bench spill [-- MEBIBYTES]`, 2,048 unless told; the disk is that of `TMPDIR`, or `/tmp`.
 

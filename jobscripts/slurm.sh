@@ -21,7 +21,8 @@ PATH=$HOME/dtask/target/release:$PATH
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two. What Slurm has
 # granted on the node still holds.
 #
-# exec: mpirun takes the place of this shell, so that `scancel` and the end of the time reach it in any case.
+# exec: mpirun takes the place of this shell, so that `scancel` and the end of the time reach it in any case. Where the
+# site kills all at once (proctrack/cgroup), scratch folders stay behind: the next run on the node removes them.
 #
 # `srun --mpi=pmix -c $SLURM_CPUS_PER_TASK dtask ..` does as well where `srun --mpi=list` has pmix (of the MPI's major
 # version); with another --mpi, Open MPI refuses to start (exit code 1).

@@ -28,14 +28,14 @@ pub struct Config {
     pub stack: Option<usize>,
     /// A function that every rank calls before it computes anything; see [`Config::on_start`].
     pub initialiser: Option<StartHook>,
-    /// Memory that the results of each rank may take, in bytes. Beyond it, results that were not used for long are moved
-    /// to a disk of the host, and tasks that only add results are held back. `None` means 60 % of the rank's share of
-    /// its host's memory, or of what the batch system or the control group grants of it. Only the value at rank 0
-    /// counts.
+    /// The largest amount of memory, in bytes, for results on each rank. Beyond it, the results used least recently are
+    /// moved to a disk of the host, and tasks that read no results wait. `None` means 60 % of the rank's share of the
+    /// memory of its host, or of the part of it that the batch system or the control group grants. Only the value at
+    /// rank 0 counts.
     pub memory_limit: Option<u64>,
-    /// Folder on a disk of the host for results that memory is too short for. `None` means the first of
-    /// `SLURM_TMPDIR`, `TMPDIR`, `/tmp` and `/var/tmp` that is on a disk and has room; where there is none, results
-    /// stay in memory. Each rank has its own value.
+    /// The folder for results that exceed the memory limit, on a disk of the host. `None` means the first of
+    /// `SLURM_TMPDIR`, `TMPDIR`, `/tmp` and `/var/tmp` that is on a disk and has free space; if none is, results stay
+    /// in memory. Each rank has its own value.
     pub scratch: Option<PathBuf>,
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.

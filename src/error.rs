@@ -41,8 +41,8 @@ pub enum Error {
     /// The run ended before the task did; the text tells the reason.
     #[error("the run has ended: {0}")]
     Closed(String),
-    /// The other end of a channel, or a queue, an actor or another object, is closed, was released, or was lost with its
-    /// rank; the text says which.
+    /// The other end of a channel, or a queue, an actor or another object, is closed, was released, or was lost with
+    /// its rank; the text says which.
     #[error("{0}")]
     Gone(String),
     /// Any other error, such as a call that is not allowed where it was made, or an error of the program's own that its
@@ -81,10 +81,12 @@ pub enum TaskErrorKind {
     Panicked,
     /// The task could not be started: no rank is able or allowed to run it, or a value that it needs is lost for good.
     NotStarted,
-    /// The task was cancelled before it started.
+    /// The task was cancelled.
     Cancelled,
     /// The task was not started and is left for a later run, since the remaining time of this job does not suffice.
     Deferred,
+    /// The task took longer than its time limit.
+    TimedOut,
 }
 
 /// The wish of a failed attempt of a task: whether and how the task may start again.
@@ -336,6 +338,11 @@ pub struct CodecError(String);
 impl CodecError {
     pub(crate) fn encode(error: impl fmt::Display) -> Self {
         CodecError(format!("cannot encode: {error}"))
+    }
+
+    /// Makes the error of a task whose arguments stand for the reason why it fails.
+    pub(crate) fn never(why: String) -> Self {
+        CodecError(why)
     }
 
     pub(crate) fn decode(error: impl fmt::Display) -> Self {

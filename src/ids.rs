@@ -71,8 +71,8 @@ impl TaskId {
     }
 }
 
-/// The number that stands for no task, in place of a task's: for functions of actors, which are called on a rank without
-/// being tasks.
+/// The number that stands for no task, in place of a task's: for functions of actors, which are called on a rank
+/// without being tasks.
 pub(crate) const NO_TASK: TaskId = TaskId(u64::MAX);
 
 /// The number of a start of a task, counted from 1; 0 before the first. Reports of an earlier attempt than the last one

@@ -43,24 +43,32 @@ impl Cluster {
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
         let reactors = (0..ranks)
             .map(|rank| {
-                let place =
-                    RankLocation { rank: Rank(rank), host: "simulated".into(), locals: Some(Arc::default()) };
+                let place = RankLocation {
+                    rank: Rank(rank),
+                    host: "simulated".into(),
+                    locals: Some(Arc::default()),
+                    cancelled: Arc::default(),
+                };
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
+                let counters = own.shared().counters.clone();
                 let compute = Inline::new(place.clone(), Arc::new(own));
                 let mut node = Executor::new(slots_of(rank), compute, place);
                 node.fetches.transfers_max = 1 + (seed % 4) as usize;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
-                    _ => Reactor::new(links, node, None).with_nested(Nested::new(own_mailbox)),
+                    _ => {
+                        let nested = Nested::new(own_mailbox, counters);
+                        Reactor::new(links, node, None).with_nested(nested)
+                    }
                 })
             })
             .collect();
         (Cluster { network, reactors }, client)
     }
 
-    /// Lets every rank move results to a disk, in `folder`, when they take more than `limit` bytes of memory.
+    /// Sets the memory limit of every rank: results beyond `limit` bytes are moved to files in `folder`.
     pub fn limit_memory(&mut self, limit: u64, folder: &Path) {
         for reactor in self.reactors.iter_mut().flatten() {
             let folder = folder.to_owned();
@@ -68,7 +76,8 @@ impl Cluster {
         }
     }
 
-    /// Bytes that all living ranks have moved to disk so far, and bytes of results that they have in memory.
+    /// The number of bytes that all living ranks together have moved to disk so far, and the number of bytes of their
+    /// results in memory.
     pub fn spilled(&self) -> (u64, u64) {
         let ledgers = self.reactors.iter().flatten().map(|reactor| &reactor.node.store.ledger);
         ledgers.fold((0, 0), |(moved, held), ledger| (moved + ledger.moved(), held + ledger.held()))

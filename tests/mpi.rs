@@ -129,8 +129,8 @@ fn the_closure_decides_the_exit_code() {
 #[test]
 fn a_rank_that_dies_ends_the_job() {
     let run = bodies(3, &["rank_dies"]);
-    // as the launcher says it: rank 1 was ended by SIGABRT
-    run.assert_code(128 + 6);
+    // as the launcher says it: rank 1 was ended by SIGABRT; that of MPICH does not add 128
+    run.assert([128 + 6, 6].contains(&run.code()), "the code tells of the signal");
     run.assert(!run.stdout.contains("ok rank_dies"), "the run has not gone on");
     run.assert(run.elapsed < Duration::from_secs(30), "the end comes soon");
 }

@@ -1,5 +1,5 @@
-//! Queues, events, semaphores, locks, variables, actors, channels, and functions on every rank: in the simulated cluster
-//! and on real ranks.
+//! Queues, events, semaphores, locks, variables, actors, channels, and functions on every rank: in the simulated
+//! cluster and on real ranks.
 
 mod common;
 #[path = "bodies/objects.rs"]
@@ -48,6 +48,32 @@ fn everywhere(name: &str) {
                 .assert_success()
                 .assert_stdout_has(&format!("ok {name}"));
         }
+    }
+}
+
+fn example(name: &str) -> PathBuf {
+    program().with_file_name(name)
+}
+
+#[test]
+fn examples_show_what_they_say() {
+    for ranks in [1, 3, 4] {
+        let run = |name: &str, args: &[&str]| {
+            Mpirun::new(ranks).program(example(name)).args(args).limit(Duration::from_secs(60)).run()
+        };
+        let stream = run("stream", &["20000"]);
+        stream.assert_success().assert_stdout_has("4 windows of 5000 readings, means 0.500 to 0.500");
+        stream.assert_stdout_has("20000 items of 100 bytes between two ranks: ");
+        let server = run("parameter_server", &[]);
+        server
+            .assert_success()
+            .assert_stdout_has("1600 gradients pushed to rank ")
+            .assert_stdout_has("y = 3.000 x + 2.000");
+        let local = run("local_state", &[]);
+        local.assert_success().assert_stdout_has("1000 points classified: 500 left, 500 right");
+        let existing = run("existing_mpi_program", &[]);
+        existing.assert_success().assert_stdout_has("refined 24 cells, the hardest in 4000 steps");
+        existing.assert_stdout_has("phase 2: residual 0.0156");
     }
 }
 

@@ -93,7 +93,7 @@ impl FailedInstance {
 
 /// All instances without a result, in three lists by the reason.
 #[derive(Debug, Default)]
-pub(crate) struct Parts {
+pub(crate) struct FailuresByKind {
     /// Instances that were run and failed.
     pub failed: Vec<FailedInstance>,
     /// Instances that were never run, because a dependency has failed.
@@ -104,13 +104,13 @@ pub(crate) struct Parts {
 
 /// Sorts the instances of `all`, which have no result, into failed, skipped (a dependency has failed) and left for the
 /// next run of the script.
-pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
+pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> FailuresByKind {
     let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(FailedInstance::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
     let own =
         |failed: &FailedInstance| is_failure(plan, failed, |task, index| without.contains(&(task, index)));
     let (failed, skipped) = all.into_iter().partition(own);
-    Parts { failed, skipped, left }
+    FailuresByKind { failed, skipped, left }
 }
 
 /// Whether an instance without a result was run and failed, rather than skipped because a dependency has failed.

@@ -76,7 +76,7 @@ pub(crate) fn run(
     }
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
     for (counter, found) in plan.counters.iter().enumerate() {
-        client.set_counter(counter, found.total);
+        client.set_counter_of(counter, found.total);
     }
     crate::batch::head::settings::tell(plan, client, &team.slots)?;
     let submitter = Submitter::new(plan, folder, client, team, &todo);

@@ -55,8 +55,8 @@ pub(crate) struct Group {
     pub wanted: Vec<u32>,
     /// Indices of the instances of `task` that have no result and therefore are no inputs, in ascending order.
     pub without: Vec<u64>,
-    /// The joins with the tasks whose places the group takes, as it stands behind their `else`: it is read only where
-    /// none of them gives an instance.
+    /// For a group after `else`, the joins with the tasks before the `else`: the group is read only where none of these
+    /// joins gives an instance.
     pub unless: Vec<Join>,
     /// Whether the script's reference is to a single instance of `task`; false for a gather of many, even if there is
     /// only one.
@@ -71,8 +71,8 @@ impl Group {
         all.filter(|at| self.without.binary_search(at).is_err())
     }
 
-    /// Whether instance `index` reads the group at all: one behind `else` is not read where what stands before it is
-    /// there.
+    /// Whether instance `index` reads the group. A group after `else` is not read where the instance before the `else`
+    /// exists.
     pub(crate) fn is_read(&self, index: u64) -> bool {
         self.unless.iter().all(|before| before.instances(index).remaining() == 0)
     }
@@ -99,7 +99,7 @@ impl TaskDef {
     pub(crate) fn new(
         plan: &Plan,
         number: usize,
-        read: &Read,
+        read: &ReadOutputs,
         folder: &str,
         ranks: usize,
     ) -> Option<TaskDef> {
@@ -164,7 +164,7 @@ impl TaskDef {
         })
     }
 
-    /// Whether instances read others of the same task.
+    /// Whether instances read other instances of the same task.
     pub(crate) fn reads_itself(&self) -> bool {
         self.groups.iter().any(|group| group.task == self.number as usize)
     }
@@ -214,18 +214,18 @@ pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
 /// The outputs of each task that other tasks of the plan read. Computed once for a plan, which can have thousands of
 /// tasks.
 #[derive(Debug)]
-pub(crate) struct Read {
+pub(crate) struct ReadOutputs {
     /// By task number, the numbers of the task's outputs that other tasks read.
     outputs: Vec<Vec<u32>>,
     /// By task number, whether another task depends on the task, for its outputs or only to run after it.
     pub referred: Vec<bool>,
 }
 
-impl Read {
+impl ReadOutputs {
     /// Collects which outputs of each task the tasks of a plan read.
-    pub(crate) fn new(plan: &Plan) -> Read {
+    pub(crate) fn new(plan: &Plan) -> ReadOutputs {
         let count = plan.tasks.len();
-        let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };
+        let mut read = ReadOutputs { outputs: vec![Vec::new(); count], referred: vec![false; count] };
         for reference in plan.tasks.iter().flat_map(|task| &task.references) {
             let (Some(outputs), Some(referred)) =
                 (read.outputs.get_mut(reference.task), read.referred.get_mut(reference.task))

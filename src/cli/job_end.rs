@@ -5,6 +5,7 @@
 
 use crate::script::values::units::{duration, words};
 use std::io::{Read, Seek};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wait_timeout::ChildExt;
@@ -56,13 +57,20 @@ pub(super) fn find(given: Option<Duration>) -> Result<JobEnd, String> {
         ("squeue", left_by_squeue(&ask("squeue", &["-h", "-j", &job, "-o", "%L"])?))
     } else if let Some(job) = env("JOB_ID").filter(|_| env("SGE_ROOT").is_some()) {
         let task = env("SGE_TASK_ID").and_then(|task| number(&task)).unwrap_or(1);
-        ("qstat of SGE", left_by_sge(&ask("qstat", &["-j", &job])?, task))
+        ("qstat of SGE", left_by_sge(&ask(&qstat_of_sge(env), &["-j", &job])?, task))
     } else if let Some(job) = env("PBS_JOBID") {
         ("qstat of PBS", left_by_pbs(&ask("qstat", &["-f", &job])?))
     } else {
         return Ok(JobEnd { left: None, source: None });
     };
     Ok(JobEnd { left: answer?, source: Some(source) })
+}
+
+/// The program `qstat` of SGE, in whose folder the shell of a job need not look for programs.
+fn qstat_of_sge(env: impl Fn(&str) -> Option<String>) -> String {
+    let folder = env("SGE_BINARY_PATH").or_else(|| Some(format!("{}/bin/{}", env("SGE_ROOT")?, env("ARC")?)));
+    let program = folder.map(|folder| format!("{folder}/qstat"));
+    program.filter(|path| Path::new(path).exists()).unwrap_or_else(|| "qstat".to_owned())
 }
 
 /// Parses a time limit: a number with units as in scripts (`"1 h 30 min"`), or one of Slurm's forms.
@@ -230,6 +238,22 @@ mod tests {
         assert_eq!(left("hard resource_list:   s_rt=0:1:0,h_rt=90\n", 1), Ok(Some(60)));
         assert_eq!(left("hard resource_list:   mem_free=1G\n", 1), Ok(None));
         assert_eq!(left("", 1), Ok(None));
+    }
+
+    #[test]
+    fn qstat_of_sge_is_looked_for_where_sge_is() {
+        let root = tempfile::tempdir().expect("a folder");
+        let bin = root.path().join("bin/lx-amd64");
+        std::fs::create_dir_all(&bin).expect("made");
+        let env = |name: &str| match name {
+            "SGE_ROOT" => Some(root.path().display().to_string()),
+            "ARC" => Some("lx-amd64".to_owned()),
+            _ => None,
+        };
+        assert_eq!(qstat_of_sge(env), "qstat");
+        std::fs::write(bin.join("qstat"), "").expect("written");
+        assert_eq!(qstat_of_sge(env), bin.join("qstat").display().to_string());
+        assert_eq!(qstat_of_sge(|_| None), "qstat");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The command `dtask status`: how far a script is, by its journal.
+//! The command `dtask status`: prints the progress of a script, from its journal.
 
 use super::check::read;
 use super::{DONE, STARTUP, StatusArgs, USAGE};

@@ -4,13 +4,14 @@
 //! and travels like one (scatter). A future travels as the number of its task. Start with [`Arg`] and [`ArgumentPack`];
 //! the other side is `task::arguments`.
 
+use super::data::Scattered;
 use super::future::{Future, FutureHandle};
-use super::{Client, Held, Scattered};
+use super::{Client, Held};
 use crate::codec;
 use crate::ids::TaskId;
 use crate::protocol::{
     ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, BulkLayout, INLINE_MAX, ReportedResult,
-    push_argument, push_length, push_refusal,
+    push_argument, push_length, push_never, push_refusal,
 };
 use crate::task::value::{AnyValue, Data};
 use crate::task::{bulk, function};
@@ -50,6 +51,13 @@ impl<'c> ArgumentPack<'c> {
         }
     }
 
+    /// Arguments with which a task fails, for this reason.
+    pub(super) fn refused(client: &'c Client, why: &str) -> Self {
+        let mut pack = Self::new(client);
+        push_never(&mut pack.args, why);
+        pack
+    }
+
     /// Makes a pack that keeps long values too, for a call that goes past rank 0.
     pub(super) fn whole(client: &'c Client) -> Self {
         ArgumentPack { inline_max: usize::MAX, ..ArgumentPack::new(client) }
@@ -62,7 +70,7 @@ impl<'c> ArgumentPack<'c> {
         {
             return self.scatter(scattered(value));
         }
-        // most arguments are shorter than 128 bytes: then their length is one byte, filled in afterwards
+        // most arguments are shorter than 128 bytes, so that their length takes one byte, which is filled in below
         self.args.push(ARGUMENT_INLINE);
         self.args.push(0);
         if let Err(error) = codec::encode_value_into(&value, &mut self.args) {

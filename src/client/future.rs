@@ -19,6 +19,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::needs_drop;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Number of times that [`Future::into_result`] looks whether the rank's store has let go of the value.
@@ -35,6 +36,8 @@ pub(crate) struct FutureHandle {
     /// Whether the call is pure (equal calls are one task): then the same call, submitted again, finds this handle by
     /// its key.
     pub(super) pure: bool,
+    /// Whether the task was given a name, which is to be forgotten with the handle.
+    pub(super) is_named: AtomicBool,
     /// Whether the result comes straight from another rank (see [`Promise`]), so that rank 0 may not know it.
     pub(super) is_promised: bool,
     pub(super) shared: Arc<ClientShared>,
@@ -53,7 +56,8 @@ impl FutureHandle {
         shared: Arc<ClientShared>,
     ) -> Arc<Self> {
         let (number, key) = (task, [key as u64, (key >> 64) as u64]);
-        Arc::new(FutureHandle { number, key, def, pure, is_promised: false, shared })
+        let is_named = AtomicBool::new(false);
+        Arc::new(FutureHandle { number, key, def, pure, is_named, is_promised: false, shared })
     }
 
     /// The number of the task that rank 0 knows. A promised result gets one here, if it has none.
@@ -82,6 +86,9 @@ impl Drop for FutureHandle {
         if self.pure {
             self.shared.forget_key(self.key(), std::ptr::from_ref(self));
         }
+        if *self.is_named.get_mut() {
+            self.shared.state.lock().task_names.remove(&self.number);
+        }
         let mut task = Some(self.number);
         if self.is_promised {
             let promise = self.shared.objects.promises.lock().remove(&self.number);
@@ -99,7 +106,15 @@ impl ClientShared {
         let number = TaskId(self.new_number());
         self.objects.promises.lock().insert(number, promise.clone());
         let (key, def, shared) = ([number.0, number.0], DefId(u32::MAX), self.clone());
-        Arc::new(FutureHandle { number, key, def, pure: false, is_promised: true, shared })
+        Arc::new(FutureHandle {
+            number,
+            key,
+            def,
+            pure: false,
+            is_named: AtomicBool::new(false),
+            is_promised: true,
+            shared,
+        })
     }
 
     /// The number under which rank 0 knows a promised result; it is told of the promise at the first call.
@@ -165,8 +180,13 @@ impl<T> Future<T> {
     }
 
     /// The key of the task's call: the function's name and a hash of the function's identity and its arguments. Equal
-    /// pure calls have equal keys.
+    /// pure calls have equal keys. Of a task that was given a name ([`Future::named`]), that name.
     pub fn key(&self) -> String {
+        if self.handle.is_named.load(Ordering::Relaxed)
+            && let Some(name) = self.handle.shared.state.lock().task_names.get(&self.handle.number)
+        {
+            return name.to_string();
+        }
         let name = self.handle.shared.name(self.handle.def);
         format!("{name}-{:016x}", (self.handle.key() >> 64) as u64)
     }
@@ -272,7 +292,7 @@ fn short_type(full: &str) -> String {
     words.collect()
 }
 
-fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
+pub(super) fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
     taken(answers, |bytes| decode(bytes), |value| value.get::<T>().cloned())
 }
 
@@ -332,7 +352,7 @@ pub(super) fn want<T, F: Borrow<Future<T>>>(
         shared.answer_if_closed(&wait);
         return (wait, futures);
     }
-    shared.mailbox.push(Request::Want { tasks, wait: wait.clone() });
+    shared.mailbox.push(Request::Want { tasks, first: 0, wait: wait.clone() });
     shared.answer_if_closed(&wait);
     (wait, futures)
 }

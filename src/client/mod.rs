@@ -4,13 +4,19 @@
 //! submission waits at most for room in that mailbox (back-pressure); only results, statuses and totals wait for
 //! answers. A pure call whose future still exists is submitted once. Start with [`Client::submit`].
 //!
-//! * [`arguments`]: packing of arguments; [`options`]: priorities, retries, resources;
-//! * [`future`]: results and waits; [`watch`]: the ends of tasks without their results;
+//! * [`arguments`]: packing of arguments; [`options`], [`resources`]: priorities, retries, ranks, resources;
+//! * [`future`]: results and waits; [`waiting`]: waits for some of many tasks; [`watch`]: the ends of tasks without
+//!   their results; [`callbacks`]: functions that run when a task has ended;
+//! * [`control`]: cancel, another attempt, names; [`task_info`]: what a task sees of itself;
+//! * [`data`]: values of the program as results;
 //! * [`family`]: a function over a range of indexes; [`pure_calls`]: the futures of pure calls by key;
 //! * [`objects`]: queues, events, actors and other objects that live on a rank;
 //! * [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
 
 pub(crate) mod arguments;
+pub(crate) mod callbacks;
+pub(crate) mod control;
+pub(crate) mod data;
 pub(crate) mod family;
 pub(crate) mod future;
 pub(crate) mod local;
@@ -18,10 +24,14 @@ pub(crate) mod nested;
 pub(crate) mod objects;
 pub(crate) mod options;
 pub(crate) mod pure_calls;
+pub(crate) mod resources;
 pub(crate) mod run;
+pub(crate) mod task_info;
+pub(crate) mod waiting;
 pub(crate) mod watch;
 
 use crate::client::arguments::{Args, ArgumentPack};
+use crate::client::callbacks::Callbacks;
 use crate::client::future::{Future, FutureHandle};
 use crate::client::objects::ObjectTables;
 use crate::client::options::Options;
@@ -29,22 +39,22 @@ use crate::client::pure_calls::PureCalls;
 use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
-use crate::protocol::{Blob, Definition, ReportedResult};
+use crate::protocol::{Blob, Definition};
 use crate::runtime::driver::DriverLink;
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
+use crate::runtime::nested::CounterNames;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, NewTask, SchedulerEvent, Status};
 use crate::task::function;
 use crate::task::task_fn::TaskFn;
-use crate::task::value::{AnyValue, Data};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::panic::Location;
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 
 /// Number of tasks that `map` submits while it holds the client's lock once.
 const BATCH: usize = 256;
@@ -75,6 +85,12 @@ pub(crate) struct ClientShared {
     /// What is numbered and remembered for handles of objects.
     objects: ObjectTables,
     state: Mutex<ClientState>,
+    /// The functions that run when tasks have ended; empty before the first one.
+    callbacks: OnceLock<Arc<Callbacks>>,
+    /// The names of the job's counters, as far as this rank knows them.
+    pub(crate) counters: Arc<CounterNames>,
+    /// The names of the ranks' hosts, at rank 0 only.
+    pub(crate) hosts: OnceLock<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -87,14 +103,9 @@ struct ClientState {
     keys: PureCalls,
     next_task: u64,
     unique: u64,
+    /// The names that tasks were given.
+    task_names: HashMap<TaskId, Arc<str>>,
     closed: Option<String>,
-}
-
-/// A value that the client stores as a result at its own rank (scatter), prepared for the message to the reactor.
-pub(crate) struct Scattered {
-    key: u128,
-    output: ReportedResult,
-    value: Option<AnyValue>,
 }
 
 impl ClientShared {
@@ -143,7 +154,7 @@ impl ClientShared {
         let wait = Wait::for_ends(1);
         let mut tasks = Runs::default();
         tasks.push(task.0);
-        self.mailbox.push(Request::Want { tasks, wait: wait.clone() });
+        self.mailbox.push(Request::Want { tasks, first: 0, wait: wait.clone() });
         self.answer_if_closed(&wait);
         wait.rest(self.driver.get().as_deref());
     }
@@ -158,6 +169,9 @@ impl ClientShared {
     /// an error with the reason `why`.
     pub(crate) fn close(&self, why: &str) {
         self.state.lock().closed = Some(why.to_owned());
+        if let Some(callbacks) = self.callbacks.get() {
+            callbacks.close(why);
+        }
         let mut left = Vec::new();
         self.mailbox.drain(&mut left);
         for request in left {
@@ -180,7 +194,17 @@ impl Client {
         ranks: usize,
     ) -> Self {
         let state = Mutex::new(ClientState { next_task: TaskId::first_of(rank).0, ..ClientState::default() });
-        let shared = ClientShared { mailbox, driver, rank, ranks, objects: ObjectTables::default(), state };
+        let shared = ClientShared {
+            mailbox,
+            driver,
+            rank,
+            ranks,
+            objects: ObjectTables::default(),
+            state,
+            callbacks: OnceLock::new(),
+            counters: Arc::default(),
+            hosts: OnceLock::new(),
+        };
         Client { shared: Arc::new(shared), ranks, parent: None }
     }
 
@@ -191,15 +215,6 @@ impl Client {
     /// Number of ranks of the MPI job, rank 0 included.
     pub fn ranks(&self) -> usize {
         self.ranks
-    }
-
-    /// Sets the amount that the whole job has of counter `counter`: licences, connections to a server, or anything else
-    /// that is limited and that tasks may need. It is 0 before. Only rank 0 can set it; numbers from
-    /// [`COUNTERS_MAX`](crate::scheduler::COUNTERS_MAX) on are ignored.
-    pub(crate) fn set_counter(&self, counter: usize, total: u32) {
-        if counter < crate::scheduler::COUNTERS_MAX && self.shared.rank == HEAD {
-            self.shared.mailbox.push(Request::Fact(SchedulerEvent::Counter { counter, total }));
-        }
     }
 
     /// Submits one task and returns at once.
@@ -264,20 +279,6 @@ impl Client {
         Options::new(self)
     }
 
-    /// Stores a value as a result at rank 0 (in a task: at the task's rank), to be an argument of many tasks: it is
-    /// moved once to each rank that needs it.
-    ///
-    /// ```
-    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
-    /// let table = client.scatter(vec![0.5; 1_000_000]);
-    /// let means = client.starmap(|t: &[f64], k: usize| t[k], (0..8).map(|k| (&table, k)));
-    /// # client.gather(means)?;
-    /// # Ok(()) }
-    /// ```
-    pub fn scatter<T: Data>(&self, value: T) -> Future<T> {
-        Future::new(self.scatter_value(crate::client::arguments::scattered(value)))
-    }
-
     /// Totals of the run so far: tasks, bytes moved, busy time.
     ///
     /// # Errors
@@ -290,21 +291,6 @@ impl Client {
             return Err(Error::Closed(why.clone()));
         }
         answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
-    }
-
-    fn scatter_value(&self, scattered: Scattered) -> Arc<FutureHandle> {
-        let mut other = SmallVec::new();
-        let mut state = self.shared.state.lock();
-        if let Some(handle) = state.find(scattered.key, &mut other) {
-            return handle;
-        }
-        let handle = state.new_handle(&self.shared, scattered.key, DefId(u32::MAX), true);
-        let Scattered { key, output, value } = scattered;
-        let key = (key >> 64) as u64;
-        // under the lock: a thread that finds this key must not submit a task that takes the value before this request
-        self.shared.mailbox.push(Request::Scatter { task: handle.number, key, output, value });
-        drop(state);
-        handle
     }
 
     #[track_caller]
@@ -324,6 +310,21 @@ impl Client {
         let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, &mut pack);
         // under the lock: the request may introduce a definition, which a task that another thread submits must not
         // overtake
+        if let Some(request) = request {
+            self.shared.mailbox.push(request);
+        }
+        drop(state);
+        Future::new(handle)
+    }
+
+    /// Submits a task that fails, since its options mean nothing, for the reason `why`.
+    #[track_caller]
+    fn submit_refused<M, F: TaskFn<M>>(&self, function: F, why: &str) -> Future<F::Output> {
+        let offset = function::offset_of::<F, M>(&function);
+        let mut pack = ArgumentPack::refused(self, why);
+        let mut state = self.shared.state.lock();
+        let options = DefOptions::default();
+        let (handle, request) = state.submit(&self.shared, false, options, &function, offset, &mut pack);
         if let Some(request) = request {
             self.shared.mailbox.push(request);
         }
@@ -485,8 +486,10 @@ impl ClientState {
             self.defs.insert(known, def);
             self.last = Some((known, def));
         }
-        let (slots, memory) = (options.needs.slots, options.needs.memory);
-        let definition = Definition { def, function: offset, name, shared: arguments, slots, memory };
+        let crate::scheduler::ResourceRequest { slots, memory, gpus, .. } = options.needs;
+        let (function, shared_arguments, timeout) = (offset, arguments, options.timeout);
+        let definition =
+            Definition { def, function, name, shared: shared_arguments, slots, memory, gpus, timeout };
         shared.mailbox.push(Request::Fact(SchedulerEvent::define(definition, options)));
         if shared.rank == HEAD {
             shared.mailbox.push(Request::Place(def, Location::caller()));

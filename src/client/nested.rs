@@ -7,11 +7,10 @@ use crate::runtime::threads::task_context;
 
 /// Returns a client by which the running task submits other tasks and waits for them.
 ///
-/// The client has the interface of [`Client`]: `submit`, `map`, futures as arguments, `result`, `gather`, options. Only
-/// [`Client::cancel`] is reserved for rank 0. While the task waits for others it gives its slot back, so any depth goes
-/// on any number of ranks and slots; each task that waits keeps a thread. Deeper tasks come first. The task keeps the
-/// devices and memory that it takes (`options().gpus(..)`, `options().memory(..)`): the tasks that it waits for must
-/// not need the same ones.
+/// The client has the interface of [`Client`]: `submit`, `map`, futures as arguments, `result`, `gather`, options.
+/// While the task waits for others it gives its slot back, so any depth goes on any number of ranks and slots; each
+/// task that waits keeps a thread. Deeper tasks come first. The task keeps the devices and memory that it takes
+/// (`options().gpus(..)`, `options().memory(..)`): the tasks that it waits for must not need the same ones.
 ///
 /// ```
 /// fn fib(n: u64) -> Result<u64, dtask::Failure> {

@@ -4,12 +4,18 @@ use super::Client;
 use super::family::Family;
 use super::future::Future;
 use crate::client::arguments::Args;
-use crate::error::Result;
+use crate::client::resources::MemorySize;
+use crate::error::{Error, Result};
 use crate::ids::Rank;
-use crate::scheduler::{DefOptions, ResourceRequest};
+use crate::protocol::RankList;
+use crate::scheduler::{COUNTERS_MAX, DefOptions, ResourceRequest};
 use crate::task::task_fn::TaskFn;
 use crate::task::value::Data;
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+/// Largest number of ranks in a list of those that may run a task: it travels in one message.
+const RANKS_MAX: usize = 8_192;
 
 /// A client with options for the tasks that are submitted through it.
 ///
@@ -24,11 +30,13 @@ pub struct Options<'c> {
     client: &'c Client,
     pure: bool,
     def: DefOptions,
+    /// The reason why tasks with these options fail: an option that means nothing.
+    refusal: Option<String>,
 }
 
 impl<'c> Options<'c> {
     pub(super) fn new(client: &'c Client) -> Self {
-        Options { client, pure: true, def: DefOptions::default() }
+        Options { client, pure: true, def: DefOptions::default(), refusal: None }
     }
 
     pub(super) fn client(&self) -> &'c Client {
@@ -74,6 +82,70 @@ impl<'c> Options<'c> {
         self
     }
 
+    /// Lets only these ranks compute the tasks, the one first that has room. If none of them computes, the tasks fail.
+    pub fn on_any(mut self, ranks: impl IntoIterator<Item = Rank>) -> Self {
+        let ranks = RankList::new(ranks);
+        match ranks.len() {
+            0 => self.refuse("`on_any` names no rank".into()),
+            1..=RANKS_MAX => self.def.among = Some(ranks),
+            count => self.refuse(format!("`on_any` names {count} ranks: at most {RANKS_MAX} are possible")),
+        }
+        self
+    }
+
+    /// Lets only the ranks of this host compute the tasks, as [`Config`](crate::Config)'s table of ranks or
+    /// [`TaskInfo::host`](crate::TaskInfo::host) names it. If there is no such host, the tasks fail. Only the client of
+    /// rank 0 knows the hosts: in a task, name ranks instead.
+    pub fn on_host(mut self, host: &str) -> Self {
+        let Some(hosts) = self.client.shared.hosts.get() else {
+            self.refuse(format!(
+                "`on_host(\"{host}\")` is for the client of rank 0: in a task, use `on_any` with ranks"
+            ));
+            return self;
+        };
+        let ranks = (0..).map(Rank).zip(hosts).filter(|(_, known)| *known == host).map(|(rank, _)| rank);
+        let ranks: Vec<Rank> = ranks.collect();
+        if ranks.is_empty() {
+            let names: BTreeSet<&str> = hosts.iter().map(String::as_str).collect();
+            let names: Vec<&str> = names.into_iter().collect();
+            self.refuse(format!("no rank is on the host `{host}`: there are {}", names.join(", ")));
+            return self;
+        }
+        self.on_any(ranks)
+    }
+
+    /// Prefers a rank for the tasks: it gets them as long as it has room, and else they go where they start first.
+    pub fn prefer(mut self, rank: Rank) -> Self {
+        self.def.prefer = Some(rank);
+        self
+    }
+
+    /// Sets the time that a task may take, from when it is handed to a thread; at most 49 days. A task that takes
+    /// longer fails with [`TaskErrorKind::TimedOut`](crate::TaskErrorKind::TimedOut) and sees
+    /// [`cancelled`](crate::cancelled): a function cannot be stopped, so it keeps its slot until it returns. If
+    /// attempts are left ([`Options::retries`]), the next one starts then.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.def.timeout = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1);
+        self
+    }
+
+    /// Sets the amount that a task takes of a counter of the job while it runs: a limited quantity, such as licences,
+    /// of which [`Client::set_counter`] says how much there is. A task that asks for more than there is fails.
+    pub fn counter(mut self, name: &str, count: u32) -> Self {
+        match self.client.shared.counters.find(name).and_then(|at| self.def.needs.counters.get_mut(at)) {
+            Some(of_counter) => *of_counter = count,
+            None => self.refuse(format!(
+                "the job has no counter `{name}`: `client.set_counter(\"{name}\", ..)` says at rank 0 how much there \
+                 is, for at most {COUNTERS_MAX} counters"
+            )),
+        }
+        self
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.refusal.get_or_insert(why);
+    }
+
     /// Sets host affinity between tasks. The scheduler records under the number `host_group` on which host each of
     /// these tasks runs. A task with `same_host_as` runs on a host where one of its inputs of that `host_group` has
     /// run. 0 means none.
@@ -97,15 +169,18 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Sets the memory of its host that a task takes while it runs, in bytes; 0 by default. A task that asks for more
-    /// than any host has fails.
-    pub fn memory(mut self, bytes: u64) -> Self {
-        self.def.needs.memory = bytes;
+    /// Sets the memory of its host that a task takes while it runs, in bytes or as a text such as `"2 GiB"`; 0 by
+    /// default. Nothing watches what the task really takes. A task that asks for more than any host has fails.
+    pub fn memory(mut self, size: impl Into<MemorySize>) -> Self {
+        match size.into().0 {
+            Ok(bytes) => self.def.needs.memory = bytes,
+            Err(why) => self.refuse(why),
+        }
         self
     }
 
     /// Sets all resources that a task takes while it runs: slots, GPUs, memory, and amounts of the job's counters (such
-    /// as licences). See [`ResourceRequest`] and [`Client::set_counter`].
+    /// as licences). See [`ResourceRequest`] and [`Client::set_counter_of`].
     pub(crate) fn needs(mut self, needs: ResourceRequest) -> Self {
         self.def.needs = ResourceRequest { slots: needs.slots.max(1), ..needs };
         self
@@ -114,7 +189,10 @@ impl<'c> Options<'c> {
     /// Submits one task with these options; see [`Client::submit`].
     #[track_caller]
     pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
-        self.client.submit_with(self.pure, self.def, function, args)
+        match &self.refusal {
+            None => self.client.submit_with(self.pure, self.def, function, args),
+            Some(why) => self.client.submit_refused(function, why),
+        }
     }
 
     /// Submits a family with these options; see [`Client::family_with`](super::Client::family_with).
@@ -127,6 +205,9 @@ impl<'c> Options<'c> {
         S: Data,
         F: TaskFn<M, Params = (S, u64)>,
     {
+        if let Some(why) = &self.refusal {
+            return Err(Error::Other(why.clone()));
+        }
         self.client.family_with_options(self.def, function, shared, count)
     }
 
@@ -138,7 +219,7 @@ impl<'c> Options<'c> {
         F: TaskFn<M>,
         (X,): Args<F::Params>,
     {
-        self.client.map_with(self.pure, self.def, function, items.into_iter().map(|item| (item,)))
+        self.starmap(function, items.into_iter().map(|item| (item,)))
     }
 
     /// Submits one task per tuple of arguments with these options; see [`Client::starmap`].
@@ -149,6 +230,9 @@ impl<'c> Options<'c> {
         F: TaskFn<M>,
         X: Args<F::Params>,
     {
-        self.client.map_with(self.pure, self.def, function, items)
+        match &self.refusal {
+            None => self.client.map_with(self.pure, self.def, function, items),
+            Some(why) => items.into_iter().map(|_| self.client.submit_refused(function, why)).collect(),
+        }
     }
 }

@@ -228,12 +228,13 @@ fn serve<T: Transport + Send + 'static>(
     };
     let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
     shares::set_own(part);
+    shares::set_own_host(host);
     if let Some(hook) = &config.initialiser {
         hook.run();
     }
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
-    let place = RankLocation { rank, host: host.into(), locals: None };
+    let place = RankLocation { rank, host: host.into(), locals: None, cancelled: Arc::default() };
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
@@ -258,7 +259,10 @@ fn serve<T: Transport + Send + 'static>(
         |error: ExecutorError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
         let reactor = Reactor::new(links, node, None);
-        let reactor = reactor.watching(awaits, silence).with_nested(Nested::new(mailbox)).with_early(early);
+        let reactor = reactor
+            .watching(awaits, silence)
+            .with_nested(Nested::new(mailbox, client.shared().counters.clone()))
+            .with_early(early);
         let (reactor, outcome) = turn(reactor, waker, false, &link);
         client.shared().close("this rank has left the run");
         return (reactor.links.transport, outcome.map_err(fail).map(|()| Ok(Ok(()))));
@@ -281,9 +285,14 @@ fn serve<T: Transport + Send + 'static>(
     let reactor = Reactor::new(links, node, Some((head, mailbox.clone()))).watching(awaits, silence);
     let (reactor, outcome) = std::thread::scope(|scope| {
         let body_client = client.clone();
+        let hosts = team.hellos.iter().map(|hello| hello.host.clone()).collect();
         let body = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, move || {
             let mut close = CloseAtEnd { mailbox, succeeded: false };
+            let _ = body_client.shared().hosts.set(hosts);
             let outcome = body(&body_client, &team);
+            if outcome.is_ok() {
+                body_client.shared().finish_callbacks();
+            }
             close.succeeded = outcome.is_ok();
             outcome
         });

@@ -5,6 +5,7 @@ use super::Client;
 use super::future::{Future, want};
 use crate::compact::Runs;
 use crate::error::{Error, Result, TaskError};
+use crate::ids::TaskId;
 use crate::runtime::head::Request;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{SchedulerEvent, Status};
@@ -89,10 +90,36 @@ impl Client {
         answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
-    /// Cancels tasks. A task that was not sent to a rank yet fails, and with it each task that takes its result. Only
-    /// the client of rank 0 can cancel.
+    /// Cancels tasks. Each that has not ended fails, and with it all tasks that take its result: at once, with an error
+    /// of the kind [`TaskErrorKind::Cancelled`](crate::TaskErrorKind::Cancelled) that names the cancelled task. Tasks
+    /// that have not started never run. One that runs goes on, since a function cannot be stopped: it sees
+    /// [`cancelled`](crate::cancelled), keeps its slot until it returns, and its result is dropped.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// fn endless() -> u64 {
+    ///     (0..).find(|_| dtask::cancelled()).unwrap_or(0)
+    /// }
+    /// let search = client.submit(endless, ());
+    /// search.cancel(); // or client.cancel(&searches)
+    /// assert!(search.result().is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn cancel<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) {
-        let cancel = |future: &F| Request::Fact(SchedulerEvent::Cancel(future.borrow().handle.task()));
+        self.cancel_by(SchedulerEvent::Cancel, futures);
+    }
+
+    /// Cancels those of the tasks that were not sent to a rank yet.
+    pub(crate) fn cancel_unsent<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) {
+        self.cancel_by(SchedulerEvent::CancelUnsent, futures);
+    }
+
+    fn cancel_by<T, F: Borrow<Future<T>>>(
+        &self,
+        event: fn(TaskId) -> SchedulerEvent,
+        futures: impl IntoIterator<Item = F>,
+    ) {
+        let cancel = |future: &F| Request::Fact(event(future.borrow().handle.task()));
         let futures: Vec<F> = futures.into_iter().collect();
         // no future is dropped meanwhile: its drop uses the mailbox too, which is locked
         self.shared.mailbox.extend(futures.iter().map(cancel));

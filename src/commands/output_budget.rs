@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Bytes of commands' output that a rank holds in memory, unless the script or the command line says otherwise.
 pub(crate) const OUTPUT_MEMORY: u64 = 64 << 20;
 
-/// The limit on the memory of a rank for output of commands that run or have just ended, and the part of it that is
-/// taken.
+/// The limit on the memory that outputs of commands take on a rank, while these run or just after, and the number of
+/// bytes that are taken.
 #[derive(Debug)]
 pub(crate) struct OutputBudget {
     limit: AtomicU64,
@@ -32,8 +32,8 @@ impl OutputBudget {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Makes a share of the budget for one stream, which takes nothing yet. It grows, and gives everything back when
-    /// dropped.
+    /// Makes the share of one stream in the budget, at first 0 bytes. The share can grow; when it is dropped, its bytes
+    /// return to the budget.
     pub(crate) fn share(self: Arc<Self>) -> MemoryShare {
         MemoryShare { budget: self, bytes: 0 }
     }

@@ -93,10 +93,10 @@ pub(crate) fn copy(content: Content<'_>, to: &mut File) -> io::Result<()> {
     }
 }
 
-/// The `length` bytes of an output from the offset `begin` on.
+/// Reads `length` bytes of an output, from the offset `begin` on.
 ///
 /// # Errors
-/// When the output's file cannot be read, or the output is shorter.
+/// When the output's file cannot be read, or the output ends before `begin + length`.
 pub(crate) fn part(content: Content<'_>, begin: u64, length: u64) -> io::Result<Cow<'_, [u8]>> {
     let too_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
     let end = begin.checked_add(length).filter(|end| *end <= content.length()).ok_or_else(too_short)?;

@@ -1,4 +1,4 @@
-//! The state of a journal: what all its records together say.
+//! The state of a journal: the facts that all its records together give.
 
 use super::frame;
 use super::record::{DoneRecord, FailedRecord, FileStamp, JournalRecord, KeyRecord, RunStart};
@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// What the journal knows of one family: a task of the script at one time.
+/// The facts that a journal has of one family: the instances of a task, as the script was when they ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FamilyHistory {
     /// The indices of the instances that are done.
@@ -17,38 +17,39 @@ pub(crate) struct FamilyHistory {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The instances that have failed and are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
-    /// The number of the last record about the family: that of a family with a larger number is newer.
+    /// The number of the last record about the family, counted over the whole journal. Of two families of one task, the
+    /// one with the larger number ran later.
     pub last: u64,
 }
 
-/// What a journal says: all runs, and for each family what is done.
+/// The content of a journal: all runs, and for each family which instances are done or failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct JournalState {
-    /// The runs, in order.
+    /// The runs recorded in the journal, from the oldest on.
     pub runs: Vec<RunStart>,
-    /// The key plans of the scripts, in order.
+    /// The key plans of the script, one for each version of it, from the oldest on.
     pub plans: Vec<KeyRecord>,
     /// The families by their digests.
     pub families: HashMap<u128, FamilyHistory>,
     /// The files that several instances have written together, by path.
     pub shared: BTreeMap<String, FileStamp>,
-    /// The number of instances done and left that the last run has told; `None` if it did not end by itself.
+    /// The numbers of instances that were done and that were left when the last run ended; `None` if it was killed.
     pub ended: Option<(u64, u64)>,
-    /// The number of runs since an instance has ended.
+    /// The number of runs that have begun since the last end of an instance: runs in which nothing was achieved.
     pub fruitless: u32,
-    /// The number of records.
+    /// The number of records in the journal.
     pub records: u64,
-    /// The number of bytes that could not be read, and the number of places where they are.
+    /// The number of bytes that could not be read, and the number of places in the journal where such bytes are.
     pub damaged: (u64, u64),
 }
 
 /// The reason why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
-    /// It cannot be read or written.
+    /// The journal cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A later version of dtask has written it.
+    /// A later version of dtask, whose format this version does not know, has written the journal.
     #[error("a later version of dtask has written it (format {0}; this one knows format 1)")]
     Newer(u32),
 }
@@ -57,7 +58,7 @@ impl JournalState {
     /// Reads the journal at `path`; the empty state if there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or a later version has written it. Damage is no error.
+    /// When the file cannot be read, or a later version of dtask has written it. Damage is no error.
     pub(crate) fn read(path: &Path) -> Result<JournalState, JournalError> {
         match fs::metadata(path) {
             Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file").into()),
@@ -67,10 +68,10 @@ impl JournalState {
         }
     }
 
-    /// The state that the bytes of a journal say.
+    /// Computes the state of the journal that consists of these bytes.
     ///
     /// # Errors
-    /// When a later version of dtask has written them.
+    /// When a later version of dtask has written the journal.
     pub(crate) fn of(bytes: &[u8]) -> Result<JournalState, JournalError> {
         let mut state = JournalState::default();
         let found = records(bytes, |_, record| state.add(record));
@@ -81,6 +82,7 @@ impl JournalState {
         Ok(state)
     }
 
+    /// Brings the state up to date with the next record.
     fn add(&mut self, record: JournalRecord) {
         self.records += 1;
         let number = self.records;
@@ -111,7 +113,7 @@ impl JournalState {
                 family.last = number;
                 family.done.remove(failed.index);
                 family.saved.remove(&failed.index);
-                // one that fails again has got nobody further
+                // a failure counts as progress only the first time
                 if family.failed.insert(failed.index, failed).is_none() {
                     self.fruitless = 0;
                 }
@@ -121,7 +123,7 @@ impl JournalState {
         }
     }
 
-    /// The records that say the same as all records read so far, and no more.
+    /// Makes the shortest list of records that gives this state.
     pub(crate) fn compacted(&self) -> Vec<JournalRecord> {
         let mut records: Vec<JournalRecord> = self.runs.iter().cloned().map(JournalRecord::Begin).collect();
         records.extend(self.plans.iter().cloned().map(JournalRecord::Keys));
@@ -141,8 +143,8 @@ impl JournalState {
     }
 }
 
-/// Calls `each` with every record of a journal's bytes and its place. Returns the number of bytes that are damaged, and
-/// of the places where they are.
+/// Calls `each` with the offset of every record in a journal's bytes, and the record. Returns the number of damaged
+/// bytes, and the number of places where they are.
 pub(crate) fn records(bytes: &[u8], mut each: impl FnMut(usize, JournalRecord)) -> (u64, u64) {
     let found = frame::scan(bytes);
     let mut damaged: (u64, u64) =

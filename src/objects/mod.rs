@@ -6,12 +6,12 @@
 //!   calling rank ── Call{object, op, payload} ──► home: Objects::handle ── Reply{call, kind, payload} ──► calling rank
 //! ```
 //!
-//! A call that has to wait (for an item, a permit, an event) waits in the object, in the order of arrival, until another
-//! call lets it go on: nobody polls. [`Objects::lost`] takes back what a dead rank holds or waits for.
+//! A call that has to wait (for an item, a permit, an event) waits in the object, in the order of arrival, until
+//! another call lets it go on: nobody polls. [`Objects::lost`] takes back what a dead rank holds or waits for.
 //! [`stream`] has the machines of a channel's two ends, on the ranks of the sender and the receiver.
 //!
-//! Invariants: no clock, thread, network or chance; equal events give equal actions; a call is answered once. Start with
-//! [`Objects::handle`].
+//! Invariants: no clock, thread, network or chance; equal events give equal actions; a call is answered once. Start
+//! with [`Objects::handle`].
 
 pub(crate) mod actor;
 pub(crate) mod channel;

@@ -27,6 +27,9 @@ pub const ARGUMENT_INPUTS: u8 = 2;
 /// The first byte of an argument that the client could not encode, so that the task fails with the reason. The length
 /// and the text of the reason follow.
 pub const ARGUMENT_REFUSED: u8 = 3;
+/// The first byte, in place of all arguments, of a task that fails for a reason of its own, such as an option that
+/// means nothing. The length and the text of the reason follow.
+pub const ARGUMENT_NEVER: u8 = 4;
 /// The longest reason that [`push_refusal`] writes for an argument that could not be encoded, in bytes. A task may have
 /// eight such arguments, which must fit into one frame.
 const REFUSAL_MAX: usize = 1024;
@@ -40,8 +43,17 @@ pub fn push_argument(args: &mut SmallVec<[u8; 16]>, encoded: &[u8]) {
 
 /// Appends, in place of an argument that could not be encoded, the reason `why`. A long reason loses its beginning.
 pub fn push_refusal(args: &mut SmallVec<[u8; 16]>, why: &str) {
+    push_reason(args, ARGUMENT_REFUSED, why);
+}
+
+/// Appends, in place of all arguments, the reason `why` the task fails. A long reason loses its beginning.
+pub fn push_never(args: &mut SmallVec<[u8; 16]>, why: &str) {
+    push_reason(args, ARGUMENT_NEVER, why);
+}
+
+fn push_reason(args: &mut SmallVec<[u8; 16]>, kind: u8, why: &str) {
     let why = bounded_to(REFUSAL_MAX, why.to_owned());
-    args.push(ARGUMENT_REFUSED);
+    args.push(kind);
     push_length(args, why.len());
     args.extend_from_slice(why.as_bytes());
 }

@@ -46,7 +46,7 @@ pub enum Welcome {
         same_files: Vec<Rank>,
         /// Milliseconds without a sign of life from a rank after which the user is warned; 0 for never.
         silence: u32,
-        /// Bytes of results in the receiver's memory beyond which it moves some to disk.
+        /// The receiver's memory limit for results, in bytes; beyond it, the receiver moves some to disk.
         memory_limit: u64,
         /// Whether the receiver, at the end of the run, waits for the tasks that it computes.
         awaits: bool,

@@ -20,13 +20,14 @@ pub(crate) mod handshake;
 mod nested;
 mod objects;
 mod peer;
+mod rank_list;
 pub(crate) mod resources;
 
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
 pub use crate::protocol::resources::{COUNTERS_MAX, ResourceRequest};
 pub use arguments::{
-    ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, index_argument, push_argument,
-    push_length, push_refusal, take_length,
+    ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED, index_argument,
+    push_argument, push_length, push_never, push_refusal, take_length,
 };
 pub use frame::{Frame, FrameKind, Message, append, decode};
 pub use nested::{NestedAnswer, NestedDefinition, NestedTask, Status};
@@ -35,6 +36,7 @@ pub use objects::{
     encode_error,
 };
 pub use peer::Peer;
+pub use rank_list::RankList;
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
@@ -43,7 +45,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -135,6 +137,10 @@ pub struct Definition {
     /// Bytes of host memory that rank 0 sets aside for each task of the definition; 0 means that none are set aside and
     /// the task has no limit.
     pub memory: u64,
+    /// Number of GPUs that each task of the definition takes on its rank.
+    pub gpus: u32,
+    /// Milliseconds that each task of the definition may take; 0 for no limit.
+    pub timeout: u32,
 }
 
 /// The layout of a stored result: how the rank that receives it has to read its bytes.
@@ -199,6 +205,8 @@ pub struct RunTask {
     pub attempt: Attempt,
     /// The number of the task's definition.
     pub def: DefId,
+    /// The number that users see behind the function's name: half of the hash of the call, or the index in a family.
+    pub key: u64,
     /// The task's arguments as [`push_argument`] encodes them. An argument that is another task's result is only marked
     /// here; `inputs` says where to find it.
     pub args: Blob,
@@ -297,6 +305,19 @@ pub enum RankOrder {
     },
     /// Says nothing but that rank 0 is alive, where nothing else was to be said for some time.
     Alive,
+    /// Tells the receiver that the result of a task that it has is no longer wanted. A task that has not started is
+    /// returned; one that runs is told, goes on, and is reported as always.
+    Cancel {
+        /// The task that is cancelled.
+        task: TaskId,
+    },
+    /// Tells the name of a counter of the job, by which tasks on the receiver ask for it.
+    Counter {
+        /// The number of the counter.
+        counter: u32,
+        /// The name of the counter.
+        name: Box<str>,
+    },
 }
 
 /// A result, as the rank that made it reports it to rank 0.
@@ -431,11 +452,11 @@ pub enum RankReport {
         /// Whether something has come again.
         is_back: bool,
     },
-    /// Reports how much of the sender's stored results is on disk, since its memory was short.
+    /// Reports how many bytes of the sender's results have been moved to disk, because its memory was short.
     OnDisk {
-        /// Bytes of stored results that are on disk and not in memory at this moment.
+        /// The number of bytes of results that are on disk and not in memory at this moment.
         bytes: u64,
-        /// Bytes that were moved to disk since the start of the run.
+        /// The number of bytes that were moved to disk since the start of the run.
         moved: u64,
     },
     /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.
@@ -458,6 +479,32 @@ pub enum RankReport {
         /// The number of the result.
         task: TaskId,
         /// The reason.
+        error: Box<TaskError>,
+    },
+    /// Cancels a task that a task on the sender has submitted.
+    Cancel {
+        /// The task that is cancelled.
+        task: TaskId,
+    },
+    /// Starts a failed task of the sender again, with the failed tasks that it depends on.
+    Retry {
+        /// The task that has failed.
+        task: TaskId,
+    },
+    /// Gives a task of the sender a name, by which errors call it.
+    Name {
+        /// The task that gets the name.
+        task: TaskId,
+        /// The name.
+        name: Box<str>,
+    },
+    /// Reports that a task has taken longer than it may. It runs on, and its end is reported as always.
+    TimedOut {
+        /// The task that takes too long.
+        task: TaskId,
+        /// The number of the task's start that takes too long, from 1.
+        attempt: Attempt,
+        /// The error of the task, with the time that it may take.
         error: Box<TaskError>,
     },
 }

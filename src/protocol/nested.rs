@@ -1,6 +1,6 @@
 //! The messages for nested tasks: tasks that other tasks submit, on any rank.
 
-use super::{Blob, Definition, ResourceRequest};
+use super::{Blob, Definition, RankList, ResourceRequest};
 use crate::error::TaskError;
 use crate::ids::{DefId, Rank, TaskId};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,10 @@ pub struct NestedDefinition {
     pub retry_delay: u32,
     /// The only rank that is allowed to run the tasks; `None` if any rank is.
     pub on: Option<Rank>,
+    /// The ranks that are allowed to run the tasks; `None` if any rank is.
+    pub among: Option<RankList>,
+    /// The rank that runs the tasks while it has room for them; `None` if no rank is preferred.
+    pub prefer: Option<Rank>,
     /// The resources that each task of the definition takes while it runs.
     pub needs: ResourceRequest,
 }
@@ -68,6 +72,8 @@ pub enum Status {
     Finished,
     /// The task has failed.
     Failed,
+    /// The task was cancelled, or one that it depends on was.
+    Cancelled,
     /// The task is not known to rank 0: its result was released, or its number was never used.
     Released,
 }
@@ -79,6 +85,7 @@ impl fmt::Display for Status {
             Status::Assigned => "running",
             Status::Finished => "finished",
             Status::Failed => "error",
+            Status::Cancelled => "cancelled",
             Status::Released => "released",
         })
     }

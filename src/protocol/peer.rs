@@ -19,7 +19,8 @@ pub enum Peer {
         /// [`BulkLayout::Pack::same_files`](super::BulkLayout::Pack::same_files) bytes.
         same_files: bool,
     },
-    /// Answers [`Peer::Fetch`] with [`TAG_INLINE`](super::TAG_INLINE): brings a result of at most [`FETCH_INLINE_MAX`](super::FETCH_INLINE_MAX) bytes.
+    /// Answers [`Peer::Fetch`] with [`TAG_INLINE`](super::TAG_INLINE): brings a result of at most
+    /// [`FETCH_INLINE_MAX`](super::FETCH_INLINE_MAX) bytes.
     Value {
         /// The task whose result it is.
         task: TaskId,

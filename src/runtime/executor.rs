@@ -9,11 +9,12 @@
 
 mod spill;
 
+use super::deadlines::Deadlines;
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
 use crate::console;
-use crate::error::{CodecError, ProtocolError, TaskError};
-use crate::ids::{DefId, Rank, TaskId};
+use crate::error::{CodecError, ProtocolError, TaskError, TaskErrorKind};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
@@ -42,7 +43,7 @@ pub(crate) struct Executor<C> {
     actions: Vec<WorkerAction>,
     /// The results of this rank, in memory and on disk.
     pub store: Store,
-    /// Bytes of results that are on disk, as rank 0 was told last.
+    /// The number of bytes of results on disk in the last report to rank 0.
     told_absent: u64,
     defs: Vec<Option<Arc<KnownDefinition>>>,
     /// The compute threads, or in tests their simulation.
@@ -50,6 +51,8 @@ pub(crate) struct Executor<C> {
     done: Vec<ComputeEvent>,
     /// The fetches of results from other ranks.
     pub fetches: Fetches,
+    /// The running tasks with a time limit.
+    deadlines: Deadlines,
     /// Results that cannot be taken in for lack of memory, each with the error for the tasks that take it. The state
     /// machine gets them at its next event.
     refused: Vec<(TaskId, Box<TaskError>)>,
@@ -92,6 +95,7 @@ impl<C: Compute> Executor<C> {
             compute,
             done: Vec::new(),
             fetches: Fetches::default(),
+            deadlines: Deadlines::default(),
             refused: Vec::new(),
             place,
             objects: RankObjects::default(),
@@ -250,7 +254,12 @@ impl<C: Compute> Executor<C> {
         for done in all.drain(..) {
             match done {
                 ComputeEvent::Ended(ended) => {
-                    let output = ended.result.map(|(output, value)| {
+                    self.place.cancelled.remove(ended.task);
+                    let result = match self.deadlines.end(ended.task) {
+                        None => ended.result,
+                        Some(limit) => Err(self.too_late(ended.attempt, limit)),
+                    };
+                    let output = result.map(|(output, value)| {
                         if let (ReportedResult::Stored { .. }, Some(value)) = (&output, value) {
                             self.store.insert(ended.task, value);
                         }
@@ -338,6 +347,7 @@ impl<C: Compute> Executor<C> {
                 WorkerAction::Drop(task) => {
                     self.store.remove(task);
                 }
+                WorkerAction::Cancel(task) => self.place.cancelled.insert(task),
             }
         }
         self.actions = actions;
@@ -345,7 +355,7 @@ impl<C: Compute> Executor<C> {
     }
 
     fn learn(&mut self, definition: Definition) {
-        let Definition { def, function, name, shared, slots: _, memory } = definition;
+        let Definition { def, function, name, shared, slots, memory, gpus, timeout } = definition;
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
@@ -354,6 +364,9 @@ impl<C: Compute> Executor<C> {
             name: job::interned(&name),
             shared: SharedArguments::new(&shared),
             memory,
+            slots,
+            gpus,
+            timeout,
             nests: AtomicBool::new(false),
         }));
     }
@@ -377,9 +390,26 @@ impl<C: Compute> Executor<C> {
                 }
             });
         }
-        let RunTask { task, attempt, def, args, .. } = run;
-        self.compute.execute(Job { task, attempt, def, learnt, args, inputs });
+        let RunTask { task, attempt, def, key, args, .. } = run;
+        self.deadlines.begin(task, attempt, learnt.timeout);
+        self.compute.execute(Job { task, attempt, def, key, learnt, args, inputs });
         Ok(())
+    }
+
+    /// Tells the running tasks whose time is over that nobody waits for them any more, and reports them to rank 0.
+    pub(crate) fn end_late_tasks(&mut self) {
+        while let Some((task, attempt, limit)) = self.deadlines.expired() {
+            self.place.cancelled.insert(task);
+            let error = Box::new(self.too_late(attempt, limit));
+            self.reports.push(RankReport::TimedOut { task, attempt, error });
+        }
+    }
+
+    fn too_late(&self, attempt: Attempt, limit: Duration) -> TaskError {
+        let message = format!("it has taken longer than its time limit of {limit:?}");
+        let (rank, host) = (self.place.rank, self.place.host.to_string());
+        let error = TaskError::of_attempt(message, String::new(), rank, host, attempt);
+        TaskError { kind: TaskErrorKind::TimedOut, ..error }
     }
 
     /// Starts fetches that had to wait, as long as not too many are under way. A result for which there is no memory
@@ -446,8 +476,8 @@ impl<C: Compute> Executor<C> {
     }
 }
 
-/// The bytes of a value for another rank. A value that cannot be read back from disk, and whose receiver would take
-/// anything for it, ends the rank: nothing wrong may be computed.
+/// Encodes a value for another rank. Ends the process if the value cannot be read back from disk and is of a kind, such
+/// as an array, whose bytes leave no room for an error: the receiver would compute with wrong numbers.
 fn sendable(value: &AnyValue, same_files: bool, place: &RankLocation) -> Arc<dyn BulkSource> {
     value.message(same_files).unwrap_or_else(|error| {
         let (rank, host) = (place.rank, &place.host);

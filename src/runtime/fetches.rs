@@ -43,7 +43,7 @@ impl WantedResult {
 pub(crate) struct Fetches {
     /// The results that come by a transfer, by the rank that holds them and the tag (see `transfer`).
     transfers: IdMap<u64, (TaskId, u64)>,
-    /// Bytes of the results that come by a transfer.
+    /// The number of bytes of the results that are being transferred.
     transfer_bytes: u64,
     next_tag: u32,
     /// The results that come inside messages.
@@ -137,8 +137,8 @@ impl Fetches {
         Ok(Some(*value))
     }
 
-    /// Whether a fetch may start while memory has room for `room` more bytes of results. One is always under way, so
-    /// that a result that is larger than the limit comes too.
+    /// Whether a fetch may start, when memory has room for `room` more bytes of results. If no fetch is under way, one
+    /// always may, so that results larger than the memory limit are fetched too.
     fn may_start(&self, next: &WantedResult, room: u64) -> bool {
         if next.is_short() {
             self.short.len() < SHORT_PER_TRANSFER * self.transfers_max
@@ -150,8 +150,9 @@ impl Fetches {
         }
     }
 
-    /// Starts fetches as long as not too many are under way, and memory has room for `room` bytes. Returns a task whose result cannot be taken in, since
-    /// there is no memory for it, with the reason; `None` when no more can be started.
+    /// Starts fetches as long as not too many are under way, and their results fit into `room` bytes of memory. If the
+    /// memory for a result cannot be allocated, returns its task and the reason; `None` when no more fetches can be
+    /// started.
     ///
     /// # Errors
     /// When the network fails.

@@ -29,7 +29,7 @@ pub(crate) struct Meeting {
     pub part: HostShare,
     /// Milliseconds without a sign of life from a rank after which the user is warned; 0 for never.
     pub silence: u32,
-    /// Bytes of results in this rank's memory beyond which some are moved to disk.
+    /// The memory limit for results of this rank, in bytes; beyond it, some are moved to disk.
     pub memory_limit: u64,
     /// Whether the rank waits at the end of the run for the tasks that it computes.
     pub awaits: bool,
@@ -48,7 +48,7 @@ pub(crate) struct Team {
     pub hellos: Vec<Hello>,
     /// Number of tasks that each rank computes at a time.
     pub slots: Vec<u32>,
-    /// Bytes of results in each rank's memory beyond which some are moved to disk, by rank.
+    /// By rank, the memory limit for its results, in bytes; beyond it, some are moved to disk.
     pub memory_limits: Vec<u64>,
     /// The cores and devices of its host that each rank has for itself alone, by rank.
     pub parts: Vec<HostShare>,

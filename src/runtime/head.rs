@@ -53,6 +53,8 @@ pub(crate) enum Request {
     Want {
         /// The tasks that are waited for.
         tasks: Runs,
+        /// The index of the first of them in the wait; the others follow it.
+        first: u32,
         /// The wait to which the answers are delivered, shared with the waiting thread.
         wait: Arc<Wait>,
     },
@@ -68,6 +70,8 @@ pub(crate) enum Request {
     Object(Box<ObjectRequest>),
     /// Tells rank 0's scheduler of a promised result, which has come before the scheduler knew of the promise.
     Kept(TaskId, WaitAnswer),
+    /// Tells all ranks the name of the counter with this number, by which tasks ask for it.
+    CounterName(u32, Box<str>),
     /// Ends the run: the client's closure has returned. If it has succeeded, tasks whose futures are held elsewhere and
     /// detached ones run to their ends first.
     Close {
@@ -91,7 +95,7 @@ pub(crate) struct Totals {
     pub busy_nanos: u64,
     /// Number of tasks that have ended with a result on each rank.
     pub per_rank: Vec<u64>,
-    /// Bytes of results that ranks have moved to disk, since their memory was short, by rank.
+    /// By rank, the number of bytes of results that it has moved to disk because its memory was short.
     pub spilled: Vec<u64>,
     /// Number of tasks that ranks have now: tasks that run, and tasks queued there to run next.
     pub assigned: u64,
@@ -204,12 +208,12 @@ impl Head {
                 }
                 SchedulerEvent::Scatter { task, key, output }
             }
-            Request::Want { tasks, wait } => {
+            Request::Want { tasks, first, wait } => {
                 if let Some(why) = &self.closed {
                     wait.close(why);
                     return Ok(());
                 }
-                return self.want(&tasks, &wait, node, links);
+                return self.want(&tasks, first, &wait, node, links);
             }
             Request::Status(task, reply) => {
                 // after the end of the run a task that polls in a loop must get an answer that ends its loop
@@ -239,6 +243,9 @@ impl Head {
                 return Ok(());
             }
             Request::Object(request) => return node.object_request(*request, links),
+            Request::CounterName(counter, name) => {
+                return self.send_all(&RankOrder::Counter { counter, name }, links);
+            }
             Request::Close { succeeded } => {
                 self.closing = true;
                 self.awaits = succeeded && self.tells;
@@ -254,13 +261,14 @@ impl Head {
     fn want<C: Compute, T: Transport>(
         &mut self,
         tasks: &Runs,
+        first: u32,
         wait: &Arc<Wait>,
         node: &mut Executor<C>,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         let Some(number) = self.waiters.open(wait, tasks.len()) else { return Ok(()) };
         let value = wait.wants_values();
-        for (task, place) in tasks.iter().map(TaskId).zip(0..) {
+        for (task, place) in tasks.iter().map(TaskId).zip(first..) {
             let before = self.actions.len();
             self.machine.handle(SchedulerEvent::Want { task, value }, &mut self.actions)?;
             // for a task that is done, as most are, the scheduler answers at once, and no waiter has to be noted

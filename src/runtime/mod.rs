@@ -24,9 +24,10 @@
 //! Invariants: the state machines never block, read no clock and call no MPI. One thread at a time makes a turn of the
 //! reactor. Start reading at [`reactor`].
 
+pub(crate) mod deadlines;
 pub(crate) mod driver;
 pub(crate) mod executor;
-pub(crate) mod fetches;
+mod fetches;
 pub(crate) mod handshake;
 pub(crate) mod head;
 pub(crate) mod host;

@@ -10,13 +10,49 @@ use super::waiters::{Waiter, Waiters};
 use crate::compact::Bytes;
 use crate::error::ProtocolError;
 use crate::ids::{IdMap, TaskId};
-use crate::protocol::{INPUTS_MAX, NestedAnswer, NestedDefinition, NestedTask, RankReport, Status};
+use crate::protocol::{
+    COUNTERS_MAX, INPUTS_MAX, NestedAnswer, NestedDefinition, NestedTask, RankReport, Status,
+};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{DefOptions, NewTask, SchedulerEvent};
 use crate::transport::Transport;
+use parking_lot::Mutex;
 use std::sync::{Arc, mpsc};
+
+/// The names of the counters of the job (limited quantities, such as licences), which tasks ask for by name.
+#[derive(Debug, Default)]
+pub(crate) struct CounterNames(Mutex<Vec<Option<Box<str>>>>);
+
+impl CounterNames {
+    /// The number of the counter of this name; `None` if it has none.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.0.lock().iter().position(|known| known.as_deref() == Some(name))
+    }
+
+    /// The number of the counter of this name, which gets the next one if it has none; `None` if all numbers are taken.
+    pub(crate) fn find_or_add(&self, name: &str) -> Option<usize> {
+        let mut names = self.0.lock();
+        if let Some(at) = names.iter().position(|known| known.as_deref() == Some(name)) {
+            return Some(at);
+        }
+        if names.len() == COUNTERS_MAX {
+            return None;
+        }
+        names.push(Some(name.into()));
+        Some(names.len() - 1)
+    }
+
+    fn set(&self, counter: usize, name: &str) {
+        let mut names = self.0.lock();
+        if counter < COUNTERS_MAX {
+            let len = names.len().max(counter + 1);
+            names.resize(len, None);
+            names[counter] = Some(name.into());
+        }
+    }
+}
 
 /// The requests of the tasks that run on this rank (to submit tasks, to wait for them), and the threads that wait for
 /// rank 0's answers.
@@ -28,18 +64,21 @@ pub(crate) struct Nested {
     waiters: Waiters,
     /// Channels to the threads that have asked rank 0 for the status of a task and have no answer yet, by task.
     asking: IdMap<TaskId, Vec<mpsc::Sender<Status>>>,
+    /// The names of the job's counters, as rank 0 has told them, for the client of this rank's tasks.
+    counters: Arc<CounterNames>,
     /// The reason why the run has ended; `None` while it goes on.
     closed: Option<String>,
 }
 
 impl Nested {
     /// Makes the state for the requests that this rank's tasks push into `mailbox`.
-    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>) -> Self {
+    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>, counters: Arc<CounterNames>) -> Self {
         Nested {
             mailbox,
             requests: Vec::new(),
             waiters: Waiters::default(),
             asking: IdMap::default(),
+            counters,
             closed: None,
         }
     }
@@ -89,9 +128,9 @@ impl Nested {
                 }
                 node.reports.push(RankReport::Scatter { task, key, output });
             }
-            (Request::Want { tasks, wait }, None) => {
+            (Request::Want { tasks, first, wait }, None) => {
                 let Some(number) = self.waiters.open(&wait, tasks.len()) else { return Ok(()) };
-                for (task, place) in tasks.iter().map(TaskId).zip(0..) {
+                for (task, place) in tasks.iter().map(TaskId).zip(first..) {
                     self.waiters.add(TaskId(task.count()), Waiter { wait: number, place });
                     node.reports.push(RankReport::Want { task, value: wait.wants_values() });
                 }
@@ -102,7 +141,11 @@ impl Nested {
             }
             // requests that only the client of rank 0 makes
             (
-                Request::Lengths(..) | Request::Totals(_) | Request::Place(..) | Request::Close { .. },
+                Request::Lengths(..)
+                | Request::Totals(_)
+                | Request::Place(..)
+                | Request::CounterName(..)
+                | Request::Close { .. },
                 None,
             ) => {}
         }
@@ -143,6 +186,11 @@ impl Nested {
         self.waiters.flush();
     }
 
+    /// Notes the name of a counter of the job.
+    pub(crate) fn name_counter(&self, counter: u32, name: &str) {
+        self.counters.set(counter as usize, name);
+    }
+
     /// Hands the status of `task`, as rank 0 has reported it, to the threads that have asked for it.
     pub(crate) fn status(&mut self, task: TaskId, status: Status) {
         for reply in self.asking.remove(&task).unwrap_or_default() {
@@ -162,8 +210,10 @@ impl Nested {
 fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), ProtocolError> {
     match event {
         SchedulerEvent::Define(defined) => {
-            let (definition, DefOptions { priority, retries, retry_delay, on, needs, .. }) = *defined;
-            let nested = NestedDefinition { definition, priority, retries, retry_delay, on, needs };
+            let (definition, DefOptions { priority, retries, retry_delay, on, among, prefer, needs, .. }) =
+                *defined;
+            let nested =
+                NestedDefinition { definition, priority, retries, retry_delay, on, among, prefer, needs };
             out.push(RankReport::Define(Box::new(nested)));
         }
         SchedulerEvent::Submit(NewTask { task, def, key, args, inputs, parent: Some(parent) }) => {
@@ -180,7 +230,9 @@ fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), Protocol
         SchedulerEvent::Promise { task, key } => out.push(RankReport::Promise { task, key }),
         SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
         SchedulerEvent::Detach(task) => out.push(RankReport::Detach { task }),
-        SchedulerEvent::Cancel(_) => {} // only for the client of rank 0
+        SchedulerEvent::Cancel(task) => out.push(RankReport::Cancel { task }),
+        SchedulerEvent::Retry(task) => out.push(RankReport::Retry { task }),
+        SchedulerEvent::Name(task, name) => out.push(RankReport::Name { task, name }),
         other => return Err(ProtocolError(format!("a task has asked for {other:?}, which is rank 0's"))),
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Promises: results that come straight from another rank, not by way of rank 0's scheduler.
 //!
 //! The result of an actor's call has a promise. As long as its rank only waits for it, rank 0 hears nothing of it. Once
-//! a task is to take it, it is registered: it gets the number of a task, and rank 0 is told of the result when it comes.
+//! a task is to take it, it is registered: it gets the number of a task, and rank 0 is told of the result when it
+//! comes.
 
 use super::wait::{Wait, WaitAnswer};
 use crate::ids::TaskId;
@@ -45,8 +46,8 @@ impl Promise {
         state.task
     }
 
-    /// The number under which rank 0 knows the result. `register` gives it one at the first call, which also returns the
-    /// result if it has come already.
+    /// The number under which rank 0 knows the result. `register` gives it one at the first call, which also returns
+    /// the result if it has come already.
     pub(crate) fn register(&self, register: impl FnOnce(Option<&WaitAnswer>) -> TaskId) -> TaskId {
         let mut state = self.0.lock();
         if let Some(task) = state.task {

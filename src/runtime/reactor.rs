@@ -17,12 +17,13 @@ use super::mailbox::Mailbox;
 use super::nested::Nested;
 use super::profile::ProfilePhase as Profiled;
 use crate::error::ProtocolError;
-use crate::ids::{HEAD, Rank};
+use crate::ids::{HEAD, Rank, TaskId};
 use crate::protocol::{self, Frame, RankOrder, RankReport};
 use crate::runtime::driver::DrivenReactor;
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
+use crate::runtime::wait::WaitAnswer;
 use crate::transport::{Arrival, Flight, Transport};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -117,8 +118,10 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
     pub(crate) fn turn(&mut self) -> Result<bool, ExecutorError> {
         self.links.profile.enter(Profiled::Polling);
+        // those that came in earlier turns: the requests that make the scheduler know them are taken before
+        let kept = std::mem::take(&mut self.node.objects.kept);
         let mut moved = self.take_requests()?;
-        moved |= self.keep_promises()?;
+        moved |= self.keep_promises(kept)?;
         moved |= self.take_arrivals()?;
         moved |= self.node.collect(&mut self.links)?;
         if self.phase == ShutdownPhase::Running {
@@ -130,6 +133,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         if self.phase == ShutdownPhase::Running || self.awaits {
             moved |= self.node.run_short(&mut self.links)?;
         }
+        self.node.end_late_tasks();
         self.turns += 1;
         if !moved || self.turns >= TURNS_UNTIMED {
             self.turns = 0;
@@ -166,12 +170,12 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         outcome.map(|()| true)
     }
 
-    /// Tells the scheduler of promised results that came in an earlier turn: by now it knows the promises.
-    fn keep_promises(&mut self) -> Result<bool, ExecutorError> {
-        if self.node.objects.kept.is_empty() {
+    /// Tells the scheduler of promised results.
+    fn keep_promises(&mut self, kept: Vec<(TaskId, WaitAnswer)>) -> Result<bool, ExecutorError> {
+        if kept.is_empty() {
             return Ok(false);
         }
-        for kept in self.node.kept_promises(&mut self.links)? {
+        for kept in self.node.kept_promises(kept, &mut self.links)? {
             match &mut self.head {
                 Some((head, _)) => head.keep(kept)?,
                 None => self.node.reports.push(match kept {
@@ -264,6 +268,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 nested.answer(task, answer, &mut self.node)?
             }
             (RankOrder::Status { task, status }, Some(nested)) => nested.status(task, status),
+            (RankOrder::Counter { counter, name }, Some(nested)) => nested.name_counter(counter, &name),
             (order, _) => self.take_plain_order(order)?,
         }
         Ok(())

@@ -12,37 +12,37 @@ use std::hash::BuildHasherDefault;
 use std::io;
 use std::sync::Arc;
 
-/// Number of results that are looked at in one call for one that can be moved.
+/// The largest number of results that one call looks at in search of one that can be moved.
 const LOOKS: usize = 256;
 
-/// A result that has been moved to disk, or has not.
+/// The outcome of an attempt to write a result to disk.
 #[derive(Debug)]
 pub(crate) struct MovedResult {
     /// The task whose result it is.
     pub task: TaskId,
-    /// The value that was written.
+    /// The identity of the value that was written. By the time the write has ended, the task may have another one.
     pub value: ValueIdentity,
-    /// Number of bytes that it takes in memory.
+    /// The number of bytes that the value takes in memory.
     pub bytes: u64,
-    /// The copy on disk; `None` if the value is of a kind that stays where it is. Or why the disk took none.
+    /// The copy on disk; `None` if the value is of a kind that cannot be moved. The error if writing has failed.
     pub written: io::Result<Option<SpilledValue>>,
 }
 
-/// The store of a rank's results, by task.
+/// The store of a rank's results, by task. Results in `resident` are in memory, in the order of their last use.
 pub(crate) struct Store {
     resident: LruCache<TaskId, AnyValue, BuildHasherDefault<IdHasher>>,
     on_disk: IdMap<TaskId, AnyValue>,
-    /// Bytes that the values of `on_disk` would take in memory.
+    /// The number of bytes that the values of `on_disk` would take in memory.
     absent: u64,
     /// The account of the memory that results take.
     pub ledger: Arc<MemoryLedger>,
-    /// Bytes of results in memory beyond which some are moved to disk.
+    /// The memory limit for results, in bytes; beyond it, some are moved to disk.
     limit: u64,
-    /// The place for results that are moved; `None` if there is none, or it was full.
+    /// The disk that results are moved to; `None` if there is none, or it was full.
     disk: Option<Arc<SpillDisk>>,
-    /// Bytes of results that are being written.
+    /// The number of bytes of results that are being written to disk.
     moving: u64,
-    /// Whether the limit was exceeded and there is not yet room again.
+    /// Whether the limit was exceeded, and results have not yet fallen to seven eighths of it.
     is_over: bool,
 }
 
@@ -74,12 +74,12 @@ impl Store {
         self.resident.put(task, value);
     }
 
-    /// The result of a task, which counts as used now; `None` if it is not here.
+    /// The result of a task; `None` if this rank has none. The result counts as used now.
     pub(crate) fn get(&mut self, task: TaskId) -> Option<&AnyValue> {
         if !self.on_disk.is_empty()
             && let Some(value) = self.on_disk.remove(&task)
         {
-            // whoever takes it reads it back
+            // still on disk: the caller reads it back when the value is needed
             self.absent -= bytes_of(&value);
             self.resident.put(task, value);
         }
@@ -95,24 +95,24 @@ impl Store {
         }
     }
 
-    /// Number of results, in memory and on disk.
+    /// The number of results, in memory and on disk.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn len(&self) -> usize {
         self.resident.len() + self.on_disk.len()
     }
 
-    /// Bytes of results that are on disk and not in memory.
+    /// The number of bytes of results that are on disk and not in memory.
     pub(crate) fn absent(&self) -> u64 {
         self.absent
     }
 
-    /// Bytes that results may still take before the limit is reached.
+    /// The number of bytes that results may still take in memory before the limit is reached.
     pub(crate) fn room(&self) -> u64 {
         self.limit.saturating_sub(self.ledger.held())
     }
 
-    /// The result to move to disk next, with the disk, while memory is short: the one that was used least recently of
-    /// those that nobody uses. The caller writes it and tells [`Store::moved`].
+    /// Chooses the result to move to disk next: of those that nobody uses now, the one used least recently. `None` if
+    /// the limit is not exceeded. The caller writes the result to the disk, and hands the outcome to [`Store::moved`].
     pub(crate) fn next_to_move(&mut self) -> Option<(TaskId, AnyValue, Arc<SpillDisk>)> {
         for _ in 0..self.resident.len().min(LOOKS) {
             let held = self.ledger.held().saturating_sub(self.moving);
@@ -124,7 +124,7 @@ impl Store {
             let (&task, value) = self.resident.peek_lru()?;
             if value.is_unshared() && !value.is_on_disk() {
                 match value.copy_on_disk().cloned() {
-                    // it has been there, and was read back: nothing to write
+                    // the disk still has the copy from which the result was read back: nothing to write
                     Some(copy) => self.leave_on_disk(task, copy),
                     None => {
                         let value = value.clone();
@@ -152,7 +152,7 @@ impl Store {
     /// still here and nobody has begun to use it.
     ///
     /// # Errors
-    /// When the disk took nothing, which is told once: from then on, nothing is moved.
+    /// When writing has failed for the first time. After that, nothing more is moved, and there are no more errors.
     pub(crate) fn moved(&mut self, moved: MovedResult) -> io::Result<()> {
         self.moving -= moved.bytes;
         let copy = match moved.written {
@@ -161,7 +161,7 @@ impl Store {
             Ok(None) | Err(_) => return Ok(()),
         };
         let Some(value) = self.resident.peek(&moved.task).filter(|value| moved.value.is_of(value)) else {
-            return Ok(()); // was dropped, or made anew
+            return Ok(()); // the result was dropped meanwhile, or computed anew
         };
         match value.is_unshared() {
             true => self.leave_on_disk(moved.task, copy),
@@ -199,7 +199,7 @@ mod tests {
             self.store.insert(TaskId(task), AnyValue::new(vec![task as f64; 100]));
         }
 
-        /// Moves all that is to be moved, and gives the tasks in that order.
+        /// Moves results to disk until memory is within the limit. Returns their tasks in the order of moving.
         fn relieve(&mut self) -> Vec<u64> {
             let mut order = Vec::new();
             while let Some((task, value, disk)) = self.store.next_to_move() {
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!((env.store.ledger.held(), env.store.absent()), (2400, 1600));
         assert_eq!((0..5).map(|task| env.first(task)).collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0, 4.0]);
         assert_eq!((env.store.ledger.held(), env.store.absent()), (4000, 0));
-        // what was written once is only dropped from memory
+        // a result that has a copy on disk is not written again, only dropped from memory
         let moved = env.store.ledger.moved();
         assert_eq!(env.relieve(), [0]);
         assert_eq!((env.store.ledger.held(), env.store.ledger.moved()), (2400, moved + 800));

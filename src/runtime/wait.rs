@@ -7,6 +7,7 @@ use crate::runtime::driver::ProgressDriver;
 use crate::runtime::threads::task_context;
 use crate::task::value::AnyValue;
 use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
 use std::panic::RefUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -35,6 +36,7 @@ pub(crate) struct WaitAnswers {
     /// Whether each awaited task has ended, if the thread asked only for ends. Empty if it asked for values.
     pub ended: Vec<bool>,
     /// The failed tasks, each as its index among the awaited tasks, with the reason, in the order of their failures.
+    /// Not kept where ends are taken one by one.
     pub failed: Vec<(usize, Arc<TaskError>)>,
     /// The reason why the run has ended and no more answers will come; `None` while it goes on.
     pub closed: Option<Arc<str>>,
@@ -53,18 +55,56 @@ impl WaitAnswers {
     }
 }
 
+/// The condition at which a waiting thread goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitUntil {
+    /// All answers are there.
+    All,
+    /// Any of the tasks has ended.
+    Any,
+    /// Any of the tasks has failed, or all have ended.
+    FirstError,
+    /// There is an end that the thread has not taken yet (as completed). Tasks may be added meanwhile.
+    Next,
+}
+
 #[derive(Debug)]
 struct WaitState {
     answers: WaitAnswers,
     /// Number of tasks whose answers are still to come.
     open: usize,
     taken: bool,
+    until: WaitUntil,
+    /// The indexes of ended tasks in the order of their ends, until they are taken. Only for [`WaitUntil::Next`].
+    queue: VecDeque<u32>,
 }
 
 impl WaitState {
     fn is_complete(&self) -> bool {
         self.open == 0 || self.taken || self.answers.closed.is_some()
     }
+
+    /// Whether the waiting thread is to go on.
+    fn is_ready(&self) -> bool {
+        match self.until {
+            WaitUntil::Next => !self.queue.is_empty() || self.answers.closed.is_some(),
+            _ if self.is_complete() => true,
+            WaitUntil::All => false,
+            WaitUntil::Any => self.open < self.answers.ended.len(),
+            WaitUntil::FirstError => !self.answers.failed.is_empty(),
+        }
+    }
+}
+
+/// The outcome of a wait for the next end of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextEnd {
+    /// The task of this index has ended.
+    Ended(u32),
+    /// The run has ended, and no more ends will come.
+    Closed,
+    /// The time limit has passed.
+    TimedOut,
 }
 
 /// Number of times that a waiting thread looks for its answers, with a yield in between, before it sleeps: a wake-up
@@ -93,16 +133,22 @@ impl Wait {
     /// Makes a wait for the values of `count` tasks.
     pub(crate) fn for_values(count: usize) -> Arc<Self> {
         let values = (0..count).map(|_| None).collect();
-        Self::new(count, true, WaitAnswers { values, ..WaitAnswers::default() })
+        Self::new(count, true, WaitUntil::All, WaitAnswers { values, ..WaitAnswers::default() })
     }
 
     /// Makes a wait for the ends of `count` tasks.
     pub(crate) fn for_ends(count: usize) -> Arc<Self> {
-        Self::new(count, false, WaitAnswers { ended: vec![false; count], ..WaitAnswers::default() })
+        Self::for_ends_until(WaitUntil::All, count)
     }
 
-    fn new(count: usize, values: bool, answers: WaitAnswers) -> Arc<Self> {
-        let state = Mutex::new(WaitState { answers, open: count, taken: false });
+    /// Makes a wait for the ends of `count` tasks whose thread goes on under the condition `until`.
+    pub(crate) fn for_ends_until(until: WaitUntil, count: usize) -> Arc<Self> {
+        Self::new(count, false, until, WaitAnswers { ended: vec![false; count], ..WaitAnswers::default() })
+    }
+
+    fn new(count: usize, values: bool, until: WaitUntil, answers: WaitAnswers) -> Arc<Self> {
+        let state =
+            Mutex::new(WaitState { answers, open: count, taken: false, until, queue: VecDeque::new() });
         Arc::new(Wait { state, done: Condvar::new(), values, waker: OnceLock::new() })
     }
 
@@ -115,7 +161,7 @@ impl Wait {
     /// so is `Done` where a value is to come.
     pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, WaitAnswer)>) {
         let mut state = self.state.lock();
-        let WaitState { answers: known, open, .. } = &mut *state;
+        let WaitState { answers: known, open, until, queue, .. } = &mut *state;
         for (place, answer) in answers {
             let place = place as usize;
             if self.values {
@@ -130,14 +176,37 @@ impl Wait {
             } else {
                 let Some(ended @ false) = known.ended.get_mut(place) else { continue };
                 *ended = true;
-                if let WaitAnswer::Failed(cause) = answer {
+                if *until == WaitUntil::Next {
+                    queue.push_back(place as u32);
+                } else if let WaitAnswer::Failed(cause) = answer {
                     known.failed.push((place, cause));
                 }
             }
             *open -= 1;
         }
-        if state.is_complete() {
+        if state.is_ready() {
             self.wake();
+        }
+    }
+
+    /// Adds a task to a wait for the next end, under the index `place`, which no task has that is still to end.
+    pub(crate) fn add(&self, place: u32) {
+        let mut state = self.state.lock();
+        let place = place as usize;
+        if state.answers.ended.len() <= place {
+            state.answers.ended.resize(place + 1, false);
+        }
+        state.answers.ended[place] = false;
+        state.open += 1;
+    }
+
+    /// Blocks until a task has ended whose end was not taken yet, at most for `limit`, and takes that end.
+    pub(crate) fn next(&self, limit: Option<Duration>, driver: Option<&dyn ProgressDriver>) -> NextEnd {
+        let in_time = self.block(limit, driver);
+        match self.state.lock().queue.pop_front() {
+            Some(place) => NextEnd::Ended(place),
+            None if in_time => NextEnd::Closed,
+            None => NextEnd::TimedOut,
         }
     }
 
@@ -172,13 +241,14 @@ impl Wait {
         }
     }
 
-    /// Blocks like [`Wait::all`] and leaves the answers where they are; returns false if `limit` has passed before.
-    fn block(&self, limit: Option<Duration>, driver: Option<&dyn ProgressDriver>) -> bool {
+    /// Blocks until the condition of the wait holds, and leaves the answers where they are. Returns false if `limit`
+    /// has passed before.
+    pub(crate) fn block(&self, limit: Option<Duration>, driver: Option<&dyn ProgressDriver>) -> bool {
         // a limit beyond the clock's range is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // asked again and again before the thread sleeps: most answers come within microseconds, and a wake-up costs
         // more
-        let open = || !self.state.lock().is_complete();
+        let open = || !self.state.lock().is_ready();
         // a task gives its slot back at once: the tasks that it waits for may need it
         let paused = if open() { task_context::pause() } else { None };
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
@@ -196,7 +266,7 @@ impl Wait {
             std::thread::yield_now();
         }
         let mut state = self.state.lock();
-        while !state.is_complete() {
+        while !state.is_ready() {
             let Some(deadline) = deadline else {
                 self.done.wait(&mut state);
                 continue;
@@ -246,6 +316,11 @@ impl Wait {
     /// The failures after the first `seen` ones, in the order in which they came.
     pub(crate) fn failures_after(&self, seen: usize) -> Vec<(usize, Arc<TaskError>)> {
         self.state.lock().answers.failed.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    /// The reason why the run has ended; `None` while it goes on.
+    pub(crate) fn closed(&self) -> Option<Arc<str>> {
+        self.state.lock().answers.closed.clone()
     }
 
     /// Whether each awaited task has ended, if the thread asked only for ends; empty otherwise. All true when the run

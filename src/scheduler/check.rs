@@ -2,7 +2,7 @@
 
 use super::Scheduler;
 use super::task::{OwnerWants, ScheduledTask, TaskState};
-use crate::ids::TaskId;
+use crate::ids::{DefId, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Scheduler {
@@ -14,6 +14,9 @@ impl Scheduler {
         let mut pending: BTreeMap<TaskId, u32> = BTreeMap::new();
         let mut lineage: BTreeMap<TaskId, u32> = BTreeMap::new();
         let mut waiting: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
+        for input in self.leaving.iter().flat_map(|(_, leaving)| &leaving.inputs) {
+            *pending.entry(*input).or_default() += 1;
+        }
         for (task, record) in self.tasks.iter() {
             if record.want == OwnerWants::Bringing {
                 *pending.entry(task).or_default() += 1;
@@ -94,14 +97,15 @@ impl Scheduler {
 
     /// Verifies that the resources counted as taken are those of the running tasks, and do not exceed the totals.
     fn check_needs(&self) -> Result<(), String> {
-        let needs = |record: &super::ScheduledTask| {
-            self.constrained.needs(self.defs.get(record.def.index())?.class?).copied()
-        };
+        let needs = |def: DefId| self.constrained.needs(self.defs.get(def.index())?.class?).copied();
         let running = |record: &super::ScheduledTask| match record.state {
-            TaskState::Assigned { rank, .. } => Some((rank, needs(record)?)),
+            TaskState::Assigned { rank, .. } => Some((rank, needs(record.def)?)),
             _ => None,
         };
-        let running: Vec<_> = self.tasks.iter().filter_map(|(_, record)| running(record)).collect();
+        let running = self.tasks.iter().filter_map(|(_, record)| running(record));
+        let leaving =
+            self.leaving.iter().filter_map(|(_, leaving)| Some((leaving.rank, needs(leaving.def)?)));
+        let running: Vec<_> = running.chain(leaving).collect();
         for (at, (used, total)) in self.constrained.counters().enumerate() {
             let should: u32 = running.iter().map(|(_, needs)| needs.counters[at]).sum();
             if used != should || used > total {
@@ -153,7 +157,7 @@ impl Scheduler {
         let Some(record) = self.tasks.get(task) else { return Ok(()) };
         let missing = |input: &TaskId| !self.tasks.get(*input).is_some_and(|input| input.has_result());
         let missing = self.tasks.inputs(task).filter(missing).count()
-            + usize::from(self.is_paused(task))
+            + usize::from(self.is_held_back(task))
             + usize::from(self.is_promised(task));
         match &record.state {
             TaskState::Blocked { missing: noted } if *noted as usize != missing || missing == 0 => {
@@ -169,7 +173,7 @@ impl Scheduler {
             TaskState::Inline(_) | TaskState::Stored(_) if record.is_unneeded() => {
                 Err(format!("{task:?} has a result that nobody needs"))
             }
-            TaskState::Inline(_) | TaskState::Failed(_) if !record.inputs.is_empty() => {
+            TaskState::Inline(_) if !record.inputs.is_empty() => {
                 Err(format!("{task:?} ({:?}) still names its inputs", record.state))
             }
             TaskState::Released | TaskState::Failed(_) if record.is_unneeded() && record.lineage == 0 => {
@@ -194,6 +198,10 @@ impl Scheduler {
                     TaskState::Stored(copies) if copies.holders.contains(rank) => stored += copies.nbytes,
                     _ => {}
                 }
+            }
+            for (_, leaving) in self.leaving.iter().filter(|(_, leaving)| leaving.rank == rank) {
+                assigned += 1;
+                load[0] += u64::from(leaving.cost);
             }
             let is = (worker.assigned, worker.ahead, [worker.load, worker.ahead_load], worker.stored);
             let should = (assigned, ahead, load, stored);

@@ -9,24 +9,40 @@
 //! Start at `Scheduler::place_constrained`, which runs in every turn of placement.
 
 use super::Scheduler;
-use super::event::SchedulerAction;
+use super::event::{DefOptions, SchedulerAction};
 use super::ready::{Next, Ready, Urgency};
 use super::task::{ScheduledTask, TaskState};
 use crate::error::ProtocolError;
 use crate::ids::{DefId, Rank, TaskId};
-use crate::protocol::{COUNTERS_MAX, ResourceRequest};
+use crate::protocol::{COUNTERS_MAX, RankList, ResourceRequest};
 use crate::scheduler::reservations::{Availability, Shortage};
 use smallvec::SmallVec;
 
 /// An amount of each counter of the job (a limited quantity, such as licences), indexed by the counter's number.
 type Amounts = [u32; COUNTERS_MAX];
 
+/// The ranks that are allowed to run the tasks of a class, as in [`DefOptions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AllowedRanks {
+    /// The only rank, if there is one.
+    pub on: Option<Rank>,
+    /// The list of ranks, if there is one.
+    pub among: Option<RankList>,
+}
+
+impl AllowedRanks {
+    /// Whether `rank` is allowed to run the tasks.
+    pub(crate) fn has(&self, rank: Rank) -> bool {
+        self.on.is_none_or(|on| on == rank) && self.among.is_none_or(|among| among.contains(&rank))
+    }
+}
+
 /// A class of tasks that need the same resources, and its queue. Its index in the list of classes is also that of its
 /// reservation in the rank table.
 #[derive(Debug)]
 pub(crate) struct ConstraintClass {
     needs: ResourceRequest,
-    on: Option<Rank>,
+    allowed: AllowedRanks,
     ready: Ready,
     /// Whether some rank can ever give its tasks all that they need; `None` if not determined since ranks or counters
     /// last changed.
@@ -83,8 +99,8 @@ impl ConstrainedTasks {
         self.used.iter().copied().zip(self.totals.iter().copied())
     }
 
-    fn find(&self, needs: &ResourceRequest, on: Option<Rank>) -> Option<usize> {
-        self.classes.iter().position(|class| class.needs == *needs && class.on == on)
+    fn find(&self, needs: &ResourceRequest, allowed: AllowedRanks) -> Option<usize> {
+        self.classes.iter().position(|class| class.needs == *needs && class.allowed == allowed)
     }
 
     /// The class whose first task is to start next, with that task and its urgency (priority and depth).
@@ -115,13 +131,16 @@ impl Scheduler {
 
     /// The class of tasks that need these resources, made if it does not exist. `None` for a plain request (one slot
     /// and nothing else), since plain tasks have no class.
-    pub(super) fn class_of(&mut self, needs: ResourceRequest, on: Option<Rank>) -> Option<u32> {
+    pub(super) fn class_of(&mut self, options: &DefOptions) -> Option<u32> {
+        let needs = options.needs;
         if needs.is_plain() {
             return None;
         }
-        let at = self.constrained.find(&needs, on).unwrap_or_else(|| {
-            self.constrained.classes.push(ConstraintClass { needs, on, ready: Ready::default(), able: None });
-            self.workers.add_reservation(needs, on);
+        let allowed = AllowedRanks { on: options.on, among: options.among };
+        let at = self.constrained.find(&needs, allowed).unwrap_or_else(|| {
+            let ready = Ready::default();
+            self.constrained.classes.push(ConstraintClass { needs, allowed, ready, able: None });
+            self.workers.add_reservation(needs, allowed);
             self.constrained.classes.len() - 1
         });
         Some(at as u32)
@@ -347,15 +366,21 @@ impl Scheduler {
     /// Fails all waiting tasks of the class number `at`, since no rank can ever meet their needs.
     fn fail_class(&mut self, at: usize, out: &mut Vec<SchedulerAction>) {
         let (Some(lack), Some(class)) = (self.lack(at), self.constrained.classes.get(at)) else { return };
-        let (needs, on) = (class.needs, class.on);
+        let (needs, on) = (class.needs, class.allowed.on);
         let there = on.map_or_else(
-            || "no rank".to_owned(),
+            || match class.allowed.among {
+                Some(among) => format!("none of ranks {among}"),
+                None => "no rank".to_owned(),
+            },
             |rank| format!("rank {rank}, the only one that may run it, does not"),
         );
         let message = match lack {
             Shortage::Ranks => match on {
                 Some(rank) => format!("it may only run on rank {rank}, which computes nothing"),
-                None => "no rank is left that computes".to_owned(),
+                None => match class.allowed.among {
+                    Some(among) => format!("it may only run on ranks {among}, which compute nothing"),
+                    None => "no rank is left that computes".to_owned(),
+                },
             },
             Shortage::Slots(most) => {
                 format!("it needs {} slots at a time, and {there} has so many: at most {most}", needs.slots)

@@ -88,8 +88,8 @@ impl Scheduler {
 
     /// The keys and ranks of some tasks that were sent to ranks and have not ended, at most `most`.
     pub fn unended(&self, most: usize) -> Vec<(String, Rank)> {
-        let assigned = self.tasks.iter().filter_map(|(_, record)| match record.state {
-            TaskState::Assigned { rank, .. } => Some((self.key_text(record), rank)),
+        let assigned = self.tasks.iter().filter_map(|(task, record)| match record.state {
+            TaskState::Assigned { rank, .. } => Some((self.key_text(task), rank)),
             _ => None,
         });
         assigned.take(most).collect()

@@ -4,7 +4,9 @@ use crate::compact::Ranges;
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 pub use crate::protocol::Status;
-use crate::protocol::{Blob, BulkLayout, Definition, RankOrder, RankReport, ReportedResult, ResourceRequest};
+use crate::protocol::{
+    Blob, BulkLayout, Definition, RankList, RankOrder, RankReport, ReportedResult, ResourceRequest,
+};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -32,7 +34,7 @@ impl Default for RankInfo {
 }
 
 /// The scheduling options that all tasks of a definition share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct DefOptions {
     /// The user's priority: tasks with a larger one start first, before every other criterion.
     pub priority: i32,
@@ -41,8 +43,14 @@ pub struct DefOptions {
     /// Milliseconds between the first failure of a task and its next start. The pause doubles with each further
     /// failure.
     pub retry_delay: u32,
+    /// Milliseconds that each task may take; 0 for no limit.
+    pub timeout: u32,
     /// The only rank that is allowed to run the tasks; `None` if any rank is.
     pub on: Option<Rank>,
+    /// The ranks that are allowed to run the tasks; `None` if any rank is.
+    pub among: Option<RankList>,
+    /// The rank that runs the tasks while it has room for them; `None` if no rank is preferred.
+    pub prefer: Option<Rank>,
     /// The resources that each task takes while it runs.
     pub needs: ResourceRequest,
     /// The number under which the scheduler records on which rank these tasks run, so that other definitions can ask
@@ -51,6 +59,13 @@ pub struct DefOptions {
     /// The `host_group` by which these tasks find their host: each runs on a host where one of its inputs has run
     /// whose definition has this `host_group`. 0 for no affinity.
     pub same_host_as: u32,
+}
+
+impl DefOptions {
+    /// Whether `rank` is allowed to run the tasks.
+    pub fn allows(&self, rank: Rank) -> bool {
+        self.on.is_none_or(|on| on == rank) && self.among.is_none_or(|among| among.contains(&rank))
+    }
 }
 
 /// A task, as the client or another task submits it.
@@ -120,9 +135,17 @@ pub enum SchedulerEvent {
     },
     /// Notes that the client has dropped its last future of a task, so that its result can be released.
     Release(TaskId),
-    /// Cancels a task, even if futures of it exist. A task that was not sent to a rank yet fails, and so does every
-    /// task that takes its result. On any other task a cancel has no effect.
+    /// Cancels a task of the client that has not ended, even if futures of it exist. The task fails, and so does every
+    /// task that takes its result. A rank that has any of them is told so.
     Cancel(TaskId),
+    /// Cancels a task of the client like [`SchedulerEvent::Cancel`] if it was not sent to a rank yet, and else has no
+    /// effect.
+    CancelUnsent(TaskId),
+    /// Starts a failed task of the client again, and the failed tasks that it depends on. No effect on a task that has
+    /// not failed or was cancelled.
+    Retry(TaskId),
+    /// Gives a task of the client a name, by which errors call it.
+    Name(TaskId, Box<str>),
     /// Notes that the client has dropped its futures of a family, all but those of the tasks `except`.
     ReleaseFamily {
         /// The number of the family's first task.

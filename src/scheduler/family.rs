@@ -99,8 +99,8 @@ impl Scheduler {
         self.families.0.insert(first, PendingFamily { def, count, next: 0, touched: Ranges::default() });
         if let Some(class) = class {
             self.constrained.push_family(class, options.priority, first);
-        } else if options.on.is_some() {
-            // a task that may run on one rank only waits in that rank's own queue, which holds single tasks
+        } else if options.on.is_some() || options.among.is_some() || options.prefer.is_some() {
+            // a task that may run on some ranks only waits in a rank's own queue, which holds single tasks
             self.touch_all(first);
         } else {
             self.ready.push_family(options.priority, first);

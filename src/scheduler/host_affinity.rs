@@ -46,12 +46,17 @@ impl Scheduler {
         }
     }
 
-    /// The computing ranks of the hosts for which the task has affinity: those where its inputs of the group that it
-    /// asks for have run. Empty if it asks for none.
+    /// The computing ranks that the task may only run on, if it names several; else those of the hosts for which it has
+    /// affinity: where its inputs of the group that it asks for have run. Empty if it asks for none.
     pub(super) fn beside(&self, task: TaskId) -> SmallVec<[Rank; 8]> {
         let mut ranks = SmallVec::new();
         let Some(record) = self.tasks.get(task) else { return ranks };
-        let same_host_as = self.defs.get(record.def.index()).map_or(0, |def| def.options.same_host_as);
+        let computes = |rank: &Rank| self.workers.get(*rank).is_some_and(|worker| worker.computes());
+        let options = self.defs.get(record.def.index()).map(|def| def.options).unwrap_or_default();
+        if let Some(among) = options.among {
+            return among.iter().copied().filter(computes).collect();
+        }
+        let same_host_as = options.same_host_as;
         if same_host_as == 0 {
             return ranks;
         }
@@ -64,7 +69,6 @@ impl Scheduler {
             };
             if !hosts.contains(&host) {
                 hosts.push(host);
-                let computes = |rank: &Rank| self.workers.get(*rank).is_some_and(|worker| worker.computes());
                 ranks.extend(self.workers.ranks_of(host).iter().copied().filter(computes));
             }
         }

@@ -102,6 +102,7 @@ impl Scheduler {
                 _ => {}
             }
         }
+        self.forget_leaving(lost);
     }
 
     /// Makes every released task whose result is needed runnable again, and so also the tasks whose lost results it
@@ -157,7 +158,7 @@ impl Scheduler {
     }
 
     /// Lists a task as waiting at each input that it misses, and updates its state and its count of missing inputs.
-    fn rewire(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
+    pub(super) fn rewire(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
         let state = record.state.clone();
         if !matches!(state, TaskState::Ready | TaskState::Blocked { .. } | TaskState::Assigned { .. }) {
@@ -174,7 +175,7 @@ impl Scheduler {
             }
             missing += 1;
         }
-        missing += u32::from(self.is_paused(task));
+        missing += u32::from(self.is_held_back(task));
         if let TaskState::Assigned { rank, cost, missing: noted } = state {
             if (noted > 0) != (missing > 0) {
                 self.workers.set_ahead(rank, cost, missing > 0);

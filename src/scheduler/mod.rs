@@ -32,6 +32,7 @@ mod detached;
 mod event;
 mod family;
 pub(crate) mod host_affinity;
+mod leaving;
 mod loss;
 mod nested;
 mod placement;
@@ -42,6 +43,7 @@ pub(crate) mod ranks;
 mod ready;
 pub(crate) mod reservations;
 mod retry;
+mod revival;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -52,7 +54,7 @@ pub use crate::protocol::{COUNTERS_MAX, ResourceRequest};
 pub use event::{DefOptions, NewTask, RankInfo, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
 pub use task::{ScheduledTask, TaskState};
 
-use crate::error::{ProtocolError, TaskError};
+use crate::error::{ProtocolError, TaskError, TaskErrorKind};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{BulkLayout, Definition, RankReport};
 use crate::scheduler::constrained::ConstrainedTasks;
@@ -60,9 +62,11 @@ use crate::scheduler::detached::DetachedTasks;
 use crate::scheduler::host_affinity::HostGroups;
 use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
+use leaving::LeavingTasks;
 use nested::NestedSubmitters;
 use ready::Ready;
 use retry::Retries;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use task::TaskTable;
 
@@ -86,7 +90,7 @@ struct DefinitionRecord {
 impl DefinitionRecord {
     /// Whether the definition's tasks are tied to a rank or a host, so that not every rank can take them.
     fn is_bound(&self) -> bool {
-        self.options.on.is_some() || self.options.same_host_as > 0
+        self.options.on.is_some() || self.options.among.is_some() || self.options.same_host_as > 0
     }
 
     /// The load that one more task is expected to put on its rank: its duration in nanoseconds times its slots. Before
@@ -118,6 +122,10 @@ pub struct Scheduler {
     retries: Retries,
     /// Tasks that run to their end whoever holds their futures.
     detached: DetachedTasks,
+    /// Tasks that have failed here (cancelled, too slow), and that a rank still has.
+    leaving: LeavingTasks,
+    /// The names that tasks were given, by which errors call them.
+    names: BTreeMap<TaskId, Box<str>>,
     /// Ranks that have got room and for which certain tasks wait: pinned tasks and followers. Empty between turns; kept
     /// to reuse its memory.
     changed: Vec<Rank>,
@@ -137,6 +145,8 @@ impl Scheduler {
             host_groups: HostGroups::default(),
             retries: Retries::default(),
             detached: DetachedTasks::default(),
+            leaving: LeavingTasks::default(),
+            names: BTreeMap::new(),
             changed: Vec::new(),
         }
     }
@@ -167,7 +177,10 @@ impl Scheduler {
                 self.on_keep(HEAD, task, output.map_err(|error| *error), out)
             }
             SchedulerEvent::Release(task) => self.on_release(HEAD, task, out),
-            SchedulerEvent::Cancel(task) => self.on_cancel(task, out),
+            SchedulerEvent::Cancel(task) => self.on_cancel(HEAD, task, true, out),
+            SchedulerEvent::CancelUnsent(task) => self.on_cancel(HEAD, task, false, out),
+            SchedulerEvent::Retry(task) => self.on_retry(HEAD, task, out),
+            SchedulerEvent::Name(task, name) => self.on_name(HEAD, task, name),
             SchedulerEvent::ReleaseFamily { first, count, except } => {
                 self.on_release_family(first, count, except, out)
             }
@@ -201,6 +214,9 @@ impl Scheduler {
                     }
                     RankReport::Fetched { task } => self.on_fetched(rank, task, out),
                     RankReport::Retracted { task, attempt } => self.on_retracted(rank, task, attempt, out),
+                    RankReport::TimedOut { task, attempt, error } => {
+                        self.on_timed_out(rank, task, attempt, *error, out)
+                    }
                     RankReport::RetractDone => self.on_retract_done(rank),
                     RankReport::NotBrought { task } => self.on_not_brought(task, out),
                     RankReport::Refused { task, error } => self.on_refused(rank, task, *error, out),
@@ -218,6 +234,7 @@ impl Scheduler {
             Some(TaskState::Blocked { .. } | TaskState::Ready) => Status::Pending,
             Some(TaskState::Assigned { .. }) => Status::Assigned,
             Some(TaskState::Inline(_) | TaskState::Stored(_)) => Status::Finished,
+            Some(TaskState::Failed(cause)) if cause.kind == TaskErrorKind::Cancelled => Status::Cancelled,
             Some(TaskState::Failed(_)) => Status::Failed,
             Some(TaskState::Released) => Status::Released,
             None if self.families.is_waiting(task) => Status::Pending,
@@ -252,13 +269,17 @@ impl Scheduler {
     /// Makes the error of a task that fails at rank 0 and not in its function: no rank can run it, or its value is
     /// lost. `rank` is the rank that should have run it or should have the value.
     pub fn error_of(&self, task: TaskId, rank: Rank, message: String) -> TaskError {
-        let task = self.tasks.get(task).map(|record| self.key_text(record)).unwrap_or_default();
+        let task = self.key_text(task);
         TaskError::not_started(message, task, rank)
     }
 
-    /// The key of a task as users read it: the function's name and a number in hexadecimal; `value` in place of the
-    /// name for a scattered value.
-    fn key_text(&self, record: &ScheduledTask) -> String {
+    /// The key of a task as users read it: the name that it was given; else the function's name and a number in
+    /// hexadecimal, with `value` in place of the function for a scattered value. Empty for a task without a record.
+    fn key_text(&self, task: TaskId) -> String {
+        if let Some(name) = self.names.get(&task) {
+            return name.to_string();
+        }
+        let Some(record) = self.tasks.get(task) else { return String::new() };
         let name = self.defs.get(record.def.index()).map_or("value", |def| def.definition.name.as_str());
         format!("{name}-{:016x}", record.key)
     }

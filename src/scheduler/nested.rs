@@ -16,7 +16,6 @@ use crate::error::ProtocolError;
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{
     BulkLayout, Definition, INPUTS_MAX, NestedAnswer, NestedDefinition, NestedTask, RankOrder,
-    ResourceRequest,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,8 +31,8 @@ struct NestedSubmitter {
     receiving: Option<(NewTask, u32)>,
 }
 
-/// The key by which equal definitions are found: function, priority, retries with their delay, rank, needs.
-type Known = (u64, i32, (u16, u32), Option<Rank>, ResourceRequest);
+/// The key by which equal definitions are found: function and options, without host affinity, which only rank 0 uses.
+type Known = (u64, DefOptions);
 
 /// The state that rank 0 keeps of all ranks whose tasks submit tasks. Tasks that run on rank 0 submit others as the
 /// client does.
@@ -99,13 +98,22 @@ impl Scheduler {
                 Ok(())
             }
             RankReport::Define(nested) => {
-                let NestedDefinition { definition, priority, retries, retry_delay, on, needs } = *nested;
+                let NestedDefinition { definition, priority, retries, retry_delay, on, among, prefer, needs } =
+                    *nested;
                 self.submitters.get_mut(rank)?;
-                self.define_for(
-                    rank,
-                    definition,
-                    DefOptions { priority, retries, retry_delay, on, needs, ..DefOptions::default() },
-                )
+                let timeout = definition.timeout;
+                let options = DefOptions {
+                    priority,
+                    retries,
+                    retry_delay,
+                    timeout,
+                    on,
+                    among,
+                    prefer,
+                    needs,
+                    ..DefOptions::default()
+                };
+                self.define_for(rank, definition, options)
             }
             RankReport::Submit(nested) => self.on_nested_task(rank, *nested, out),
             RankReport::MoreInputs { task, inputs, more } => {
@@ -123,6 +131,9 @@ impl Scheduler {
             RankReport::Break { task, error } => self.on_keep(rank, task, Err(*error), out),
             RankReport::Drop { task } => self.on_release(rank, task, out),
             RankReport::Detach { task } => self.on_detach(rank, task),
+            RankReport::Cancel { task } => self.on_cancel(rank, task, true, out),
+            RankReport::Retry { task } => self.on_retry(rank, task, out),
+            RankReport::Name { task, name } => self.on_name(rank, task, name),
             RankReport::Want { task, value } => self.on_want(rank, task, value, out),
             RankReport::Ask { task } => {
                 out.push(SchedulerAction::Send(rank, RankOrder::Status { task, status: self.status(task) }));
@@ -157,8 +168,7 @@ impl Scheduler {
                 definition.def
             )));
         }
-        let DefOptions { priority, retries, retry_delay, on, needs, .. } = options;
-        let known = (definition.function, priority, (retries, retry_delay), on, needs);
+        let known = (definition.function, DefOptions { host_group: 0, same_host_as: 0, ..options });
         let shares = definition.shared.is_empty();
         // the client numbers equal definitions once, so each definition that it sends is a new one
         if let Some(&def) = self.submitters.known.get(&known).filter(|_| shares && owner != HEAD) {
@@ -172,7 +182,7 @@ impl Scheduler {
         }
         definition.def = def;
         let layout = Arc::new(BulkLayout::Encoded);
-        let class = self.class_of(needs, on);
+        let class = self.class_of(&options);
         self.defs.push(DefinitionRecord { definition, options, class, mean: 0, layout, nests: false });
         Ok(())
     }

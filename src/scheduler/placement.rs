@@ -8,7 +8,7 @@ use super::Scheduler;
 use super::event::SchedulerAction;
 use super::ready::{Next, Urgency};
 use super::task::TaskState;
-use crate::ids::{DefId, Rank, TaskId};
+use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, INPUTS_MAX, InputSource, RankOrder, RunTask, TaskInput};
 use smallvec::SmallVec;
 
@@ -102,15 +102,25 @@ impl Scheduler {
             // the task was cancelled, or placed by an earlier entry of the queue
             return;
         }
-        let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);
-        match on.or_else(|| self.affine_rank(task)) {
+        let options = self.defs.get(record.def.index()).map(|def| def.options).unwrap_or_default();
+        let bound = options.on.or_else(|| self.affine_rank(task));
+        if bound.is_none()
+            && let Some(among) = options.among
+        {
+            let message = format!("it may only run on ranks {among}, which compute nothing");
+            return self.fail_unplaced(task, among.first().copied().unwrap_or(HEAD), message, out);
+        }
+        match bound {
             Some(rank) => match self.workers.get_mut(rank).filter(|worker| worker.computes()) {
                 Some(worker) if worker.room(1) > 0 => self.assign(task, rank, out),
                 Some(worker) => worker.pinned.push_back(task),
                 None => self.fail_pinned(task, rank, out),
             },
             None => {
-                let rank = self.choose(task, least);
+                let preferred = options.prefer.filter(|&rank| {
+                    self.workers.get(rank).is_some_and(|worker| worker.computes() && worker.room(1) > 0)
+                });
+                let rank = preferred.unwrap_or_else(|| self.choose(task, least));
                 let rank = self.another(task, rank);
                 self.assign(task, rank, out);
             }
@@ -211,6 +221,7 @@ impl Scheduler {
             task,
             attempt: record.attempt,
             def,
+            key: record.key,
             args: Blob::new(&record.args),
             inputs: first,
             more: more as u32,

@@ -24,7 +24,7 @@ impl Scheduler {
     fn leader(&self, task: TaskId) -> Option<Rank> {
         let record = self.tasks.get(task)?;
         if !matches!(record.state, TaskState::Blocked { missing } if missing <= MISSING_MAX)
-            || self.retries.is_paused(task, record.attempt)
+            || self.is_held_back(task)
         {
             return None;
         }
@@ -42,8 +42,12 @@ impl Scheduler {
         if def.is_some_and(|def| def.class.is_some() || def.options.same_host_as > 0) {
             return None; // such a task is sent when its resources are free, or when its host is known
         }
-        let on = def.and_then(|def| def.options.on);
-        leader.filter(|&leader| on.is_none_or(|on| on == leader))
+        let fits = |leader: &Rank| {
+            def.is_none_or(|def| {
+                def.options.allows(*leader) && def.options.prefer.is_none_or(|rank| rank == *leader)
+            })
+        };
+        leader.filter(fits)
     }
 
     /// Tells `rank`, before it gets more tasks, how many of its reports on ended tasks rank 0 has handled. The rank can

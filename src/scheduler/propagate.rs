@@ -5,7 +5,7 @@ use super::Scheduler;
 use super::event::SchedulerAction;
 use super::task::{Copies, Holders, TaskState};
 use crate::compact::Bytes;
-use crate::error::TaskError;
+use crate::error::{TaskError, TaskErrorKind};
 use crate::ids::{Rank, TaskId};
 use crate::protocol::{RankOrder, ReportedResult};
 use smallvec::SmallVec;
@@ -94,25 +94,71 @@ impl Scheduler {
         }
     }
 
-    /// Fails a task that no rank has, and with the same cause all tasks that take its result.
+    /// Fails a task that no rank has, and with the same cause all tasks that take its result. Those that were sent
+    /// ahead of it come back from their ranks and fail then.
     pub(super) fn fail(&mut self, task: TaskId, cause: Arc<TaskError>, out: &mut Vec<SchedulerAction>) {
+        self.fail_and_leave(task, cause, false, out);
+    }
+
+    /// Fails a task, and with the same cause all tasks that take its result. With `assigned`, tasks that a rank has
+    /// fail at once too, and the rank is told; see `leaving`.
+    ///
+    /// The recipe of a failed task (arguments and inputs) is kept while somebody could ask for another attempt, but not
+    /// that of a cancelled one.
+    pub(super) fn fail_and_leave(
+        &mut self,
+        task: TaskId,
+        cause: Arc<TaskError>,
+        assigned: bool,
+        out: &mut Vec<SchedulerAction>,
+    ) {
         let mut todo = vec![task];
         while let Some(task) = todo.pop() {
             let Some(record) = self.tasks.get_mut(task) else { continue };
-            if !matches!(record.state, TaskState::Blocked { .. } | TaskState::Ready) {
-                continue;
+            let is_assigned = match record.state {
+                TaskState::Blocked { .. } | TaskState::Ready => false,
+                TaskState::Assigned { .. } if assigned => true,
+                _ => continue,
+            };
+            if is_assigned {
+                self.leave_behind(task, out);
             }
+            let Some(record) = self.tasks.get_mut(task) else { continue };
             record.state = TaskState::Failed(cause.clone());
-            record.args = Bytes::default();
             todo.extend(self.tasks.take_waiting(task));
-            for input in self.tasks.take_inputs(task) {
-                self.used(input, true, out);
-            }
+            self.forget_inputs(task, cause.kind != TaskErrorKind::Cancelled, !is_assigned, out);
             self.resolve(task, out);
             if self.attach(task) {
                 self.tell_unheard(task, &cause, out);
             }
             self.release_if_unneeded(task, out);
+        }
+    }
+
+    /// Ends the uses of its inputs by a task that has failed, if its rank does not use them any more (`ends_uses`).
+    /// Forgets its recipe, unless the task `may_retry` and somebody could ask for that.
+    fn forget_inputs(
+        &mut self,
+        task: TaskId,
+        may_retry: bool,
+        ends_uses: bool,
+        out: &mut Vec<SchedulerAction>,
+    ) {
+        let Some(record) = self.tasks.get_mut(task) else { return };
+        let keeps = may_retry && (record.held || record.lineage > 0);
+        let inputs: SmallVec<[TaskId; 2]> = match keeps {
+            true => self.tasks.inputs(task).collect(),
+            false => {
+                record.args = Bytes::default();
+                self.tasks.take_inputs(task)
+            }
+        };
+        for input in inputs {
+            if ends_uses {
+                self.used(input, !keeps, out);
+            } else if !keeps && let Some(record) = self.tasks.get_mut(input) {
+                record.lineage -= 1;
+            }
         }
     }
 
@@ -162,6 +208,9 @@ impl Scheduler {
                 && let Some(inputs) = self.tasks.remove(task)
             {
                 self.host_groups.forget(task);
+                if !self.names.is_empty() {
+                    self.names.remove(&task);
+                }
                 for input in inputs {
                     if let Some(record) = self.tasks.get_mut(input) {
                         record.lineage -= 1;

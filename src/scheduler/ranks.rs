@@ -57,7 +57,7 @@ pub(crate) struct RankRecord {
     pub waiting: u32,
     /// Bytes of results that the rank holds, copies of other ranks' results included.
     pub stored: u64,
-    /// Bytes of these results that the rank has on disk and not in memory, as it has reported last.
+    /// The number of bytes of these results that the rank has on disk and not in memory, by its last report.
     pub on_disk: u64,
     /// The state of the last request to return queued tasks (`Retract`, for work stealing). `None` if it was answered
     /// completely; else whether a task has been returned that other ranks can take.
@@ -145,8 +145,8 @@ impl RankRecord {
         if ahead { &mut self.ahead_load } else { &mut self.load }
     }
 
-    /// Whether the rank is to get no more tasks without inputs: its results in memory exceed the memory limit, or too many
-    /// of its threads wait inside tasks.
+    /// Whether the rank is to get no more tasks without inputs: its results in memory exceed the memory limit, or too
+    /// many of its threads wait inside tasks.
     pub(crate) fn is_full(&self) -> bool {
         self.stored.saturating_sub(self.on_disk) > self.memory_limit
             || self.waiting >= self.slots.saturating_add(WAITING_MAX)

@@ -7,6 +7,7 @@
 use crate::compact::tournament::Tournament;
 use crate::ids::Rank;
 use crate::protocol::ResourceRequest;
+use crate::scheduler::constrained::AllowedRanks;
 use crate::scheduler::ranks::{RankRecord, RankTable, key, rank_of};
 
 /// A host of the job, with the memory that its ranks share.
@@ -26,7 +27,7 @@ pub(crate) struct Host {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     pub(super) needs: ResourceRequest,
-    on: Option<Rank>,
+    allowed: AllowedRanks,
     /// The ranks that can meet the needs of the class and are not reserved for other classes. Ranks that can start a
     /// task now come first, then the others by expected start.
     index: Tournament,
@@ -75,7 +76,7 @@ impl Reservation {
             && worker.slots >= self.needs.slots
             && worker.gpus >= self.needs.gpus
             && host.memory >= self.needs.memory
-            && self.on.is_none_or(|on| on == rank)
+            && self.allowed.has(rank)
     }
 
     /// Whether `rank` could start a task of this class now or later. `number` is the number of the class. `None` if the
@@ -100,9 +101,9 @@ impl Reservation {
 
 impl RankTable {
     /// Adds the reservation of a new class, which gets the next free number, the same as the class.
-    pub(crate) fn add_reservation(&mut self, needs: ResourceRequest, on: Option<Rank>) {
+    pub(crate) fn add_reservation(&mut self, needs: ResourceRequest, allowed: AllowedRanks) {
         let index = Tournament::new(self.ranks.len());
-        self.reservations.push(Reservation { needs, on, index, reserved: None });
+        self.reservations.push(Reservation { needs, allowed, index, reserved: None });
         for rank in 0..self.ranks.len() {
             self.get_mut(Rank(rank as u32));
         }
@@ -170,7 +171,7 @@ impl RankTable {
             return None;
         }
         let alive = || {
-            let here = |rank: Rank| reservation.on.is_none_or(|on| on == rank);
+            let here = |rank: Rank| reservation.allowed.has(rank);
             self.iter()
                 .filter(move |(rank, worker)| worker.computes() && here(*rank))
                 .map(|(_, worker)| worker)

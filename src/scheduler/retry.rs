@@ -121,7 +121,7 @@ impl Scheduler {
         let (mut options, mut definition) = (known.options, known.definition.clone());
         let (mean, layout, nests) = (known.mean, known.layout.clone(), known.nests);
         options.needs.memory = bytes;
-        let class = self.class_of(options.needs, options.on);
+        let class = self.class_of(&options);
         if class.is_some_and(|class| !self.is_able(class as usize)) {
             return None;
         }

@@ -4,8 +4,8 @@ use super::Scheduler;
 use super::event::{NewTask, SchedulerAction, TaskOutcome};
 use super::task::{OwnerWants, SCATTERED, ScheduledTask, TaskState};
 use crate::compact::Bytes;
-use crate::error::{ProtocolError, TaskError, TaskErrorKind};
-use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, RankOrder, ReportedResult};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -84,6 +84,7 @@ impl Scheduler {
         output: ReportedResult,
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
+        self.has_left(rank, task, attempt, out);
         let Some((def, _)) = self.unassign(rank, task, attempt) else {
             // the report is of an attempt that no longer counts, and rank 0 does not know the result that its rank has
             // stored
@@ -131,15 +132,14 @@ impl Scheduler {
         mut error: TaskError,
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
+        self.has_left(rank, task, attempt, out);
         let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
         if self.may_start_again(task, def, error.retry)? {
             self.start_again(task, rank, missing, error.retry, out);
         } else {
             // a failure passed on from another task names that task already
-            if error.task.is_empty()
-                && let Some(record) = self.tasks.get(task)
-            {
-                error.task = self.key_text(record);
+            if error.task.is_empty() {
+                error.task = self.key_text(task);
             }
             self.fail(task, Arc::new(error), out);
         }
@@ -208,9 +208,7 @@ impl Scheduler {
         if record.want == OwnerWants::Bringing {
             record.want = OwnerWants::Nothing;
             record.pending -= 1;
-            if let Some(record) = self.tasks.get(task) {
-                error.task = self.key_text(record);
-            }
+            error.task = self.key_text(task);
             out.push(Self::answer(task, TaskOutcome::Failed(Arc::new(error))));
             self.release_if_unneeded(task, out);
         }
@@ -229,20 +227,6 @@ impl Scheduler {
         };
         record.held = false;
         self.release_if_unneeded(task, out);
-        Ok(())
-    }
-
-    pub(super) fn on_cancel(
-        &mut self,
-        task: TaskId,
-        out: &mut Vec<SchedulerAction>,
-    ) -> Result<(), ProtocolError> {
-        self.touch(task);
-        let Some(record) = self.tasks.get(task) else { return Ok(()) }; // the task has ended and was released
-        let (message, task_key) = ("it was cancelled before it started".into(), self.key_text(record));
-        let cause =
-            TaskError { kind: TaskErrorKind::Cancelled, ..TaskError::not_started(message, task_key, HEAD) };
-        self.fail(task, Arc::new(cause), out);
         Ok(())
     }
 

@@ -37,6 +37,7 @@ impl Scheduler {
         attempt: Attempt,
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
+        self.has_left(rank, task, attempt, out);
         let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
         if !self.def(def)?.is_bound() {
             self.workers.given_back(rank);

@@ -3,7 +3,9 @@
 
 use super::value::{AnyValue, Data, decode};
 use crate::error::CodecError;
-use crate::protocol::{ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, take_length};
+use crate::protocol::{
+    ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED, take_length,
+};
 use crate::task::function;
 
 /// The arguments that all instances of a family (tasks of one function) share. Each is decoded once at a rank, by the
@@ -84,6 +86,9 @@ impl<'a> Arguments<'a> {
                 let why = String::from_utf8_lossy(take_bytes(packed)?);
                 Err(CodecError::decode(format!("an argument: {why}")))
             }
+            ARGUMENT_NEVER => {
+                Err(CodecError::never(String::from_utf8_lossy(take_bytes(packed)?).into_owned()))
+            }
             kind => Err(CodecError::decode(format!("an argument of unknown kind {kind}"))),
         }
     }
@@ -99,7 +104,10 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// When an argument or an input was not taken.
-    pub fn finish(&self) -> Result<(), CodecError> {
+    pub fn finish(&mut self) -> Result<(), CodecError> {
+        if self.packed[1].first() == Some(&ARGUMENT_NEVER) {
+            self.take()?; // a function without parameters takes nothing
+        }
         let left = self.packed.iter().any(|packed| !packed.is_empty());
         if self.shared.is_empty() && !left && self.inputs.is_empty() {
             return Ok(());
@@ -198,6 +206,10 @@ mod tests {
             let shared = SharedArguments::new(bytes);
             assert!(Arguments::new(&shared, &[], &[]).take().is_err(), "{bytes:?}");
         }
+        let mut never = Default::default();
+        crate::protocol::push_never(&mut never, "no such host");
+        let error = Arguments::new(&none, &never, &[]).finish().unwrap_err();
+        assert_eq!(error.to_string(), "no such host");
         let inputs = [AnyValue::new(1u8)];
         assert!(Arguments::new(&none, &[], &inputs).finish().is_err());
     }

@@ -134,11 +134,11 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
 /// A value of a function type that has no size. The callers check the size at compile time.
 pub(super) fn conjured<F: Copy + 'static>() -> &'static F {
     assert!(size_of::<F>() == 0);
-    // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it carries no
-    // duty (no Drop). A value of F existed where the task was submitted: not necessarily in this process. That matters
-    // only for a type of the program's own that implements `Fn` and whose values prove that something was done in a
-    // process; the compiler's own function types, fn items and closures that capture nothing, prove nothing. The docs of
-    // `Client::submit` say so.
+    // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it carries
+    // no duty (no Drop). A value of F existed where the task was submitted: not necessarily in this process. That
+    // matters only for a type of the program's own that implements `Fn` and whose values prove that something was done
+    // in a process; the compiler's own function types, fn items and closures that capture nothing, prove nothing. The
+    // docs of `Client::submit` say so.
     unsafe { NonNull::<F>::dangling().as_ref() }
 }
 

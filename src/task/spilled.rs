@@ -1,8 +1,8 @@
-//! Results that were moved to a disk of the host for want of memory, and the account of the memory that results take.
+//! Spilled values: results that were moved from memory to a disk of the host. Also counts the memory that results take.
 //!
 //! [`SpillDisk`] writes values one behind the other into files that have no name: they vanish with the process, however
-//! it ends. A [`SpilledValue`] is one value in such a file. It is read back with its checksum compared, and gives its
-//! place in the file free when it is dropped.
+//! it ends. A [`SpilledValue`] is one value in such a file. Reading compares its checksum, and dropping the value frees
+//! its part of the file.
 
 use super::bulk;
 use super::value::AnyValue;
@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Number of bytes after which a new file is begun: a file gives its room back at the latest when all its values are
-/// gone, also where the file system cannot free a part of it.
+/// The number of bytes after which a new file is begun. Where the file system cannot free parts of a file, the space of
+/// a file is free only when all its values have been dropped.
 const SEGMENT_MAX: u64 = 256 << 20;
 
-/// The account of the memory that the results of one rank take.
+/// The counters of the memory that the results of one rank take.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryLedger {
     held: AtomicU64,
@@ -30,18 +30,18 @@ pub(crate) struct MemoryLedger {
 }
 
 impl MemoryLedger {
-    /// Bytes of results in memory at this moment, those that tasks still use included.
+    /// The number of bytes of results in memory now, including results that tasks still use.
     pub(crate) fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Bytes that were moved to disk since the start of the run.
+    /// The number of bytes that were moved to disk since the start of the run.
     pub(crate) fn moved(&self) -> u64 {
         self.moved.load(Ordering::Relaxed)
     }
 }
 
-/// The entry of one value in a [`MemoryLedger`], which ends when it is dropped.
+/// The bytes of one value that are counted in a [`MemoryLedger`]. Dropping them subtracts them from the counter.
 #[derive(Debug)]
 pub(crate) struct HeldBytes {
     ledger: Arc<MemoryLedger>,
@@ -49,14 +49,14 @@ pub(crate) struct HeldBytes {
 }
 
 impl HeldBytes {
-    /// Enters a value of `bytes` bytes.
+    /// Counts a value of `bytes` bytes.
     pub(crate) fn new(ledger: &Arc<MemoryLedger>, bytes: u64) -> Self {
         let entry = HeldBytes { ledger: ledger.clone(), bytes: AtomicU64::new(0) };
         entry.add(bytes);
         entry
     }
 
-    /// Enters `bytes` more bytes of the same value, such as its encoding beside it.
+    /// Counts `bytes` more bytes of the same value, such as its encoding beside it.
     pub(crate) fn add(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.ledger.held.fetch_add(bytes, Ordering::Relaxed);
@@ -75,17 +75,17 @@ impl std::fmt::Debug for SpillDisk {
     }
 }
 
-/// The place on a disk of the host that results are moved to.
+/// Files on a disk of the host to which results are moved.
 pub(crate) struct SpillDisk {
     choose: Box<dyn Fn() -> io::Result<PathBuf> + Send + Sync>,
     ledger: Arc<MemoryLedger>,
-    /// The file that is being filled, and the number of bytes in it.
+    /// The file that is being filled, and the number of its bytes so far; `None` before the first value.
     segment: Mutex<Option<(Arc<File>, u64)>>,
 }
 
 impl SpillDisk {
-    /// Makes the place. Each file is made when it is needed, in the folder that `choose` then gives. What is written is
-    /// added to the account of `ledger`.
+    /// Prepares for moving results to disk. Each file is created when it is needed, in the folder that `choose` then
+    /// returns. The number of bytes written is counted in `ledger`.
     pub(crate) fn new(
         choose: impl Fn() -> io::Result<PathBuf> + Send + Sync + 'static,
         ledger: Arc<MemoryLedger>,
@@ -93,7 +93,8 @@ impl SpillDisk {
         SpillDisk { choose: Box::new(choose), ledger, segment: Mutex::default() }
     }
 
-    /// Writes a value of this layout, of `nbytes` announced bytes, whose bytes on the wire are `bytes`.
+    /// Writes a value of this layout. `bytes` are the bytes of its form for other ranks, and `nbytes` is its length as
+    /// it was announced to these.
     ///
     /// # Errors
     /// When the disk is full or cannot be written.
@@ -122,7 +123,7 @@ impl SpillDisk {
     }
 }
 
-/// A value on a disk of the host.
+/// A value that is stored on a disk of the host.
 #[derive(Debug)]
 pub(crate) struct SpilledValue {
     file: Arc<File>,
@@ -136,7 +137,8 @@ pub(crate) struct SpilledValue {
 }
 
 impl SpilledValue {
-    /// The right to read the value back, which one thread has at a time: two copies might not fit into memory.
+    /// Locks the value for reading it back. One thread at a time has the lock, since two copies might not fit into
+    /// memory.
     pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
         self.reading.lock()
     }
@@ -146,15 +148,15 @@ impl SpilledValue {
         &self.layout
     }
 
-    /// The number of bytes that were announced to ranks that fetch the value.
+    /// The length in bytes that was announced to ranks that fetch the value.
     pub(crate) fn nbytes(&self) -> u64 {
         self.nbytes
     }
 
-    /// Reads the value back into memory, and gives it with its entry in the account.
+    /// Reads the value back into memory. The second part of the result counts its bytes in the ledger until dropped.
     ///
     /// # Errors
-    /// When there is no memory for it, the disk cannot be read, or what was read is not what was written.
+    /// When there is no memory for the value, the disk cannot be read, or the checksum of what was read is wrong.
     pub(crate) fn read(&self) -> Result<(AnyValue, HeldBytes), CodecError> {
         let failed = |why: &dyn std::fmt::Display| {
             CodecError::decode(format!(
@@ -178,7 +180,7 @@ impl SpilledValue {
 
 impl Drop for SpilledValue {
     fn drop(&mut self) {
-        // where the file system cannot do this, the room is free when the whole file is
+        // on file systems that cannot free a part of a file, the space is free when the whole file is dropped
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let _ = fallocate(&self.file, flags, self.offset, self.length.max(1) as u64);
     }

@@ -62,9 +62,9 @@ struct ValueInner {
     /// The length of the encoding in bytes, as it was announced to ranks that fetch the value; 0 if none was announced,
     /// as for bulk values.
     announced: usize,
-    /// The entry of the value in the account of memory, once it is in a rank's store.
+    /// The bytes of the value as counted in the ledger of its rank's memory; set once the value is in the rank's store.
     held: OnceLock<HeldBytes>,
-    /// The copy of the value on a disk of the host, if it was moved there. It may have been read back since.
+    /// The copy of the value on a disk of the host, if it was moved there. The value may be in memory again too.
     disk: OnceLock<Arc<SpilledValue>>,
 }
 
@@ -206,7 +206,8 @@ impl AnyValue {
     }
 }
 
-/// The bytes that travel in place of an encoding of `length` bytes that there is not: the reason as text.
+/// Makes the bytes that are sent if a value cannot be encoded: `length` bytes with the reason as text, and the mark of
+/// failure.
 fn refused(why: &str, length: usize) -> Vec<u8> {
     // a text that is longer than the announced length is cut, even within a character: `decode` replaces what is no
     // UTF-8
@@ -217,20 +218,20 @@ fn refused(why: &str, length: usize) -> Vec<u8> {
 }
 
 impl AnyValue {
-    /// Makes a value that is on a disk of the host, and is read back when it is needed, by the thread that needs it.
+    /// Makes a value from its copy on a disk of the host. The first thread that needs the value reads it back.
     pub(crate) fn on_disk(spilled: Arc<SpilledValue>) -> Self {
         let inner = ValueInner::default();
         let _ = inner.disk.set(spilled);
         AnyValue(Arc::new(inner))
     }
 
-    /// Enters the memory that the value takes into the account of a rank, until the last copy of the value is dropped.
+    /// Counts the memory that the value takes in the ledger of a rank, until the last copy of the value is dropped.
     pub(crate) fn hold(&self, ledger: &Arc<MemoryLedger>) {
         self.0.held.get_or_init(|| HeldBytes::new(ledger, self.in_memory()));
     }
 
-    /// Number of bytes of memory that the value takes, as far as is known: a value that is not encoded yet counts with
-    /// the length of its encoding.
+    /// The number of bytes of memory that the value takes, as far as known: for a value of a serde type, the length of
+    /// its encoding.
     pub(crate) fn in_memory(&self) -> u64 {
         let typed = self.0.typed.get().map_or(0, |typed| match (**typed).bulk() {
             Some((_, bytes)) => bytes.len(),
@@ -254,17 +255,19 @@ impl AnyValue {
         let _ = self.0.disk.set(spilled);
     }
 
-    /// Whether nobody but the caller has the value.
+    /// Whether the caller has the only reference to the value.
     pub(crate) fn is_unshared(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 
-    /// The identity of the value, which no other value has while this identity exists.
+    /// The identity of the value, to tell later whether another handle refers to the same one. No other value has it as
+    /// long as the identity exists.
     pub(crate) fn identity(&self) -> ValueIdentity {
         ValueIdentity(Arc::downgrade(&self.0))
     }
 
-    /// Writes the value to disk; `None` if it is of a kind that stays where it is, such as files of commands.
+    /// Writes the value to disk; `None` if it is of a kind that cannot be moved, such as output files of commands,
+    /// which are on disk anyway.
     ///
     /// # Errors
     /// When the disk is full or cannot be written.
@@ -309,7 +312,7 @@ impl AnyValue {
 pub(crate) struct ValueIdentity(Weak<ValueInner>);
 
 impl ValueIdentity {
-    /// Whether it is that of `value`.
+    /// Whether this is the identity of `value`.
     pub(crate) fn is_of(&self, value: &AnyValue) -> bool {
         std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&value.0))
     }
@@ -343,8 +346,8 @@ impl AnyValue {
     /// same files as this one.
     ///
     /// # Errors
-    /// When the value is on disk, cannot be read back, and has an announced form without room for an error: the
-    /// receiver would take whatever came for numbers.
+    /// When the value is on disk, cannot be read back, and is of a kind, such as an array, whose bytes leave no room
+    /// for an error: the receiver would take them for numbers.
     pub fn message(&self, same_files: bool) -> Result<Arc<dyn BulkSource>, CodecError> {
         if let (Err(error), Some(disk)) = (self.restore(), self.0.disk.get()) {
             return match (disk.layout(), usize::try_from(disk.nbytes())) {

@@ -81,4 +81,6 @@ pub enum WorkerAction {
     Report(RankReport),
     /// Drop the result of this task from the store.
     Drop(TaskId),
+    /// Tell this task, which was handed to the compute threads, that its result is no longer wanted.
+    Cancel(TaskId),
 }

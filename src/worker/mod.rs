@@ -205,10 +205,15 @@ impl Worker {
                 let count = (count as usize).min(self.unseen.len());
                 self.unseen.drain(..count);
             }
+            RankOrder::Cancel { task } => self.on_cancel(task, out),
             RankOrder::Nests { def } => out.push(WorkerAction::Nests(def)),
             RankOrder::Shutdown => self.on_shutdown(out),
             // the reactor handles these
-            RankOrder::Leave | RankOrder::Answer { .. } | RankOrder::Status { .. } | RankOrder::Alive => {}
+            RankOrder::Leave
+            | RankOrder::Answer { .. }
+            | RankOrder::Status { .. }
+            | RankOrder::Counter { .. }
+            | RankOrder::Alive => {}
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::event::WorkerAction;
 use crate::error::ProtocolError;
 use crate::ids::TaskId;
 use crate::protocol::{RankReport, RunTask};
+use std::collections::VecDeque;
 
 impl Worker {
     /// Whether tasks of this rank wait for other tasks, or tasks that were submitted by tasks are queued on it.
@@ -60,6 +61,23 @@ impl Worker {
         let run = first.get_mut().pop_back();
         if first.get().is_empty() {
             first.remove();
+        }
+        run
+    }
+
+    /// Removes this task from the queue and returns it; `None` if it is not queued.
+    pub(super) fn take_queued(&mut self, task: TaskId) -> Option<RunTask> {
+        if let Some(at) = self.queue.iter().position(|run| run.task == task) {
+            return self.queue.remove(at);
+        }
+        let find = |(&depth, runs): (&u32, &VecDeque<RunTask>)| {
+            Some((depth, runs.iter().position(|run| run.task == task)?))
+        };
+        let (depth, at) = self.nested.iter().find_map(find)?;
+        let runs = self.nested.get_mut(&depth)?;
+        let run = runs.remove(at);
+        if runs.is_empty() {
+            self.nested.remove(&depth);
         }
         run
     }

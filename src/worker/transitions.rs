@@ -55,6 +55,7 @@ impl Worker {
                 task: TaskId(first.0.saturating_add(k)),
                 attempt: 1,
                 def,
+                key: index.saturating_add(k),
                 args: index_argument(index.saturating_add(k)),
                 inputs: Vec::new(),
                 more: 0,
@@ -294,6 +295,17 @@ impl Worker {
             self.give_back(run, out);
         }
         out.push(WorkerAction::Report(RankReport::RetractDone));
+    }
+
+    /// Gives a task back whose result is no longer wanted, if it has not started; else has it told so.
+    pub(super) fn on_cancel(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
+        if self.waiting.contains_key(&task) {
+            self.give_up(task, out);
+        } else if let Some(run) = self.take_queued(task) {
+            self.give_back(run, out);
+        } else if !self.unseen.iter().any(|(ended, _)| *ended == task) {
+            out.push(WorkerAction::Cancel(task));
+        }
     }
 
     pub(super) fn on_release(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {

@@ -4,7 +4,7 @@ use crate::cluster::with_nested;
 use crate::rng::{Rng, hash};
 use dtask::internal::compact::Ranges;
 use dtask::internal::ids::{DefId, Rank, TaskId};
-use dtask::internal::protocol::{Blob, BulkLayout, Definition, ReportedResult, index_argument};
+use dtask::internal::protocol::{Blob, BulkLayout, Definition, RankList, ReportedResult, index_argument};
 use dtask::internal::scheduler::{
     COUNTERS_MAX, DefOptions, NewTask, RankInfo, ResourceRequest, SchedulerEvent, TaskOutcome,
 };
@@ -152,6 +152,8 @@ impl Client {
                 (true, _) => vec![self.submit(rng)],
                 (false, 0) if !self.families.is_empty() => vec![self.release_family(rng)],
                 (false, 1) if self.plan.failing => vec![self.cancel(rng)],
+                (false, 3) if self.plan.failing => vec![SchedulerEvent::Retry(rng.pick(&self.held))],
+                (false, 4) => vec![SchedulerEvent::Name(rng.pick(&self.held), "a name".into())],
                 (false, 2) => vec![SchedulerEvent::Detach(rng.pick(&self.held))],
                 (false, 0..=11) => vec![self.release(rng)],
                 (false, _) => vec![self.want(rng)],
@@ -174,20 +176,47 @@ impl Client {
     }
 
     fn define(&mut self, rng: &mut Rng) -> SchedulerEvent {
-        let def = DefId(self.defs.len() as u32);
+        let (def, ranks) = (DefId(self.defs.len() as u32), self.plan.ranks.len());
         let on = rng.chance(12).then(|| Rank(rng.below(self.plan.ranks.len()) as u32));
         let needs = if rng.chance(self.plan.needy) { Self::needs(rng) } else { ResourceRequest::default() };
         let (priority, retries) = (rng.pick(&[0, 0, 0, 1, -3]), rng.pick(&[0, 0, 2]));
         let (host_group, same_host_as) = (rng.pick(&[0, 0, 1]), rng.pick(&[0, 0, 0, 1]));
         let retry_delay = rng.pick(&[0, 0, 5]);
-        let options = DefOptions { priority, retries, retry_delay, on, needs, host_group, same_host_as };
+        let timeout = if self.plan.failing { rng.pick(&[0, 0, 0, 9]) } else { 0 };
+        let some = rng.chance(12).then(|| RankList::new((0..2).map(|_| Rank(rng.below(ranks) as u32))));
+        let among = some.filter(|_| on.is_none());
+        let prefer = rng.chance(12).then(|| Rank(rng.below(ranks) as u32));
+        let options = DefOptions {
+            priority,
+            retries,
+            retry_delay,
+            timeout,
+            on,
+            among,
+            prefer,
+            needs,
+            host_group,
+            same_host_as,
+        };
         // a rank 0 that computes nothing cannot run what is pinned to it
         let may_fail = on.is_some_and(|rank| rank == Rank(0) || self.plan.victims.contains(&rank))
-            || !self.can_be_met(&needs, on);
+            || among.is_some_and(|ranks| {
+                ranks.iter().all(|rank| *rank == Rank(0) || self.plan.victims.contains(rank))
+            })
+            || timeout > 0
+            || !self.can_be_met(&needs, &options);
         self.defs.push(Def { options, may_fail });
         let name = format!("f{def}");
         let (shared, slots, memory) = (Blob::default(), needs.slots, needs.memory);
-        SchedulerEvent::define(Definition { def, function: 1, name, shared, slots, memory }, options)
+        SchedulerEvent::define(
+            Definition { def, function: 1, name, shared, slots, memory, gpus: 0, timeout: 0 },
+            options,
+        )
+    }
+
+    /// Whether tasks of a definition may take too long.
+    pub fn is_timed(&self, def: DefId) -> bool {
+        self.defs.get(def.index()).is_some_and(|def| def.options.timeout > 0)
     }
 
     /// Bytes of memory that each task of a definition needs.
@@ -214,13 +243,13 @@ impl Client {
     }
 
     /// Whether a rank that does not die can meet all needs.
-    fn can_be_met(&self, needs: &ResourceRequest, on: Option<Rank>) -> bool {
+    fn can_be_met(&self, needs: &ResourceRequest, options: &DefOptions) -> bool {
         let able = |(rank, info): (usize, &RankInfo)| {
             let rank = Rank(rank as u32);
             info.slots >= needs.slots.max(1)
                 && info.gpus >= needs.gpus
                 && info.memory >= needs.memory
-                && on.is_none_or(|on| on == rank)
+                && options.allows(rank)
                 && !self.plan.victims.contains(&rank)
         };
         let counted = needs.counters[0] <= 3 && needs.counters[COUNTERS_MAX - 1] <= 1;

@@ -6,6 +6,7 @@ mod nested;
 
 use crate::client::{Client, Plan};
 use crate::rng::{Rng, hash};
+use dtask::internal::error::TaskError;
 use dtask::internal::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use dtask::internal::protocol::{InputSource, RankOrder, RankReport, ReportedResult, RunTask};
 use dtask::internal::scheduler::{self, RankInfo, Scheduler};
@@ -37,6 +38,8 @@ struct Running {
     /// The values of its inputs, taken when it was started.
     inputs: Vec<u64>,
     nest: Nest,
+    /// Whether it has taken longer than it may, so that its result is an error.
+    is_late: bool,
 }
 
 struct Transfer {
@@ -439,7 +442,15 @@ impl Cluster {
                             .unwrap_or_else(|| panic!("{input:?} of {run:?} is not here")),
                     };
                     let values = run.inputs.iter().map(value).collect();
-                    node.running.push(Running { run, inputs: values, nest: Nest::default() });
+                    let is_late = self.client.is_timed(spec.def) && run.depth == 0 && self.rng.chance(30);
+                    if is_late {
+                        let (task, attempt) = (run.task, run.attempt);
+                        let (message, host) = ("too late".to_owned(), "h".to_owned());
+                        let error = TaskError::of_attempt(message, String::new(), rank, host, attempt);
+                        let report = RankReport::TimedOut { task, attempt, error: Box::new(error) };
+                        self.reports[rank.index()].push_back(report);
+                    }
+                    node.running.push(Running { run, inputs: values, nest: Nest::default(), is_late });
                 }
                 worker::WorkerAction::Fetch { task, holder, nbytes, layout } => {
                     let spec = &self.client.specs[&task];
@@ -455,6 +466,11 @@ impl Cluster {
                     if self.nodes[to.index()].alive {
                         self.data.push(Transfer { from: rank, to, task, tag, value });
                     }
+                }
+                worker::WorkerAction::Cancel(task) => {
+                    let is_computed = |event: &worker::WorkerEvent| matches!(event, worker::WorkerEvent::Computed { task: other, .. } if *other == task);
+                    let runs = node.running.iter().any(|running| running.run.task == task);
+                    assert!(runs || node.computed.iter().any(is_computed), "{task:?} is told, but not here");
                 }
                 worker::WorkerAction::Report(report) => self.reports[rank.index()].push_back(report),
                 worker::WorkerAction::Drop(task) => {

@@ -140,8 +140,16 @@ impl Cluster {
 /// The whole life of `n` tasks in rank 0's state machine.
 fn scheduler(shape: Shape, n: u64) {
     let mut cluster = Cluster::new();
-    let definition =
-        Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1, memory: 0 };
+    let definition = Definition {
+        def: DEF,
+        function: 1,
+        name: "f".into(),
+        shared: Blob::default(),
+        slots: 1,
+        memory: 0,
+        gpus: 0,
+        timeout: 0,
+    };
     cluster.tell(SchedulerEvent::define(definition, DefOptions::default()));
     for k in 0..n {
         let (args, inputs) = (index_argument(k), shape.inputs(n, k));
@@ -201,7 +209,7 @@ fn rank(n: u64) {
 
 fn run_order(task: u64, inputs: Vec<TaskInput>) -> RankOrder {
     let (task, args) = (TaskId(task), index_argument(task));
-    RankOrder::Run(RunTask { task, attempt: 1, def: DEF, args, inputs, more: 0, depth: 0 })
+    RankOrder::Run(RunTask { task, attempt: 1, def: DEF, key: 0, args, inputs, more: 0, depth: 0 })
 }
 
 /// Message `k` of a run that has gone on for a while: an order and the report that answers it, with and without data.

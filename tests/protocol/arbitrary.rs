@@ -52,11 +52,29 @@ fn input() -> impl Strategy<Value = TaskInput> {
 fn any_order() -> impl Strategy<Value = RankOrder> {
     let define = (any::<u32>(), any::<u64>(), text(), blob(), any::<(u32, u64)>());
     let define = define.prop_map(|(def, function, name, shared, (slots, memory))| {
-        RankOrder::Define(Definition { def: DefId(def), function, name, shared, slots, memory })
+        RankOrder::Define(Definition {
+            def: DefId(def),
+            function,
+            name,
+            shared,
+            slots,
+            memory,
+            gpus: slots,
+            timeout: slots,
+        })
     });
     let run = (task(), any::<u16>(), any::<u32>(), blob(), vec(input(), 0..5), any::<u32>(), any::<u32>());
     let run = run.prop_map(|(task, attempt, def, args, inputs, more, depth)| {
-        RankOrder::Run(RunTask { task, attempt, def: DefId(def), args, inputs, more, depth })
+        RankOrder::Run(RunTask {
+            task,
+            attempt,
+            def: DefId(def),
+            key: u64::from(def),
+            args,
+            inputs,
+            more,
+            depth,
+        })
     });
     let answer = prop_oneof![
         Just(NestedAnswer::Done),
@@ -69,6 +87,7 @@ fn any_order() -> impl Strategy<Value = RankOrder> {
         Just(Status::Assigned),
         Just(Status::Finished),
         Just(Status::Failed),
+        Just(Status::Cancelled),
         Just(Status::Released),
     ];
     let more = (task(), vec(input(), 0..5), any::<u32>());
@@ -119,7 +138,16 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
     let define = (any::<u32>(), any::<u64>(), text(), blob(), options);
     let define = define.prop_map(
         |(def, function, name, shared, (priority, (retries, retry_delay), on, slots, memory))| {
-            let definition = Definition { def: DefId(def), function, name, shared, slots: 1, memory: 0 };
+            let definition = Definition {
+                def: DefId(def),
+                function,
+                name,
+                shared,
+                slots: 1,
+                memory: 0,
+                gpus: 0,
+                timeout: 0,
+            };
             let needs = ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
             RankReport::Define(Box::new(NestedDefinition {
                 definition,
@@ -127,6 +155,8 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
                 retries,
                 retry_delay,
                 on: on.map(Rank),
+                among: on.map(|rank| RankList::new([Rank(rank), Rank(retries.into())])),
+                prefer: on.map(Rank),
                 needs,
             }))
         },
@@ -150,6 +180,9 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
         (task(), any::<bool>()).prop_map(|(task, value)| RankReport::Want { task, value }),
         task().prop_map(|task| RankReport::Ask { task }),
         task().prop_map(|task| RankReport::Detach { task }),
+        task().prop_map(|task| RankReport::Cancel { task }),
+        task().prop_map(|task| RankReport::Retry { task }),
+        (task(), text()).prop_map(|(task, name)| RankReport::Name { task, name: name.into() }),
         any::<u32>().prop_map(|threads| RankReport::Waits { slots: threads }),
         any::<(u64, u64)>().prop_map(|(bytes, moved)| RankReport::OnDisk { bytes, moved }),
     ]

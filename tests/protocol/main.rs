@@ -51,6 +51,7 @@ fn run() -> RunTask {
         task: TaskId(7),
         attempt: 1,
         def: DefId(2),
+        key: 250,
         args: Blob::new(&[0xAA]),
         inputs: vec![],
         more: 0,
@@ -65,7 +66,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 10);
+        assert_eq!(VERSION, 11);
     }
 
     #[test]
@@ -115,13 +116,22 @@ mod bytes {
     #[test]
     fn define() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
-        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 4, memory: 9 };
-        order(RankOrder::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02 04 09");
+        let definition = Definition {
+            def: DefId(1),
+            function: 4096,
+            name,
+            shared,
+            slots: 4,
+            memory: 9,
+            gpus: 2,
+            timeout: 300,
+        };
+        order(RankOrder::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02 04 09 02 fb 2c 01");
     }
 
     #[test]
     fn run_without_inputs() {
-        order(RankOrder::Run(run()), "01 07 01 02 01 aa 00 00 00");
+        order(RankOrder::Run(run()), "01 07 01 02 fa 01 aa 00 00 00");
     }
 
     #[test]
@@ -134,7 +144,7 @@ mod bytes {
             input(3, InputSource::At { holder: Rank(4), nbytes: 65536, layout: encoded() }),
             input(300, InputSource::At { holder: Rank(5), nbytes: 24000, layout: bulk() }),
         ];
-        let bytes = "01 07 01 02 01 aa 05 \
+        let bytes = "01 07 01 02 fa 01 aa 05 \
                      01 00 01 76 \
                      02 01 \
                      05 02 \
@@ -214,7 +224,16 @@ mod bytes {
     #[test]
     fn what_tasks_submit() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
-        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 2, memory: 0 };
+        let definition = Definition {
+            def: DefId(1),
+            function: 4096,
+            name,
+            shared,
+            slots: 2,
+            memory: 0,
+            gpus: 0,
+            timeout: 0,
+        };
         let needs = ResourceRequest { slots: 2, gpus: 3, memory: 4, counters: [0, 5, 0, 0, 0, 0, 0, 6] };
         let nested = NestedDefinition {
             definition,
@@ -222,10 +241,11 @@ mod bytes {
             retries: 2,
             retry_delay: 250,
             on: Some(Rank(3)),
+            among: Some(RankList::new([Rank(4), Rank(2)])),
+            prefer: None,
             needs,
         };
-        let bytes =
-            "08 01 fb 00 10 03 61 64 64 02 01 02 02 00 01 02 fa 01 03 02 03 04 00 05 00 00 00 00 00 06";
+        let bytes = "08 01 fb 00 10 03 61 64 64 02 01 02 02 00 00 00 01 02 fa 01 03 01 02 02 04 00 02 03 04 00 05 00 00 00 00 00 06";
         report(RankReport::Define(Box::new(nested)), bytes);
         let nested = NestedTask {
             task: TaskId(5 << 40 | 7),
@@ -246,12 +266,20 @@ mod bytes {
         report(RankReport::Want { task: TaskId(7), value: true }, "0d 07 01");
         report(RankReport::Ask { task: TaskId(7) }, "0e 07");
         report(RankReport::Detach { task: TaskId(7) }, "0f 07");
+        report(RankReport::Cancel { task: TaskId(7) }, "17 07");
+        report(RankReport::Retry { task: TaskId(7) }, "18 07");
+        report(RankReport::Name { task: TaskId(7), name: "n".into() }, "19 07 01 6e");
+        let error = Box::new(TaskError::of_attempt("no".into(), "f-1".into(), Rank(3), "h".into(), 1));
+        let bytes = "1a 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00";
+        report(RankReport::TimedOut { task: TaskId(7), attempt: 1, error }, bytes);
         report(RankReport::Waits { slots: 251 }, "07 fb fb 00");
     }
 
     #[test]
     fn what_their_rank_is_told() {
         order(RankOrder::Nests { def: DefId(7) }, "0b 07");
+        order(RankOrder::Cancel { task: TaskId(7) }, "0f 07");
+        order(RankOrder::Counter { counter: 1, name: "n".into() }, "10 01 01 6e");
         let answer = |answer| RankOrder::Answer { task: TaskId(7), answer };
         order(answer(NestedAnswer::Done), "0c 07 00");
         order(answer(NestedAnswer::Inline(Blob::new(b"v"))), "0c 07 01 01 76");
@@ -259,10 +287,16 @@ mod bytes {
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError::of_attempt(message, task, Rank(3), host, 1);
         order(answer(NestedAnswer::Failed(error)), "0c 07 03 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00");
-        for (number, status) in
-            [Status::Pending, Status::Assigned, Status::Finished, Status::Failed, Status::Released]
-                .into_iter()
-                .enumerate()
+        for (number, status) in [
+            Status::Pending,
+            Status::Assigned,
+            Status::Finished,
+            Status::Failed,
+            Status::Cancelled,
+            Status::Released,
+        ]
+        .into_iter()
+        .enumerate()
         {
             order(RankOrder::Status { task: TaskId(7), status }, &format!("0d 07 {number:02x}"));
         }
@@ -402,6 +436,7 @@ mod frames {
                 task: TaskId(u64::MAX),
                 attempt: u16::MAX,
                 def: DefId(u32::MAX),
+                key: u64::MAX,
                 args: Blob::new(&vec![1; ARGS_MAX]),
                 inputs,
                 more: u32::MAX,

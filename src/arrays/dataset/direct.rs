@@ -86,7 +86,7 @@ impl<'a> DirectFile<'a> {
         }
         let file = File::open(self.path).ok()?;
         let metadata = file.metadata().ok()?;
-        // if the path names another file by now, the addresses from the library do not belong to that one
+        // the path may name another file by now, to which the addresses that the HDF5 library gave do not apply
         ((metadata.dev(), metadata.ino()) == self.identity).then_some(StoredPart { file, shape, runs })
     }
 

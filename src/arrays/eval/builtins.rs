@@ -330,7 +330,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    /// Reads the number that a text or the output of a command is, blanks around it left out.
+    /// Evaluates `number(..)`: parses the text, or the output of a command, as a number. Blanks around it are ignored.
     fn read_number(&self, node: &ExprNode) -> Result<TypedNumbers<'s>, ExprError> {
         let text = match self.eval(node)? {
             Intermediate::Text(text) => text,
@@ -380,7 +380,7 @@ impl<'s> Evaluator<'s> {
     }
 }
 
-/// The fault of a function of texts among arrays.
+/// Makes the error for a function of texts that is used in an array expression.
 pub(crate) fn of_texts(call: &Call) -> Fault {
     let name = call.signature().name;
     Fault::new(format!("`{name}` makes a text, and this is about arrays"))

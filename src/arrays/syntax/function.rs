@@ -39,7 +39,8 @@ pub enum Aggregate {
     Nanmean,
 }
 
-/// A function of texts. It is for single values, as in `let`: there are no arrays of texts.
+/// A function of texts, such as `stem` or `replace`. Such functions are allowed for single values only, as in `let`:
+/// there are no arrays of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the functions'")]
 pub enum TextFunction {
@@ -88,7 +89,7 @@ pub enum Function {
     Diff,
     Sort,
     Unique,
-    /// The number that a text is.
+    /// `number(text)`: parses a text as a number.
     Number,
     /// A function of texts, for single values only.
     Text(TextFunction),

@@ -1,8 +1,8 @@
 //! The parser: precedence climbing from tokens to a tree, written by hand so that every error can name its remedy.
 //!
 //! Precedence, loosest first: `||`, `&&`, comparisons (which do not chain), `+ -`, `* / %`, prefix `- !`, `**` (from
-//! the right; its exponent may have a sign), and calls, indexes. Looser than all is `else`, between a name and what stands
-//! for it where its instance is not there. As in Python, `-x ** 2` is `-(x ** 2)`.
+//! the right; its exponent may have a sign), and calls, indexes. Looser than all is `else`, between a name and what
+//! stands for it where its instance is not there. As in Python, `-x ** 2` is `-(x ** 2)`.
 
 use super::ast::{BinaryOp, ExprNode, Literal, MAX_DEPTH, NodeKind, Span, Subscript, UnaryOp};
 use super::token::{Token, tokens};
@@ -202,7 +202,8 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    /// The name of a column that is written in brackets, `case["Sample ID"]`: `case.Sample ID`, and where it ends.
+    /// The full name of a column that is written in brackets, and the offset where it ends: `case.Sample ID` for
+    /// `case["Sample ID"]`. `None` for any other node.
     fn column_of(&self, node: &ExprNode) -> Option<(String, usize)> {
         let NodeKind::Name { name: table, .. } = &node.kind else { return None };
         let token = |at: usize| self.tokens.get(self.position + at);

@@ -1,7 +1,7 @@
 //! The collector: rank 0's loop over a running plan. It submits tasks, drops each result when no other task needs it
 //! any more, notes failures, and brings outputs to the files of rank 0.
 
-use crate::batch::failure::{Parts, part};
+use crate::batch::failure::{FailuresByKind, part};
 use crate::batch::head::deadline::Walltime;
 use crate::batch::head::failure_report::FailureReporter;
 use crate::batch::head::in_flight::{WatchedInstances, turn_all};
@@ -143,7 +143,7 @@ impl<'a> RunCollector<'a> {
     pub(crate) fn run(mut self) -> Result<RunOutcome> {
         let outcome = self.collect();
         if outcome.is_err() {
-            // what there is stays, whatever has happened to the ranks
+            // outputs that have arrived are written to their files, even if the engine has failed
             self.outcome.sinks.close(self.plan, true);
             self.outcome.record_files(self.plan);
             self.outcome.recorder.flush(interrupt::LAST_WORDS);
@@ -222,7 +222,7 @@ impl<'a> RunCollector<'a> {
         let resumable = self.outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
         self.outcome.sinks.close(self.plan, resumable);
         self.outcome.record_files(self.plan);
-        let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.in_order());
+        let FailuresByKind { failed, skipped, left } = part(self.plan, self.outcome.failed.in_order());
         let [failed, skipped, mut left] = [failed, skipped, left].map(|list| list.len() as u64);
         let done = self.outcome.ended.saturating_sub(failed + skipped + left);
         if let Some(stopped) = self.outcome.stopped.as_ref().filter(|stopped| stopped.is_resumable()) {
@@ -301,7 +301,7 @@ impl<'a> RunCollector<'a> {
         let so_far = self.watched.iter().map(WatchedInstances::so_far);
         for (more, without) in so_far {
             ended += more;
-            // those that have come since the list was made
+            // failures since the last call of `note_failures`
             unlisted += without.iter().filter(|failed| !known.has(failed.task, failed.index)).count() as u64;
         }
         let without = known.as_slice().len() as u64 + unlisted;

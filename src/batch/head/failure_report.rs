@@ -1,8 +1,9 @@
-//! Failures, told as they happen: each is a line of the table of failures at once, and a block on standard error within
-//! half a second, unless there are too many.
+//! Reporting of failures as they happen: each is a line of the table of failures at once, and is printed as a block on
+//! standard error within half a second, unless there are too many.
 //!
-//! So many blocks are told in an interval, equal ones once; the rest is counted, and told as "and N more" at its end.
-//! An interval is short at first, and doubles while there are more failures than blocks.
+//! A limited number of blocks is printed in an interval, equal ones once; the other failures are only counted, and
+//! reported as "and N more" at the interval's end. An interval is short at first, and doubles in length while there are
+//! more failures than blocks.
 
 use crate::batch::failure::{self, FailedInstance};
 use crate::batch::head::display::shown;
@@ -16,16 +17,16 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The time for which failures are gathered before they are told: equal ones that come together are told together.
+/// The time for which failures are collected before they are printed, so that equal ones are printed once.
 const GATHERED: Duration = Duration::from_millis(500);
-/// The number of blocks in an interval.
+/// The most failures that are printed as blocks in an interval. The others are counted.
 const BLOCKS: usize = 20;
-/// The length of the first interval.
+/// The length of the first interval, in which at most [`BLOCKS`] blocks are printed.
 const SHORTEST: Duration = Duration::from_secs(10);
-/// The length of the longest interval.
+/// The length at which intervals grow no more.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Tells failures as they happen.
+/// Prints failures as they happen, and writes them to the table of failures.
 pub(crate) struct FailureReporter<'a> {
     plan: &'a Plan,
     /// The argument of `dtask log` for this run: the script, or the run folder of a script without a file.
@@ -33,16 +34,16 @@ pub(crate) struct FailureReporter<'a> {
     file: FailuresFile,
     start: Instant,
     pace: TellingPace,
-    /// The number of instances in the list that were there at the last look. A failure is looked at in the look after
-    /// it came: what it depends on is then in the list too.
+    /// The length of the list of failures at the last call. A failure is handled one call after it was listed: by then
+    /// the failures that it depends on are in the list too.
     seen: usize,
-    /// The number of instances in the list that are in the file, where they belong there.
+    /// The length of the list up to which failures have been written to the table, where they belong there.
     written: usize,
-    /// The number of instances in the list that were told.
+    /// The length of the list up to which failures have been printed or counted.
     told: usize,
-    /// The numbers, in the list, of failures that are to be told.
+    /// The positions in the list of failures that are to be printed next.
     open: Vec<usize>,
-    /// When the first of them was found.
+    /// The time at which the first failure in `open` was found; `None` if there is none.
     since: Option<Instant>,
 }
 
@@ -64,7 +65,7 @@ impl<'a> FailureReporter<'a> {
         }
     }
 
-    /// Writes new failures to the table, and tells those that were gathered long enough.
+    /// Writes new failures to the table, and prints those that were collected for long enough.
     pub(crate) fn look(&mut self, failed: &mut FailureList, progress: &Progress) {
         let known = std::mem::replace(&mut self.seen, failed.as_slice().len());
         if self.written < known {
@@ -78,7 +79,8 @@ impl<'a> FailureReporter<'a> {
         }
     }
 
-    /// Writes and tells all that is left, at the end of the run. Returns the path of the table for the summary.
+    /// Writes and prints all failures that remain at the end of the run. Returns the path of the table, for the
+    /// summary.
     pub(crate) fn finish(&mut self, failed: &mut FailureList, progress: &Progress) -> Option<String> {
         self.write(failed, failed.as_slice().len());
         self.tell(failed, progress);
@@ -130,14 +132,14 @@ impl<'a> FailureReporter<'a> {
     }
 }
 
-/// The pace at which blocks are told. Times are counted from the start of the run.
+/// The rate at which blocks are printed. Times are counted from the start of the run.
 #[derive(Debug)]
 struct TellingPace {
     begin: Duration,
     length: Duration,
     /// The failures that were told in this interval: the number of the task, and the hash of the message.
     told: HashSet<(usize, u64)>,
-    /// The number of failures beyond them, which are only counted.
+    /// The number of failures in this interval that were counted and not printed.
     beyond: u64,
 }
 
@@ -148,7 +150,7 @@ impl Default for TellingPace {
 }
 
 impl TellingPace {
-    /// Whether a block about a failure of the task is told now. Then it counts.
+    /// Whether a block about a failure of this task is printed now, and counts it if so.
     fn admits(&mut self, now: Duration, task: usize, message: &str) -> bool {
         if self.beyond == 0 && now >= self.begin + self.length {
             *self = TellingPace { begin: now, ..TellingPace::default() };
@@ -156,8 +158,8 @@ impl TellingPace {
         self.told.len() < BLOCKS && self.told.insert((task, xxh3_64(message.as_bytes())))
     }
 
-    /// Ends the interval if its time is over and there were more failures than blocks. Returns the number of these, and
-    /// begins an interval of twice the length.
+    /// Ends the interval if its time is over and failures were left unprinted. Returns their number, and begins an
+    /// interval of twice the length.
     fn end(&mut self, now: Duration) -> Option<u64> {
         if self.beyond == 0 || now < self.begin + self.length {
             return None;

@@ -23,9 +23,9 @@ const HEADER: &str = "task\tindex\tparameters\tattempts\tkind\trank\thost\tsecon
 pub(crate) struct FailuresFile {
     path: PathBuf,
     file: Option<File>,
-    /// The length of the lines that are there, in bytes.
+    /// The length in bytes of the complete lines in the file.
     length: u64,
-    /// Whether a line could not be written: then no more are.
+    /// Whether writing a line has failed. No more lines are written then.
     is_broken: bool,
 }
 
@@ -40,7 +40,7 @@ impl FailuresFile {
         (self.file.is_some() && !self.is_broken).then_some(&self.path)
     }
 
-    /// Appends whole lines. If the disk is full, says so once, and writes no more.
+    /// Appends whole lines to the table. If writing fails, tells the user once, and writes no more.
     pub(crate) fn append(&mut self, lines: &str) {
         if self.is_broken || lines.is_empty() {
             return;
@@ -72,7 +72,8 @@ impl FailuresFile {
     }
 }
 
-/// Shortens a message to one line: its first, and of what the command has printed the last, which has the reason.
+/// Shortens a message to one line: its first line, and the last line of the command's output in it, which usually has
+/// the reason.
 fn headline(message: &str) -> String {
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
@@ -82,7 +83,7 @@ fn headline(message: &str) -> String {
     }
 }
 
-/// Writes the line of a failure.
+/// Formats the line of a failure in the table.
 pub(crate) fn line(plan: &Plan, failed: &FailedInstance) -> String {
     let cause = &failed.cause;
     let (task, label) = plan
@@ -113,7 +114,7 @@ pub(crate) fn find(folder: &Path, wanted: &LabelPattern<'_>) -> Option<String> {
     })
 }
 
-/// Writes a field: a tab, a line end, a backslash and other control characters as in C.
+/// Escapes a field of the table: a tab, a line end, a backslash and other control characters are written as in C.
 fn escaped(field: &str) -> String {
     let mut text = String::with_capacity(field.len());
     for c in field.chars() {

@@ -7,10 +7,11 @@ use crate::scheduler::Status;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Time between two looks at which instances run. A time is exact to this.
+/// The time between two looks at which instances run, and so the precision of the times shown.
 const LOOKS: Duration = Duration::from_secs(2);
 
-/// When instances that run now were first seen to. Rank 0 has no such times: its scheduler knows no clock.
+/// The times at which the running instances were first seen to run. The scheduler has no clock, so rank 0 does not know
+/// when they started.
 pub(crate) struct LongestRunning {
     since: HashMap<(usize, u64), Instant>,
     last: Instant,

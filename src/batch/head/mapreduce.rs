@@ -60,7 +60,7 @@ impl Submitter<'_> {
         if after.len() > 1 {
             after = vec![options.submit(tasks::gate, (after,))];
         }
-        // the stages that are commands take the resources of the task, all others a slot
+        // stages that are commands take the resources of the task, all other stages one slot
         let needs = placement::of(&def.task);
         let mapping =
             if maps { placement::again(options.clone(), &def.task).needs(needs) } else { options.clone() };

@@ -1,9 +1,10 @@
 //! Rank 0's part of a run: submits the plan, collects results, writes shared files, reports progress.
 //!
 //! Start with [`submitter`]: it hands the plan over window by window ([`ready_instances`]). [`placement`] has the
-//! resources that tasks request, [`retained`] the results that others will read, [`failed_members`] failures that gathers
-//! leave out, and [`submitted`] describes what was submitted. [`collector`] is the loop that waits for instances
-//! ([`in_flight`], [`streamed`]), drops results that are no longer needed, and gathers the [`outcome`].
+//! resources that tasks request, [`retained`] the results that others will read, [`failed_members`] failures that
+//! gathers leave out, and [`submitted`] describes what was submitted. [`collector`] is the loop that waits for
+//! instances ([`in_flight`], [`outputs::streamed`]), drops results that are no longer needed, and gathers the
+//! [`outcome`].
 //!
 //! [`recorder`] tells the journal what has ended. [`reduce`] and [`mapreduce`] plan reductions. [`outputs`] brings the
 //! streams of instances to the files to which they append. [`dataset_files`] keeps track of HDF5 files, and

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 /// The shortest time between two progress lines if the output goes to a file or a pipe.
 const PLAIN: Duration = Duration::from_secs(10);
-/// The longest time between two such lines while instances end.
+/// The longest time between two progress lines in a file or a pipe while instances end.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The longest time between two such lines while none ends.
+/// The longest time between two progress lines in a file or a pipe while no instance ends.
 const STILL: Duration = Duration::from_secs(1800);
-/// The part of a run that passes between two such lines: the twentieth.
+/// The divisor of the elapsed time that gives the time to the next progress line in a file or a pipe.
 const PART: u32 = 20;
 /// Time between two redraws of the progress line at a terminal.
 const DRAWN: Duration = Duration::from_millis(100);
@@ -64,10 +64,10 @@ enum ProgressDisplay {
     Drawn { bar: ProgressBar, last: Instant },
 }
 
-/// The times of progress lines, counted from the start of the run, and what the last one has told.
+/// The schedule of progress lines, in times since the start of the run, and the numbers in the last line.
 #[derive(Debug)]
 struct LinePace {
-    /// The time between two lines that the user asks for; `None` for one that grows with the run.
+    /// The time between two lines, as `--progress` sets it; `None` for one that grows with the run.
     every: Option<Duration>,
     last: Duration,
     pause: Duration,
@@ -85,8 +85,8 @@ impl LinePace {
         now >= self.last + self.pause
     }
 
-    /// Notes that a line with these numbers is printed `now`. Returns the number of instances done each second since
-    /// the line before.
+    /// Notes that a line with these numbers is printed at the time `now`. Returns the number of instances done per
+    /// second since the line before.
     fn note(&mut self, now: Duration, tally: Tally) -> f64 {
         let since = now.saturating_sub(self.last);
         let rate = tally.done.saturating_sub(self.told.done) as f64 / since.as_secs_f64().max(1e-3);
@@ -100,9 +100,9 @@ impl LinePace {
 }
 
 impl Progress {
-    /// Makes the progress display for a plan of `total` instances, of which earlier runs have done `earlier`. `slots` is
-    /// the number of tasks that all ranks together run at a time. If `quiet`, nothing is displayed. `every` is the time
-    /// between two lines that the user asks for.
+    /// Makes the progress display for a plan of `total` instances, of which earlier runs have done `earlier`. `slots`
+    /// is the number of tasks that all ranks together run at a time. If `quiet`, nothing is displayed. `every` is the
+    /// time between two lines that the user asks for.
     pub(crate) fn new(
         total: u64,
         earlier: u64,

@@ -1,4 +1,4 @@
-//! The instances that can be submitted now: those whose inputs are submitted, as far as the window has room.
+//! Chooses the instances to submit next: those whose inputs have been submitted, as many as the window has room for.
 
 use crate::batch::head::failed_members::Losses;
 use crate::batch::head::submitter::{PART, Submitter, is_whole};
@@ -18,7 +18,7 @@ impl Submitter<'_> {
                 return true;
             }
             let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
-            // instances of one task are submitted one after the other
+            // an instance of the same task counts as submitted if its index is lower
             let submitted = if reference.task == number { submitted.max(index) } else { submitted };
             if self.plan.tasks[reference.task].optional && reference.join.is_gather() {
                 return submitted == all && self.losses.get(&reference.task).is_some_and(Losses::are_known);
@@ -65,11 +65,12 @@ impl Submitter<'_> {
         Ok(ranges)
     }
 
-    /// Whether all that is left of a family goes to the engine as one item, which the engine expands into instances as
-    /// it runs. So it is if the task has neither dependencies nor dependants, and no instance of it in between is done.
+    /// Whether the rest of a family is submitted to the engine as one item, which the engine expands into instances
+    /// while it runs. That is possible if the task has neither dependencies nor dependants, and no instance of it in
+    /// between is done.
     pub(super) fn is_lazy(&self, number: usize) -> bool {
         let task = &self.plan.tasks[number];
-        // of a task with files at rank 0, all instances are in one stream
+        // the instances of a task with files at rank 0 are all followed by one `StreamedTask`
         let has_stream = self.begun[number].is_some() && !streams(task).is_empty();
         if self.too_long[number] || has_stream || self.todo.from(number, self.next[number]).nth(1).is_some() {
             return false;

@@ -129,7 +129,8 @@ fn is_of_a_run(name: &str) -> bool {
     is_log || [FAILURES, RECORD, LAST_WORDS].contains(&name)
 }
 
-/// Moves the files of the last run into a folder of their own, and counts the runs before it on. The oldest is removed.
+/// Moves the files of the last run into a folder of their own, and renumbers the folders of earlier runs. The oldest is
+/// removed.
 fn make_room(path: &Path) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
@@ -141,7 +142,7 @@ fn make_room(path: &Path) -> io::Result<()> {
     }
     let at = |run| RunFolder::path_of_run(path, run);
     let is_there = |run: &u32| fs::symlink_metadata(at(*run)).is_ok();
-    // up to the first number that is free
+    // folders are renumbered up to the first number that is free
     let last = (1..=EARLIER).find(|run| !is_there(run)).unwrap_or(EARLIER);
     if is_there(&last) {
         fs::remove_dir_all(at(last))?;
@@ -186,7 +187,7 @@ mod tests {
         let logs: Vec<String> = (0..=EARLIER).map(|run| log(run).unwrap()).collect();
         assert_eq!(logs, ["7", "6", "5", "4", "3"]);
         assert!(log(EARLIER + 1).is_err() && path.join("mine.txt").exists());
-        // one that was removed by hand makes room
+        // an earlier run that the user has removed leaves a free number
         fs::remove_dir_all(path.join("run.2")).unwrap();
         make_room(&path).unwrap();
         let logs: Vec<String> = (1..=EARLIER).map(|run| log(run).unwrap()).collect();

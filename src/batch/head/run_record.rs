@@ -67,7 +67,7 @@ impl RunRecord {
         toml::to_string(self).unwrap_or_default()
     }
 
-    /// Tells of the run in a line: `ended 5 min ago with exit code 1: 10 tasks done, 2 failed`.
+    /// Describes the run in a line: `ended 5 min ago with exit code 1: 10 tasks done, 2 failed`.
     pub(crate) fn told(&self) -> String {
         let ago = |at: u64| match now().saturating_sub(at) {
             0 => "just now".to_owned(),

@@ -11,8 +11,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 impl RunCollector<'_> {
-    /// Waits for the tasks `running` until the instant `until` (`None`: until all have ended), notes those that
-    /// fail, and tells of them. Returns the number of tasks that have ended.
+    /// Waits for the tasks `running` until the instant `until` (`None`: until all have ended), notes those that fail,
+    /// and reports these to the user. Returns the number of tasks that have ended.
     fn drain(&mut self, running: Running, until: Option<Instant>, stopped: &mut Stopped) -> Result<u64> {
         let watch = self.client.watch(running.iter().map(|(_, _, future)| future));
         let mut reported = 0;
@@ -64,8 +64,8 @@ impl RunCollector<'_> {
         Ok(running.len() as u64)
     }
 
-    /// Waits for the tasks that [`StreamedTask`](super::outputs::streamed::StreamedTask) follows, and for their outputs, until
-    /// the instant `until` (`None`: until all are there).
+    /// Waits for the tasks that [`StreamedTask`](super::outputs::streamed::StreamedTask) follows, and for their
+    /// outputs, until the instant `until` (`None`: until all are there).
     fn drain_streamed(&mut self, until: Option<Instant>, stopped: &mut Stopped) -> Result<()> {
         while !self.streamed.is_empty() {
             self.wait_a_little()?;
@@ -78,7 +78,7 @@ impl RunCollector<'_> {
         Ok(())
     }
 
-    /// Looks after outputs, and pauses if there are none. Tells of the failures so far.
+    /// Handles outputs that have arrived, or pauses if there are none. Reports the failures so far to the user.
     fn wait_a_little(&mut self) -> Result<()> {
         if !self.turn_streamed()? {
             std::thread::sleep(Duration::from_millis(2));
@@ -109,7 +109,7 @@ impl RunCollector<'_> {
         let running = self.give_up(&mut stopped)?;
         // cancelled only after all statuses are read: dependants of a cancelled task fail with it, and would be counted
         // as failures instead of as not run
-        self.client.cancel(std::mem::take(&mut stopped.cancelled));
+        self.client.cancel_unsent(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
         self.outcome.ended += self.drain(running.own, until, &mut stopped)?;
         self.drain(running.saves, until, &mut stopped)?;

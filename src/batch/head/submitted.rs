@@ -27,7 +27,7 @@ pub(crate) struct SubmittedInstances {
     /// The futures of the submitted instances.
     pub instances: SubmittedFutures,
     /// The outputs that go to files of rank 0, if they have to be extracted from the results. Empty if the results have
-    /// no others: rank 0 then reads them from the results themselves.
+    /// no other outputs: rank 0 then reads them from the results themselves.
     pub extract: Vec<u32>,
     /// For each `save` of arrays in the script, the futures of the helper tasks that write the arrays to files.
     pub saves: Vec<Vec<Future<Artifact>>>,

@@ -15,7 +15,7 @@ use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
 use crate::batch::rank::{array, command, save_array};
 use crate::batch::resume::todo::Todo;
-use crate::batch::task_def::{Read, TaskDef, streams};
+use crate::batch::task_def::{ReadOutputs, TaskDef, streams};
 use crate::client::Client;
 use crate::client::family::{FAMILY_MAX, Family};
 use crate::client::future::Future;
@@ -63,7 +63,7 @@ pub(crate) struct Submitter<'a> {
     users: Vec<Vec<usize>>,
     /// Results whose futures are held, since tasks that are not submitted yet will read them.
     pub(crate) retained: RetainedResults<'a>,
-    pub(super) read: Read,
+    pub(super) read: ReadOutputs,
     /// By task number, whether the definition is too long for a family that the engine expands.
     pub(super) too_long: Vec<bool>,
     /// By task number, optional families (whose instances are allowed to fail), with the failures so far.
@@ -111,7 +111,7 @@ impl<'a> Submitter<'a> {
                 .collect(),
             users,
             retained: RetainedResults::new(client, plan, todo),
-            read: Read::new(plan),
+            read: ReadOutputs::new(plan),
             too_long: vec![false; count],
             losses: done_families(plan, todo),
             unordered: HashMap::new(),
@@ -301,7 +301,7 @@ impl<'a> Submitter<'a> {
         range: Range<u64>,
         is_sparse: bool,
     ) -> Result<Vec<Future<Artifact>>> {
-        // a family has a definition of its own
+        // sending a family to the engine has a fixed cost: short ranges are cheaper one instance at a time
         if (!is_sparse || range.end - range.start >= FAMILY_LEAST)
             && let Some(family) = self.family(begun, &range)
         {

@@ -1,6 +1,6 @@
 //! The summary that is printed at the end of a run.
 
-use crate::batch::failure::{self, FailedInstance, Parts};
+use crate::batch::failure::{self, FailedInstance, FailuresByKind};
 use crate::batch::head::display::{bytes, shown};
 use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::outputs::shared_files::{LeftFile, Sinks};
@@ -21,7 +21,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The number of files that could not be written of which the summary tells; the rest are counted.
+/// The most files that the summary names as not written; the rest are counted.
 const TOLD: usize = 20;
 /// The number of failed instances that the summary names.
 const LISTED: usize = 8;
@@ -29,8 +29,8 @@ const LISTED: usize = 8;
 /// last are named.
 const NAMED: u64 = 4;
 
-/// The number of runs one after the other in which no instance ends, before signals, after which the exit code no longer
-/// asks for another.
+/// The number of runs in a row, each ended by a signal before any instance has ended, after which the exit code no
+/// longer asks for another run.
 const FRUITLESS: u32 = 3;
 
 /// The texts that the run prints at its end, and the state of the run that decides the exit code.
@@ -63,7 +63,7 @@ impl Summary {
         slots: u64,
         elapsed: Duration,
     ) -> Summary {
-        let Parts { failed, skipped, left } = failure::part(plan, collected.failed.in_order());
+        let FailuresByKind { failed, skipped, left } = failure::part(plan, collected.failed.in_order());
         let stopped = collected.stopped.unwrap_or_default();
         let undone = stopped.counts(plan.tasks.len()).iter().sum::<u64>();
         let without = (failed.len() + skipped.len() + left.len()) as u64;
@@ -71,7 +71,7 @@ impl Summary {
         let later = left.len() as u64 + if stopped.is_resumable() { undone } else { 0 };
         let seconds = elapsed.as_secs_f64();
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
-        // a task that prepares its command in the slot of a short one counts too, beside that one
+        // may exceed 100 %: while a short task runs, the next one prepares its command in the same slot, and both count
         let used = (100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9)).min(100.0);
         let earlier = match collected.earlier {
             0 => String::new(),
@@ -111,7 +111,7 @@ impl Summary {
         let why = stopped.why.or(is_noticed.then_some(StopReason::Asked));
         let achieved = done > collected.earlier || failed.len() as u64 > collected.failed_before;
         let may_go_on = match why {
-            // a signal may come at any time, and the next run may have more of it
+            // the signal may have come early by chance: the next run may have more time
             Some(StopReason::Asked) => achieved || collected.fruitless + 1 < FRUITLESS,
             _ => achieved,
         };
@@ -140,8 +140,8 @@ impl Summary {
                 "error: the run was stopped after {failures}, as `[policy]` says; {undone} not started"
             );
         }
-        // The exit code asks for another run if something is left, but not after so many failures that `[policy]` would
-        // stop that run too, and not if this run has achieved nothing: job scripts would queue it again for ever.
+        // The exit code asks for another run if something is left, unless so many instances have failed that `[policy]`
+        // would stop that run too, or this run has achieved nothing: job scripts would queue the script again for ever.
         let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
         if later > 0 && !may_go_on {
             errors += &hopeless(plan, &left, &stopped, why);
@@ -153,7 +153,7 @@ impl Summary {
     }
 }
 
-/// The error of a run in which no instance has ended, so that the next one would go the same way.
+/// Makes the error message of a run in which no instance has ended, so that another run would achieve nothing either.
 fn hopeless(plan: &Plan, left: &[FailedInstance], stopped: &Stopped, why: Option<StopReason>) -> String {
     if why == Some(StopReason::Asked) {
         return format!(
@@ -252,8 +252,8 @@ fn saved_at(plan: &Plan, task: &PlanTask, number: usize, index: u64) -> Option<S
     Some(shown(&plan.dir.join(path)))
 }
 
-/// The errors at the end: files that were not written, and the number of failures with the names of the first. The
-/// failures themselves have been told as they happened.
+/// Formats the errors at the end: the files that were not written, and the number of failures with the names of the
+/// first. Each failure has been printed when it happened.
 fn errors(
     plan: &Plan,
     failed: &[FailedInstance],

@@ -133,7 +133,7 @@ enum Bound<'a> {
     Value(ScriptValue),
     Arrays(Vec<Array>, bool),
     Files(Vec<Cow<'a, [u8]>>, bool),
-    /// The reference is to an instance that is not there.
+    /// The name refers to an instance that does not exist.
     Missing,
 }
 

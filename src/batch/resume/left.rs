@@ -1,24 +1,25 @@
-//! The numbers of instances that are done, have failed, and are left: `dtask status`.
+//! Counts of the instances that are done, have failed, and are left, for `dtask status`.
 
 use crate::batch::resume::known::KnownInstances;
 use crate::batch::resume::todo::Todo;
 use crate::compact::Ranges;
 use crate::script::plan::Plan;
 
-/// The numbers of a task's instances, by what the journal says of them.
+/// The numbers of instances of one task, by their state in the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TaskProgress {
     /// The number of instances that the next run would skip.
     pub done: u64,
     /// The number of instances that have failed.
     pub failed: u64,
-    /// The number of instances that cannot run, since something that they read has failed.
+    /// The number of instances that cannot run, since an instance that they read has failed.
     pub blocked: u64,
-    /// The number of all others. The next run would run them, and nothing is known against their success.
+    /// The number of all other instances, which the next run would run.
     pub left: u64,
 }
 
-/// Counts the instances of each task of a plan. Failed instances of an optional family hold up nobody that gathers it.
+/// Counts the instances of each task of a plan. Tasks that gather an optional family
+/// (whose instances are allowed to fail) are not held up by its failures.
 pub(crate) fn progress(plan: &Plan, known: &KnownInstances, todo: &Todo) -> Vec<TaskProgress> {
     let mut without: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
     let mut counts = Vec::with_capacity(plan.tasks.len());

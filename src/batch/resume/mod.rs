@@ -1,8 +1,9 @@
-//! Resume: which instances of a plan a run skips, by what the journal says, and why the others run.
+//! Resume: which instances of a plan a run skips, since the journal has them as done, and why the others run.
 //!
-//! [`known`] finds the instances of the plan in the journal, [`shared`] the files that several of them write, [`todo`]
-//! decides what runs, [`why`] says it to the user, [`left`] counts it, and [`run_journal`] begins the records of a run. Keys are in
-//! [`crate::script::plan::fingerprint`], records in [`crate::journal`], whose `README.md` has the reasons.
+//! [`known`] finds the instances of the plan in the journal, [`shared`] the files that several of them write,
+//! [`mod@todo`] decides which instances run, [`why`] explains that to the user, [`left`] counts instances for
+//! `dtask status`, and [`run_journal`] begins the records of a run. Keys are in [`crate::script::plan::fingerprint`],
+//! records in [`crate::journal`], whose `README.md` has the reasons.
 
 pub(crate) mod known;
 pub(crate) mod left;

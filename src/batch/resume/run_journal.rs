@@ -1,4 +1,4 @@
-//! The journal of a run: what is read from it at the start, and the thread that writes it.
+//! The journal of a run: read at the start to decide which instances run, then written by a thread of its own.
 
 use crate::batch::resume::known::KnownInstances;
 use crate::batch::resume::shared;
@@ -13,31 +13,31 @@ use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use std::fs;
 use std::path::Path;
 
-/// How a run uses the journal.
+/// The options of a run that concern the journal.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JournalUse {
-    /// Whether it is begun anew (`--fresh`).
+    /// Whether the journal is begun anew (`--fresh`), so that all instances run.
     pub fresh: bool,
-    /// The names of tasks that run whatever is done (`--force`).
+    /// The names of tasks whose instances run even if they are done (`--force`).
     pub force: Vec<String>,
 }
 
-/// What the journal says of a plan.
+/// A plan compared with the journal: which of its instances are done, and which would run.
 #[derive(Debug)]
 pub(crate) struct PlanStatus {
-    /// The key plan of the plan.
+    /// The key plan (all that instance keys are computed from) of the plan.
     pub keys: KeyPlan,
-    /// What all records say.
+    /// The content of the journal.
     pub state: JournalState,
-    /// What these say of the plan's instances.
+    /// The instances of the plan that the journal has as done or failed.
     pub known: KnownInstances,
-    /// What would run.
+    /// The instances that would run.
     pub todo: Todo,
 }
 
 impl PlanStatus {
-    /// Reads the journal in the run folder `folder` and decides what would run. `forced` has the numbers of the tasks
-    /// that run in any case.
+    /// Reads the journal in the run folder `folder` and decides which instances would run. `forced` has the
+    /// numbers of the tasks whose instances run even if they are done.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -58,23 +58,23 @@ impl PlanStatus {
 /// The journal of a run that is under way.
 #[derive(Debug)]
 pub(crate) struct RunJournal {
-    /// What runs.
+    /// The instances that run.
     pub todo: Todo,
-    /// The digests of the tasks, by number.
+    /// The digests of the tasks' families, by task number. Records in the journal name the families by them.
     pub digests: Vec<u128>,
     /// The number of runs just before this one in which no instance has ended.
     pub fruitless: u32,
     /// The number of instances that have failed in earlier runs, and run again.
     pub failed: u64,
-    /// The thread that writes.
+    /// The thread that appends records to the journal.
     pub writer: JournalWriter,
 }
 
 impl RunJournal {
-    /// Reads the journal in the run folder, decides what runs, and records that a run begins.
+    /// Reads the journal in the run folder, decides which instances run, and records that a run begins.
     ///
     /// # Errors
-    /// When it cannot be read or written.
+    /// When the journal cannot be read or written.
     pub(crate) fn begin(
         plan: &Plan,
         folder: &Path,

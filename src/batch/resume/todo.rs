@@ -141,7 +141,8 @@ impl Todo {
         todo
     }
 
-    /// Adds the instances of a knot of tasks that read one of the knot that is not done. Returns whether there was any.
+    /// Adds the instances of a knot (tasks that read each other in a circle) that read an instance of the knot that is
+    /// not done. Returns whether any was added.
     fn spread(&mut self, plan: &Plan, knot: u32, undone: &mut [Ranges]) -> bool {
         let mut grown = false;
         for (number, task) in plan.tasks.iter().enumerate().filter(|(_, task)| task.knot == knot) {
@@ -207,7 +208,7 @@ impl Todo {
                 let (before, from) = self.tasks.split_at_mut(number);
                 (&mut before[reference.task], &from[0])
             } else {
-                // in a plan a task comes after those that it reads, but for those of its knot
+                // in a plan a task comes after the tasks that it reads, except those of its own knot
                 grown |= self.need_in_knot(number, task, reference);
                 continue;
             };
@@ -231,7 +232,7 @@ impl Todo {
         grown
     }
 
-    /// Adds the instances that instances of the task read which run, where both are of one knot.
+    /// Adds the instances that running instances of the task read, among the tasks of its knot.
     fn need_in_knot(&mut self, number: usize, task: &PlanTask, reference: &Reference) -> bool {
         let mut left: Vec<u64> = self.tasks[number].run.iter().flatten().collect();
         let mut grown = false;

@@ -32,7 +32,8 @@ held_handle!(Sender<T>, Channel, Front);
 
 /// The receiving end of a channel; see [`Client::channel`].
 ///
-/// It receives on one rank: it can be passed on until the first [`Receiver::recv`]. Copies on that rank share the items.
+/// It receives on one rank: it can be passed on until the first [`Receiver::recv`]. Copies on that rank share the
+/// items.
 pub struct Receiver<T> {
     held: ReceiverHandle,
     item: PhantomData<fn() -> T>,
@@ -183,12 +184,12 @@ impl ClientShared {
 }
 
 impl<T: Data> Sender<T> {
-    /// Sends an item. Waits while as many items as the channel's capacity are under way from this rank; a task gives its
-    /// slot back meanwhile.
+    /// Sends an item. Waits while as many items as the channel's capacity are under way from this rank; a task gives
+    /// its slot back meanwhile.
     ///
     /// # Errors
-    /// When the item cannot be encoded; [`Error::Gone`] when the receiver was dropped or its rank has died; and when the
-    /// run has ended.
+    /// When the item cannot be encoded; [`Error::Gone`] when the receiver was dropped or its rank has died; and when
+    /// the run has ended.
     pub fn send(&self, item: T) -> Result<()> {
         self.send_within(&item, None)
     }
@@ -229,8 +230,8 @@ impl<T: Data> Receiver<T> {
     /// Receives the next item, and waits until there is one. A task gives its slot back meanwhile.
     ///
     /// # Errors
-    /// [`Error::Gone`] when the channel is closed and empty, or a rank that has sent items has died; when the item is of
-    /// another type; and when the run has ended.
+    /// [`Error::Gone`] when the channel is closed and empty, or a rank that has sent items has died; when the item is
+    /// of another type; and when the run has ended.
     pub fn recv(&self) -> Result<T> {
         self.receive(None)?.ok_or_else(Self::end)
     }
@@ -348,8 +349,8 @@ impl<'r, T: Data> IntoIterator for &'r Receiver<T> {
     }
 }
 
-/// The items of a channel, received one by one until it is closed and empty; see [`Receiver::iter`]. An error other than
-/// that is the last item.
+/// The items of a channel, received one by one until it is closed and empty; see [`Receiver::iter`]. An error other
+/// than that is the last item.
 pub struct ReceivedItems<'r, T> {
     receiver: &'r Receiver<T>,
     is_over: bool,
@@ -397,8 +398,9 @@ impl Client {
     /// # Ok(()) }
     /// ```
     ///
-    /// Both ends are arguments of tasks. Items go straight from the sender's rank to the receiver's, many in one message
-    /// where they are short. Drop the handles that you do not use: the channel is closed when no sender is left.
+    /// Both ends are arguments of tasks. Items go straight from the sender's rank to the receiver's, many in one
+    /// message where they are short. Drop the handles that you do not use: the channel is closed when no sender is
+    /// left.
     pub fn channel<T: Data>(&self, capacity: u32) -> (Sender<T>, Receiver<T>) {
         let shared = self.shared();
         let object = ObjectId { home: shared.rank, kind: ObjectKind::Channel, number: shared.new_number() };

@@ -161,7 +161,7 @@ impl Client {
             let mut tasks = Runs::default();
             pack.inputs.iter().for_each(|task| tasks.push(task.0));
             let wait = Wait::for_values(pack.inputs.len());
-            self.shared.mailbox.push(Request::Want { tasks, wait: wait.clone() });
+            self.shared.mailbox.push(Request::Want { tasks, first: 0, wait: wait.clone() });
             self.shared.answer_if_closed(&wait);
             let answers = wait.all(None, self.shared.driver.get().as_deref()).unwrap_or_default();
             for answer in answers.values {

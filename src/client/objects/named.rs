@@ -32,7 +32,8 @@ pub(super) struct NamedObject {
 struct TravellingName {
     name: String,
     size: u64,
-    /// Differs in each encoding: a call with a handle as its argument has effects, so that two such calls are two tasks.
+    /// Differs in each encoding: a call with a handle as its argument has effects, so that two such calls are two
+    /// tasks.
     number: [u8; 8],
 }
 

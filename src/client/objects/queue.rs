@@ -66,8 +66,8 @@ impl<T: Data> Queue<T> {
     /// Takes the first value. Waits until there is one; a task gives its slot back meanwhile.
     ///
     /// # Errors
-    /// [`Error::Gone`] when the queue is closed and empty, or was lost with its rank; when the value is of another type;
-    /// and when the run has ended.
+    /// [`Error::Gone`] when the queue is closed and empty, or was lost with its rank; when the value is of another
+    /// type; and when the run has ended.
     pub fn get(&self) -> Result<T> {
         Ok(decode(self.object.call(ObjectOp::Get, Blob::default(), None)?.payload())?)
     }
@@ -133,8 +133,8 @@ impl<'q, T: Data> IntoIterator for &'q Queue<T> {
     }
 }
 
-/// The values of a queue, taken one by one until the queue is closed and empty; see [`Queue::iter`]. An error other than
-/// that is the last item.
+/// The values of a queue, taken one by one until the queue is closed and empty; see [`Queue::iter`]. An error other
+/// than that is the last item.
 pub struct QueueValues<'q, T> {
     queue: &'q Queue<T>,
     is_over: bool,

@@ -1,4 +1,4 @@
-//! What the executor does when memory is short: it has results written to disk, and says so.
+//! Spilling: when results exceed the memory limit, the executor has some written to disk, and reports that to rank 0.
 
 use super::Executor;
 use crate::console;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 impl<C: Compute> Executor<C> {
-    /// Moves results to disk, in a folder that `choose` gives, when they take more than `limit` bytes of memory.
+    /// Sets the memory limit: results beyond `limit` bytes are moved to disk, into the folder that `choose` returns.
     pub(crate) fn limit_memory(
         &mut self,
         limit: u64,
@@ -21,7 +21,7 @@ impl<C: Compute> Executor<C> {
         self.store.limit(limit, Some(Arc::new(disk)));
     }
 
-    /// Has results moved to disk while those in memory exceed the limit.
+    /// Starts writing results to disk, on another thread, until those in memory are below the limit.
     pub(super) fn relieve(&mut self) {
         while let Some((task, value, disk)) = self.store.next_to_move() {
             let write = move || {
@@ -44,13 +44,14 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// The last report of what was moved to disk, for the end of the run; `None` if nothing was.
+    /// Makes the last report of the bytes moved to disk, for the end of the run; `None` if there are none.
     pub(crate) fn spilled(&self) -> Option<RankReport> {
         let (bytes, moved) = (self.store.absent(), self.store.ledger.moved());
         (moved > 0).then_some(RankReport::OnDisk { bytes, moved })
     }
 
-    /// Tells rank 0 how much of this rank's results is on disk, when that has changed by much.
+    /// Reports to rank 0 how many bytes of this rank's results are on disk, if the number has changed by much since the
+    /// last report.
     pub(super) fn tell_absent(&mut self) {
         let absent = self.store.absent();
         if self.told_absent != absent && absent.abs_diff(self.told_absent) >= self.told_absent / 16 {

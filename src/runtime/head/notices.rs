@@ -1,4 +1,4 @@
-//! The lines on standard error by which rank 0 tells of the run as a whole.
+//! Messages to the user about the run as a whole, which rank 0 prints to standard error.
 
 use super::Head;
 use crate::console;
@@ -7,13 +7,13 @@ use crate::runtime::liveness;
 use crate::task::allocation::amount;
 use std::time::{Duration, Instant};
 
-/// Time for which the end of a run waits for tasks before it names them.
+/// The time after which the end of a run that waits for tasks prints their names.
 const UNENDED_AFTER: Duration = Duration::from_secs(5);
-/// The most tasks that are named when the end of a run waits for them.
+/// The largest number of tasks that are named when the end of a run waits for them.
 const UNENDED_NAMED: usize = 8;
 
 impl Head {
-    /// Tells how many bytes of results ranks have moved to disk, if any.
+    /// Prints how many bytes of results ranks have moved to disk, if any.
     pub(crate) fn tell_spilled(&self) {
         let (ranks, bytes) = self
             .totals
@@ -30,7 +30,7 @@ impl Head {
         }
     }
 
-    /// Names the tasks that the end of the run waits for, once, if it has waited for some seconds.
+    /// Prints the names of the tasks that the end of the run waits for, once it has waited for some seconds.
     pub(crate) fn tell_unended(&mut self) {
         if !self.closing || !self.tells {
             return;
@@ -55,7 +55,7 @@ impl Head {
         }
     }
 
-    /// Tells the user once for each definition that a future was dropped before its task had started.
+    /// Warns, once for each definition, that a future was dropped before its task had started.
     pub(super) fn tell_abandoned(&mut self, def: DefId) {
         if !self.tells || !self.told.insert(def) {
             return;
@@ -68,7 +68,7 @@ impl Head {
         ));
     }
 
-    /// Tells the user that a rank is silent, or is back. `by` is the rank that has noticed it.
+    /// Prints that a rank has become silent, or is back. `by` is the rank that has noticed it.
     pub(crate) fn tell_link(&self, by: Rank, rank: Rank, seconds: u64, is_back: bool) {
         let name = |rank: Rank| match self.hosts.get(rank.index()) {
             Some(host) => format!("rank {rank} ({host})"),

@@ -1,24 +1,25 @@
-//! The memory that a job may use on its host: that of the host, or what the control group or Slurm grants of it.
+//! The memory that a job may use on its host: all of it, or the part that the control group or Slurm grants.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Memory that this process may use on its host, together with the other ranks there, in bytes.
+/// The number of bytes of memory that this process may use, together with the other ranks on its host.
 pub(crate) fn granted() -> u64 {
     let slurm = |name: &str| std::env::var(name).ok();
     let limits = [cgroup_limit(Path::new("/sys/fs/cgroup"), "/proc/self/cgroup"), slurm_limit(slurm)];
     limits.into_iter().flatten().fold(of_host(), u64::min)
 }
 
-/// Memory of the host, in bytes.
+/// The memory of the host, in bytes.
 fn of_host() -> u64 {
     let info = rustix::system::sysinfo();
-    // the fields have another width on other machines
+    // the fields of `sysinfo` have another width on 32-bit machines
     #[allow(clippy::useless_conversion)]
     u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))
 }
 
-/// The memory of the job on each node, as Slurm's variables say it in MiB; `None` where they say nothing, or "all".
+/// The memory of the job on each node, in bytes, from Slurm's variables, which are in MiB. `None` if they are not set,
+/// or if they grant all memory of the node.
 fn slurm_limit(variable: impl Fn(&str) -> Option<String>) -> Option<u64> {
     let number = |name: &str| variable(name)?.trim().parse::<u64>().ok().filter(|&number| number > 0);
     let mib = number("SLURM_MEM_PER_NODE").or_else(|| {
@@ -28,8 +29,8 @@ fn slurm_limit(variable: impl Fn(&str) -> Option<String>) -> Option<u64> {
     mib.checked_mul(1 << 20)
 }
 
-/// The least memory limit of the process's control groups, version 2 or 1, mounted at `mount`; `list` is the file that
-/// names them.
+/// The smallest memory limit, in bytes, of the control groups (version 1 or 2) of the process. `mount` is the folder
+/// where they are mounted, and `list` the file that names them, such as `/proc/self/cgroup`.
 fn cgroup_limit(mount: &Path, list: &str) -> Option<u64> {
     let groups = fs::read_to_string(list).ok()?;
     let mut least = None;
@@ -48,12 +49,12 @@ fn cgroup_limit(mount: &Path, list: &str) -> Option<u64> {
     least
 }
 
-/// The limits in `file` of a group and of all groups that it is in, those of containers that see a part of the tree
-/// only as far as they can be seen.
+/// The smallest limit in the files named `file` of a control group and of all groups that contain it. Groups outside of
+/// the container that the process runs in cannot be read, and do not count.
 fn limits_above(mount: &Path, path: &str, file: &str) -> Option<u64> {
     let path = PathBuf::from(path.trim_start_matches('/'));
     let read = |group: &Path| fs::read_to_string(mount.join(group).join(file)).ok()?.trim().parse().ok();
-    // version 1 says a number near 2^63 where there is no limit; `max` of version 2 is no number
+    // no limit is a number near 2^63 in version 1, and the text `max` in version 2
     path.ancestors().filter_map(read).filter(|&limit| limit > 0 && limit < 1 << 60).min()
 }
 

@@ -68,7 +68,7 @@ impl ScratchPlaces {
     }
 }
 
-/// The place that the user has chosen for the temporary files of this rank.
+/// The directory that the user has chosen for the temporary files of this rank; `None` if dtask chooses.
 #[derive(Default)]
 struct ChosenPlace(Mutex<Option<PathBuf>>);
 
@@ -82,11 +82,11 @@ pub(crate) fn chosen() -> Option<PathBuf> {
     local(ChosenPlace::default).0.lock().clone()
 }
 
-/// The directory for results that memory is too short for: the user's choice, `default`, or the first place on a disk
-/// of the host that has room.
+/// The directory for results that are moved from memory to disk: the one that the user has chosen, else `default`, else
+/// the first directory on a disk of the host that has free space.
 ///
 /// # Errors
-/// When there is none, or the chosen one is in memory itself.
+/// When there is no such directory, or the chosen one is on a file system in memory.
 pub(crate) fn for_spill(default: Option<&Path>) -> io::Result<PathBuf> {
     if let Some(chosen) = chosen().or(default.map(Path::to_owned)) {
         return match is_memory(&chosen) {

@@ -4,6 +4,7 @@ use crate::protocol::Hello;
 use crate::runtime::threads::task_context;
 use parking_lot::Mutex;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The cores and devices that a rank has for itself alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +28,20 @@ pub(crate) fn set_own(part: HostShare) {
 /// The share of this rank: the cores and devices that it has for itself alone.
 pub(crate) fn own() -> HostShare {
     task_context::local(OwnShare::default).0.lock().clone()
+}
+
+/// The name of this process's host, set once at the beginning of a run.
+#[derive(Debug, Default)]
+struct OwnHost(Mutex<Option<Arc<str>>>);
+
+/// Stores the name of this rank's host, for [`own_host`].
+pub(crate) fn set_own_host(host: &str) {
+    *task_context::local(OwnHost::default).0.lock() = Some(host.into());
+}
+
+/// The name of this rank's host; `simulated` in a simulated cluster.
+pub(crate) fn own_host() -> Arc<str> {
+    task_context::local(OwnHost::default).0.lock().clone().unwrap_or_else(|| "simulated".into())
 }
 
 /// The share of each rank: its part of its host's cores and devices. Ranks of a host that compute and have the same

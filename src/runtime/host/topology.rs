@@ -98,8 +98,8 @@ pub(crate) fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
     threads < cores.len()
 }
 
-/// The limit of each rank for the memory of its results, in bytes: `chosen`, or 60 % of its share of the host's memory.
-/// Beyond it, results are moved to disk, and the rank gets no more tasks without inputs.
+/// The memory limit for the results of each rank, in bytes, by rank: `chosen`, or 60 % of the rank's share of its
+/// host's memory. Beyond it, results are moved to disk, and the rank gets no more tasks without inputs.
 pub(crate) fn memory_limits(hellos: &[Hello], chosen: Option<u64>) -> Vec<u64> {
     let share = |hello: &Hello| {
         if let Some(limit) = chosen {

@@ -1,7 +1,7 @@
 //! The ends of channels on this rank.
 //!
-//! Threads that send and receive share the state of an end with the reactor; items and credits go by way of the reactor,
-//! straight from the sender's rank to the receiver's.
+//! Threads that send and receive share the state of an end with the reactor; items and credits go by way of the
+//! reactor, straight from the sender's rank to the receiver's.
 
 use super::{ObjectRequest, ReplySink, send_long};
 use crate::ids::Rank;
@@ -43,7 +43,8 @@ impl OutletCell {
         Arc::new(OutletCell(Mutex::new((Outlet::new(capacity), Vec::new()))))
     }
 
-    /// Takes the right to send an item; false if there is none now. Then `wait`, if given, is answered when there may be.
+    /// Takes the right to send an item; false if there is none now. Then `wait`, if given, is answered when there may
+    /// be.
     ///
     /// # Errors
     /// The reason, when nobody receives any more.

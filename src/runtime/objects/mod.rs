@@ -314,16 +314,18 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// The results of promises that rank 0's scheduler knows and is to be told of now. Long values are put into the store.
+    /// The results of promises that rank 0's scheduler knows and is to be told of now. Long values are put into the
+    /// store.
     ///
     /// # Errors
     /// When the state machine refuses the value.
     pub(crate) fn kept_promises<T: Transport>(
         &mut self,
+        kept: Vec<(TaskId, WaitAnswer)>,
         links: &mut Links<T>,
     ) -> Result<Vec<KeptPromise>, ExecutorError> {
         let mut all = Vec::new();
-        for (task, answer) in std::mem::take(&mut self.objects.kept) {
+        for (task, answer) in kept {
             let output = match answer {
                 WaitAnswer::Inline(bytes) if bytes.len() > INLINE_MAX => {
                     self.put(task, AnyValue::from_encoded(&bytes), links)?;

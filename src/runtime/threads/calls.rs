@@ -1,9 +1,10 @@
-//! The threads on which functions are called that are no tasks: those of actors, and those that a program calls on every
-//! rank.
+//! The threads on which functions are called that are no tasks: those of actors, and those that a program calls on
+//! every rank.
 //!
-//! They have threads of their own, so that a rank whose slots are busy answers all the same; as many as it has slots run
-//! at a time. A thread that has ended a call makes the reactor's turn itself and looks for the next call, as compute
-//! threads do (see [`super::pool`]): in a dialogue no thread has to be woken. A call that waits lets another one run.
+//! They have threads of their own, so that a rank whose slots are busy answers all the same; as many as it has slots
+//! run at a time. A thread that has ended a call makes the reactor's turn itself and looks for the next call, as
+//! compute threads do (see [`super::pool`]): in a dialogue no thread has to be woken. A call that waits lets another
+//! one run.
 
 use super::job::{self, RankLocation};
 use super::pool::ComputeEvent;
@@ -93,8 +94,18 @@ impl CallJob {
             (_, Ok((record, _))) => job::interned(&record.name()),
         };
         let (rank, memory) = (place.rank, 0);
-        let running =
-            RunningTask { rank, task: NO_TASK, attempt: 1, memory, may_wait: true, name, makes_local: false };
+        let running = RunningTask {
+            rank,
+            task: NO_TASK,
+            attempt: 1,
+            key: 0,
+            memory,
+            slots: 1,
+            gpus: 0,
+            may_wait: true,
+            name,
+            makes_local: false,
+        };
         let work = || match (&role, found) {
             (CallRole::Discard(cell), _) => job::caught("the drop of the actor", || {
                 let value = cell.0.lock().take();
@@ -225,7 +236,11 @@ impl CallShared {
 
     fn work(self: Arc<Self>) {
         job::quiet_thread();
-        task_context::become_compute_thread(Rc::new(CallSlot(Arc::downgrade(&self))), self.home.clone());
+        task_context::become_compute_thread(
+            Rc::new(CallSlot(Arc::downgrade(&self))),
+            self.home.clone(),
+            self.place.cancelled.clone(),
+        );
         while let Some(job) = self.next() {
             let ended = job.run(&self.place);
             self.done.push_quietly(ComputeEvent::Called(ended));

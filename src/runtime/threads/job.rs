@@ -4,6 +4,7 @@ use crate::console;
 use crate::error::{CodecError, Failure, TaskError, TaskErrorKind};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, ReportedResult};
+use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::rank_locals::RankLocals;
 use crate::runtime::threads::task_context::{self, RunningTask};
 use crate::task::arguments::{Arguments, SharedArguments};
@@ -32,6 +33,12 @@ pub(crate) struct KnownDefinition {
     pub shared: SharedArguments,
     /// Memory of the host that each task may take, in bytes; 0 means no limit.
     pub memory: u64,
+    /// Number of slots that each task takes on its rank.
+    pub slots: u32,
+    /// Number of GPUs that each task takes on its rank.
+    pub gpus: u32,
+    /// Milliseconds that each task may take; 0 for no limit.
+    pub timeout: u32,
     /// Whether tasks of the definition submit others: such tasks start only on threads where they can wait for them.
     pub nests: AtomicBool,
 }
@@ -52,6 +59,8 @@ pub(crate) struct RankLocation {
     /// The rank's own shared values, where several ranks share a process (in a simulation); `None` where the process is
     /// one rank and its values are used.
     pub locals: Option<Arc<RankLocals>>,
+    /// The tasks that are with the compute threads and whose results nobody wants.
+    pub cancelled: Arc<CancelledTasks>,
 }
 
 /// A task with everything that it needs to run.
@@ -63,6 +72,8 @@ pub(crate) struct Job {
     pub attempt: Attempt,
     /// The number of the task's definition.
     pub def: DefId,
+    /// The number that users see behind the function's name.
+    pub key: u64,
     /// The task's definition.
     pub learnt: Arc<KnownDefinition>,
     /// The arguments of this task, encoded.
@@ -116,10 +127,14 @@ impl Job {
     /// Runs the task; returns its end, and whether that end is void: the task wanted to wait for others, must not on
     /// this thread, and has to be run again on another thread.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
-        let (task, attempt, memory, name) = (self.task, self.attempt, self.learnt.memory, self.learnt.name);
+        let KnownDefinition { memory, name, slots, gpus, .. } = *self.learnt;
+        let (task, attempt, key) = (self.task, self.attempt, self.key);
+        let (rank, makes_local) = (place.rank, false);
         let running =
-            RunningTask { rank: place.rank, task, attempt, memory, may_wait, name, makes_local: false };
+            RunningTask { rank, task, attempt, key, memory, slots, gpus, may_wait, name, makes_local };
         let work = || match &self.learnt.function {
+            // it was cancelled before a thread took it
+            _ if place.cancelled.contains(task) => Err(Failure::new("it was cancelled")),
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
         };
@@ -127,6 +142,7 @@ impl Job {
             Some(locals) => task_context::with_locals(locals, work),
             None => work(),
         });
+        notes.belongings.give_back();
         if notes.nests || notes.moves {
             self.learnt.nests.store(true, Ordering::Relaxed);
         }

@@ -11,6 +11,7 @@
 
 pub(crate) mod blocking;
 pub(crate) mod calls;
+pub(crate) mod cancelled_tasks;
 pub(crate) mod job;
 pub(crate) mod oversubscription;
 pub(crate) mod pool;
@@ -18,4 +19,5 @@ pub(crate) mod rank_locals;
 pub(crate) mod short_tasks;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod simulated;
+pub(crate) mod task_belongings;
 pub(crate) mod task_context;

@@ -38,7 +38,7 @@ pub(crate) enum ComputeEvent {
     Resumed(Option<TaskId>),
     /// A function that is no task has ended.
     Called(CallEnded),
-    /// A result was written to disk, to make room in memory, or could not be.
+    /// An attempt to write a result to disk, to make room in memory, has ended.
     Moved(MovedResult),
     /// A short result for another rank was read back from disk and encoded, and can be sent inside a message.
     ReadBack {
@@ -69,14 +69,14 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
-/// Work beside the tasks, whose end is an event.
+/// A piece of work for a background thread. It returns the event that reports its end.
 pub(crate) type BackgroundWork = Box<dyn FnOnce() -> ComputeEvent + Send>;
 
-/// The thread for work beside the tasks: each kind of work has one, so that a slow disk holds back no rank that waits
-/// for a value.
+/// The background threads of a rank, by kind of work. Each kind has a thread of its own, so that a slow disk does not
+/// delay values for other ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BackgroundThread {
-    /// Encodes values for other ranks, and reads them back from disk first where they are there.
+    /// Encodes values for other ranks; values on disk are read back first.
     Encode,
     /// Writes results to disk.
     Spill,
@@ -88,7 +88,7 @@ pub(crate) trait Compute {
     fn execute(&mut self, job: Job);
     /// Calls a function that is no task. Its end is reported later as [`ComputeEvent::Called`].
     fn call(&mut self, call: CallJob);
-    /// Does work beside the tasks. The event that it gives is reported later.
+    /// Hands a piece of work to a background thread. The event that it returns is reported later.
     fn background(&mut self, thread: BackgroundThread, work: BackgroundWork);
     /// Appends to `done` the events that have occurred since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);
@@ -142,7 +142,8 @@ impl PoolShared {
     /// Starts the threads of the pool number `pool`, on a rank of `slots` slots; each number belongs to one rayon
     /// pool.
     fn build(self: &Arc<Self>, slots: usize, pool: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
-        let (shared, home) = (Arc::downgrade(self), self.home.clone());
+        let (shared, home, cancelled) =
+            (Arc::downgrade(self), self.home.clone(), self.place.cancelled.clone());
         rayon::ThreadPoolBuilder::new()
             .num_threads(pool_size(pool, slots))
             .stack_size(self.stack)
@@ -150,7 +151,7 @@ impl PoolShared {
             .start_handler(move |_| {
                 job::quiet_thread();
                 let own = PoolThreadSlot { shared: shared.clone(), slots, pool };
-                task_context::become_compute_thread(Rc::new(own), home.clone());
+                task_context::become_compute_thread(Rc::new(own), home.clone(), cancelled.clone());
             })
             .panic_handler(job::abort)
             .build()

@@ -4,6 +4,7 @@ use super::calls::CallJob;
 use super::job::{self, Ended, Job, RankLocation};
 use super::pool::{BackgroundThread, BackgroundWork, Compute, ComputeEvent};
 use crate::ids::TaskId;
+use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -36,7 +37,13 @@ impl Inline {
     /// Runs `work` on a thread of its own until it waits for the first time or ends. `takes_slot` says whether it is a
     /// task, whose waits give a slot back.
     fn begin(&mut self, takes_slot: bool, work: impl FnOnce() -> ComputeEvent + Send + 'static) {
-        let stepped = Stepped::new(takes_slot, work, self.home.clone(), self.done.clone());
+        let stepped = Stepped::new(
+            takes_slot,
+            work,
+            self.home.clone(),
+            self.done.clone(),
+            self.place.cancelled.clone(),
+        );
         if !stepped.baton.hand_over() {
             self.stepped.push(stepped);
         }
@@ -154,6 +161,7 @@ impl Stepped {
         work: impl FnOnce() -> ComputeEvent + Send + 'static,
         home: Home,
         done: Arc<Mutex<Vec<ComputeEvent>>>,
+        cancelled: Arc<CancelledTasks>,
     ) -> Self {
         let baton = Arc::new(Baton { turn: Mutex::new(BatonHolder::Caller), changed: Condvar::new() });
         let own = baton.clone();
@@ -161,7 +169,7 @@ impl Stepped {
             job::quiet_thread();
             if own.pass_on_start() {
                 let slot = SteppedSlot { baton: own.clone(), done: takes_slot.then(|| done.clone()) };
-                task_context::become_compute_thread(Rc::new(slot), Some(home));
+                task_context::become_compute_thread(Rc::new(slot), Some(home), cancelled);
                 let ended = work();
                 if *own.turn.lock() == BatonHolder::Task {
                     done.lock().push(ended);

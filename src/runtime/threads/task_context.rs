@@ -3,7 +3,9 @@
 
 use crate::error::{Origin, TaskError};
 use crate::ids::{Attempt, Rank, TaskId};
+use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::rank_locals::RankLocals;
+use crate::runtime::threads::task_belongings::TaskBelongings;
 use parking_lot::Mutex;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -22,8 +24,14 @@ pub(crate) struct RunningTask {
     pub task: TaskId,
     /// The number of this attempt to run the task, from 1.
     pub attempt: Attempt,
+    /// The number that users see behind the function's name.
+    pub key: u64,
     /// Memory of the host that the task may take, in bytes; 0 means no limit.
     pub memory: u64,
+    /// Number of slots that the task takes.
+    pub slots: u32,
+    /// Number of GPUs that the task takes.
+    pub gpus: u32,
     /// Whether the task is allowed to wait for other tasks on this thread.
     pub may_wait: bool,
     /// The name of the task's function.
@@ -76,11 +84,21 @@ pub(crate) struct Notes {
     pub told: Option<Arc<TaskError>>,
     /// Number of times that the task has looked in vain for the end of other tasks.
     pub looks: u32,
+    /// Devices and folder that the task has asked for, which go back when it ends.
+    pub belongings: TaskBelongings,
 }
 
 impl Notes {
     /// The notes of a task that has not begun.
-    const NONE: Notes = Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0 };
+    const NONE: Notes = Notes {
+        nests: false,
+        moves: false,
+        waited: 0,
+        origin: None,
+        told: None,
+        looks: 0,
+        belongings: TaskBelongings::NONE,
+    };
 }
 
 impl Default for Notes {
@@ -95,6 +113,7 @@ thread_local! {
     static SLOT: RefCell<Option<Rc<dyn ThreadSlot>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
+    static CANCELLED: RefCell<Option<Arc<CancelledTasks>>> = const { RefCell::new(None) };
 }
 
 /// The panic payload that unwinds the stack of a task which must be run again on another thread, where it can wait.
@@ -176,12 +195,36 @@ impl Drop for RunningAgain {
 
 /// Makes the calling thread a compute thread. `slot` is its slot of the rank, which it gives up while its
 /// task waits. `home` is the client by which its tasks submit others; `None` where they cannot.
-pub(crate) fn become_compute_thread(slot: Rc<dyn ThreadSlot>, home: Option<Home>) {
+pub(crate) fn become_compute_thread(
+    slot: Rc<dyn ThreadSlot>,
+    home: Option<Home>,
+    cancelled: Arc<CancelledTasks>,
+) {
     SLOT.set(Some(slot));
     HOME.set(home);
+    CANCELLED.set(Some(cancelled));
 }
 
-/// The process's client, for threads that neither compute nor run the closure of a run: under MPI a process is one rank.
+/// The list by which the calling thread's task learns that nobody wants its result; `None` on a thread that serves MPI,
+/// where only tasks run that end before they could be cancelled.
+pub(crate) fn cancelled_tasks() -> Option<Arc<CancelledTasks>> {
+    CANCELLED.with_borrow(Clone::clone)
+}
+
+/// Whether nobody wants the result of the calling thread's task any more; false outside of tasks.
+pub(crate) fn is_cancelled() -> bool {
+    let Some(running) = RUNNING.get() else { return false };
+    CANCELLED.with_borrow(|list| list.as_ref().is_some_and(|list| list.contains(running.task)))
+}
+
+/// Reads or changes what the calling thread's task has asked for; `None` outside of tasks.
+pub(crate) fn belongings<T>(work: impl FnOnce(&RunningTask, &mut TaskBelongings) -> T) -> Option<T> {
+    let running = RUNNING.get()?;
+    NOTES.with_borrow_mut(|notes| Some(work(&running, &mut notes.belongings)))
+}
+
+/// The process's client, for threads that neither compute nor run the closure of a run: under MPI a process is one
+/// rank.
 static HOME_OF_PROCESS: Mutex<Option<Home>> = Mutex::new(None);
 
 /// Sets or removes the client that threads use which have none of their own.
@@ -210,8 +253,8 @@ pub(crate) fn with_home<T>(home: &Home, work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Moves the calling thread's task, before it does what has an effect beyond itself, to a thread where it may wait: there
-/// it runs again from its start, and later tasks of its definition start there.
+/// Moves the calling thread's task, before it does what has an effect beyond itself, to a thread where it may wait:
+/// there it runs again from its start, and later tasks of its definition start there.
 ///
 /// If the task is not allowed to wait on this thread, its stack is unwound.
 pub(crate) fn settle() {

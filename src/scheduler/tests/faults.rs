@@ -59,7 +59,8 @@ fn a_retry_is_not_spent_on_a_task_that_nobody_wants() {
 fn what_a_failed_task_has_used_is_released() {
     let mut env = ranks([0, 1]);
     env.stored_at(1, 1, 64).submit(2, &[1]).place().runs(1, &[2]).release(&[1]).quiet();
-    env.fail(1, 2, "boom").releases(1, &[1]).is_gone(1).records(1).release(&[2]).records(0);
+    // its recipe is kept, should the task be started again
+    env.fail(1, 2, "boom").releases(1, &[1]).is(1, Status::Released).records(2).release(&[2]).records(0);
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn a_failure_stays_known_while_somebody_may_name_it() {
     let mut env = ranks([0, 1]);
     env.submit(1, &[]).submit(2, &[1]).release(&[1]).place().runs(1, &[1, 2]).fail(1, 1, "boom");
     env.is(1, Status::Failed).is(2, Status::Assigned).retracted(1, 2);
-    env.is_gone(1).is(2, Status::Failed).want(2, false).resolves_failed(2, "boom").release(&[2]).records(0);
+    env.records(2).is(2, Status::Failed).want(2, false).resolves_failed(2, "boom").release(&[2]).records(0);
 }
 
 #[test]
@@ -90,7 +91,8 @@ fn a_long_chain_fails_without_a_deep_stack() {
         env.scheduler.handle(SchedulerEvent::Submit(new), &mut out).unwrap();
         env.scheduler.handle(SchedulerEvent::Release(TaskId(task - 1)), &mut out).unwrap();
     }
-    env.fail(1, 1, "boom").records(1).want(99_999, true).resolves_failed(99_999, "boom");
+    env.fail(1, 1, "boom").records(99_999).want(99_999, true).resolves_failed(99_999, "boom");
+    env.release(&[99_999]).records(0);
     assert!(out.is_empty());
 }
 

@@ -128,9 +128,16 @@ fn a_damaged_report_changes_nothing() {
 
 #[test]
 fn every_status_prints_as_its_future_shows_it() {
-    let texts = [Status::Pending, Status::Assigned, Status::Finished, Status::Failed, Status::Released];
+    let texts = [
+        Status::Pending,
+        Status::Assigned,
+        Status::Finished,
+        Status::Failed,
+        Status::Cancelled,
+        Status::Released,
+    ];
     assert_eq!(
         texts.map(|status| status.to_string()),
-        ["pending", "running", "finished", "error", "released"]
+        ["pending", "running", "finished", "error", "cancelled", "released"]
     );
 }

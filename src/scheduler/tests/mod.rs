@@ -9,6 +9,7 @@ mod family;
 mod faults;
 mod finish;
 pub(crate) mod host_affinity;
+mod leaving;
 mod loss;
 mod loss_races;
 mod needs;
@@ -18,6 +19,7 @@ pub(crate) mod prefetch;
 mod release;
 mod retract;
 mod retry;
+mod revival;
 mod submit;
 mod want;
 
@@ -183,6 +185,8 @@ impl Env {
             shared: Blob::default(),
             slots: options.needs.slots,
             memory: options.needs.memory,
+            gpus: options.needs.gpus,
+            timeout: options.timeout,
         };
         self.handle(SchedulerEvent::define(definition, options))
     }
@@ -218,6 +222,28 @@ impl Env {
 
     fn cancel(&mut self, task: u64) -> &mut Self {
         self.handle(SchedulerEvent::Cancel(TaskId(task)))
+    }
+
+    fn retry(&mut self, task: u64) -> &mut Self {
+        self.handle(SchedulerEvent::Retry(TaskId(task)))
+    }
+
+    fn timed_out(&mut self, rank: u32, task: u64, attempt: Attempt) -> &mut Self {
+        let error = Box::new(error("too slow"));
+        self.from(rank, RankReport::TimedOut { task: TaskId(task), attempt, error })
+    }
+
+    /// Reports the end of an attempt of which the task's record may know nothing any more.
+    fn ends(&mut self, rank: u32, task: u64, attempt: Attempt, output: ReportedResult) -> &mut Self {
+        let nanos = self.nanos;
+        self.from(rank, RankReport::Finished { task: TaskId(task), attempt, nanos, output })
+    }
+
+    fn tells_cancelled(&mut self, rank: u32, tasks: &[u64]) -> &mut Self {
+        for &task in tasks {
+            self.sends(rank, RankOrder::Cancel { task: TaskId(task) });
+        }
+        self
     }
 
     fn want(&mut self, task: u64, value: bool) -> &mut Self {
@@ -399,6 +425,12 @@ impl Env {
     fn records(&mut self, records: usize) -> &mut Self {
         assert_eq!(self.scheduler.records(), records, "records");
         assert!(records > 0 || self.scheduler.assigned() == 0);
+        self
+    }
+
+    /// Expects that nothing more is sent to `rank`.
+    fn quiet_on(&mut self, rank: u32) -> &mut Self {
+        assert!(self.orders.get(&rank).is_none_or(VecDeque::is_empty), "to rank {rank}: {:?}", self.orders);
         self
     }
 

@@ -11,13 +11,16 @@ fn of(rank: u32, count: u64) -> u64 {
 impl Env {
     fn define_at(&mut self, rank: u32, def: u32, function: u64) -> &mut Self {
         let (name, shared) = (format!("f{def}"), Blob::default());
-        let definition = Definition { def: DefId(def), function, name, shared, slots: 1, memory: 0 };
+        let definition =
+            Definition { def: DefId(def), function, name, shared, slots: 1, memory: 0, gpus: 0, timeout: 0 };
         let nested = NestedDefinition {
             definition,
             priority: 0,
             retries: 0,
             retry_delay: 0,
             on: None,
+            among: None,
+            prefer: None,
             needs: ResourceRequest::default(),
         };
         self.from(rank, RankReport::Define(Box::new(nested)))

@@ -84,6 +84,8 @@ fn a_definition_comes_before_its_tasks_and_in_order() {
         shared: Blob::default(),
         slots: 1,
         memory: 0,
+        gpus: 0,
+        timeout: 0,
     };
     env.refuse(SchedulerEvent::define(definition, DefOptions::default()));
 }

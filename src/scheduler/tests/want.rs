@@ -124,11 +124,13 @@ fn an_unknown_task_cannot_be_waited_for() {
 }
 
 #[test]
-fn a_cancelled_task_fails_with_all_that_depend_on_it_unless_a_rank_has_it() {
+fn a_cancelled_task_fails_with_all_that_depend_on_it() {
     let mut env = ranks([0, 1]);
     env.submit(1, &[]).submit(2, &[1]).submit(3, &[2]).want(1, false).want(3, true).cancel(1);
     env.resolves_failed(1, "cancelled").resolves_failed(3, "cancelled").place().quiet();
     env.release(&[1, 2, 3]).records(0).cancel(1).quiet();
-    env.submit(4, &[]).place().runs(1, &[4]).cancel(4).quiet().want(4, false).finish_stored(1, 4, 64);
+    // the batch tool lets run what a rank has
+    env.submit(4, &[]).place().runs(1, &[4]).handle(SchedulerEvent::CancelUnsent(TaskId(4))).quiet();
+    env.want(4, false).finish_stored(1, 4, 64);
     env.resolves(4, TaskOutcome::Done).cancel(4).quiet().release(&[4]).releases(1, &[4]).records(0);
 }

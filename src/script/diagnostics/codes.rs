@@ -171,11 +171,11 @@ codes! {
     InstanceCircle = "E89",
     /// Instances of one family that need each other in no order of their indices, neither ascending nor descending.
     NoOrder = "E90",
-    /// A variable that is a list or a table where a single value is wanted, or a list of rows that have not the same
-    /// columns.
+    /// A variable that is a list or a table at a place where a single value is needed, or a list of rows that differ in
+    /// their columns.
     ListVariable = "E98",
-    /// A pattern of `match` that names no parameter, or a row of `include` beside one: the parameters come from the names
-    /// of files.
+    /// A `match` pattern that names no parameter, or a row of `include` beside a `match`, whose parameters have only
+    /// the values that names of files give.
     BadMatch = "E99",
     /// A file that `script` names and that is not there.
     NoScriptFile = "E100",
@@ -202,7 +202,8 @@ codes! {
     SwitchedOff = "W11",
     /// Cells of a csv file that begin or end with blanks, which belong to them.
     Blanks = "W12",
-    /// The first line of a csv file that looks like no header: a number in it, or all columns in one.
+    /// A csv file whose first line does not look like a header: a name in it is a number, or there is one column only,
+    /// with another separator (`;` or a tab) in its name.
     HeaderOfNumbers = "W19",
 }
 

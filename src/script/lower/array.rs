@@ -102,7 +102,7 @@ impl Compiler<'_> {
         let mut inputs: HashMap<String, usize> = HashMap::new();
         for (place, span) in all.into_iter().zip(cx.source.all_inside(text, &ranges)) {
             resolver.quiet = cx.is_full();
-            // the name of a column may have dots in it
+            // only the first dot separates: the name of a column may have dots in it
             let (path, index) = match place.name.split_once('[') {
                 Some((path, index)) => (path, index.strip_suffix(']').map(str::to_owned)),
                 None => (place.name.as_str(), None),

@@ -73,8 +73,8 @@ pub(crate) fn untie(
     }
 }
 
-/// Finds the sets of nodes that all reach each other, of a graph that has for each node those to which it leads; without
-/// nodes that are alone and do not lead to themselves. (Tarjan's algorithm, with a stack of its own.)
+/// Finds the sets of nodes that all reach each other, of a graph that has for each node those to which it leads;
+/// without nodes that are alone and do not lead to themselves. (Tarjan's algorithm, with a stack of its own.)
 fn knots(graph: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
     const NEW: usize = usize::MAX;
     let (mut number, mut low) = (vec![NEW; graph.len()], vec![NEW; graph.len()]);

@@ -45,8 +45,8 @@ pub struct PlanTask {
     pub family: Sweep,
     /// The dependencies: results of other tasks that an instance reads, and tasks that it only waits for.
     pub references: Vec<Reference>,
-    /// The number of the knot that the task is in, if its instances read others of the task, or the task and others read
-    /// each other in a circle; 0 for all other tasks. Tasks of one knot have the same number.
+    /// The number of the knot that the task is in, if its instances read others of the task, or the task and others
+    /// read each other in a circle; 0 for all other tasks. Tasks of one knot have the same number.
     pub knot: u32,
     /// The output files that the command writes in the instance's scratch folder and other tasks can read.
     pub outs: Vec<OutputFile>,

@@ -1,4 +1,4 @@
-//! Makes templates of texts: every reference in a text is resolved, and the task's dependencies are collected.
+//! Turns texts into templates: resolves every reference in a text, and collects the dependencies of the task.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -21,16 +21,16 @@ use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 use std::collections::HashMap;
 
-/// The key of a dependency by what it reads: the other task, its output, whether as a file of paths, the text of the
-/// brackets that choose instances, and its place beside `else`.
+/// The key by which equal dependencies are found: the other task, its output, whether it is read as a file of paths,
+/// the text of the brackets that choose instances, and the reference's position beside `else`.
 pub(crate) type DependencyKey = (usize, Select, bool, Option<String>, ElsePlace);
 
-/// The place of a reference beside `else` and `?`.
+/// The position of a reference beside `else` and `?`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ElsePlace {
-    /// Whether `else` or `?` stands behind it, so that its instance may be missing.
+    /// Whether the reference is followed by `else` or `?`, so that its instance may be missing.
     pub(crate) optional: bool,
-    /// The numbers of the references before it, behind whose `else` it stands.
+    /// The numbers of the dependencies in whose place the reference is read: those before the `else` that it follows.
     pub(crate) instead_of: Vec<usize>,
 }
 
@@ -45,16 +45,16 @@ pub(crate) struct Resolver<'a> {
     /// The dependencies found so far. Each names the task that is read by its index in the script.
     pub(crate) found: Vec<Reference>,
     pub(crate) options: LoadOptions,
-    /// The numbers of the dependencies, by what they read.
+    /// The numbers of the dependencies found so far, by their keys.
     pub(crate) known: HashMap<DependencyKey, usize>,
-    /// The place beside `else` of the reference that is resolved.
+    /// The position beside `else` of the reference that is being resolved.
     pub(crate) beside: ElsePlace,
     /// The joins without brackets that were made so far, by the task that is read.
     pub(crate) joins: HashMap<usize, Join>,
     /// The places of the references in the text that is resolved: the text's own place, and for each reference its
     /// first byte in the text with its place in the script.
     pub(crate) places: (Span, Vec<(usize, Span)>),
-    /// Whether nothing is suggested for unknown names, since errors enough have been told.
+    /// Whether unknown names get no suggestions, since as many errors have been reported as are printed.
     pub(crate) quiet: bool,
     /// Whether the task is a reduction whose command merges two files, `{a}` and `{b}`, in each step. Then these names
     /// have a meaning.
@@ -76,7 +76,7 @@ impl Resolver<'_> {
         Template { parts: parts.collect() }
     }
 
-    /// Warns of braces that look like a reference and are none.
+    /// Warns of braces in a text that look like a reference and are none.
     pub(crate) fn warn_of_near_references(
         &self,
         text: &Text,
@@ -171,7 +171,7 @@ impl Resolver<'_> {
             ReferenceTarget::Input(at) => Fill::Input(at),
             ReferenceTarget::Out(at) => Fill::Out(at),
             ReferenceTarget::Fact(fact) => Fill::Fact(fact),
-            // One process looks it up, so that all ranks have the same path.
+            // resolved at rank 0, so that all ranks have the same path
             ReferenceTarget::Env(name) if place == TextContext::File => match std::env::var(&name) {
                 Ok(value) => return Ok(TemplatePart::Text(value)),
                 Err(_) => Fill::Env(name),

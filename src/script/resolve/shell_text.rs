@@ -1,4 +1,5 @@
-//! References in a shell script: their places, those that have none, and those whose values are read once more.
+//! Resolves the references in shell scripts: each becomes a part of a template with its quoting context, and those at
+//! places where no value can be data are reported.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -13,14 +14,14 @@ use crate::script::syntax::placeholder::{self, PieceKind, TextPiece};
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 
-/// A word of a command line of `run`: its text with a mark for each reference, and the references.
+/// A word of a `run` command line: its text, with [`VALUE`] in the place of each reference, and the references.
 pub(crate) struct ArgvWord<'t> {
     pub(crate) text: String,
     pub(crate) references: Vec<(&'t Text, TextPiece)>,
 }
 
 impl<'t> ArgvWord<'t> {
-    /// Takes a word that is a text of its own.
+    /// Makes the word of a text that is one word of a command line.
     pub(crate) fn of(text: &'t Text) -> Self {
         let mut word = ArgvWord { text: String::new(), references: Vec::new() };
         for piece in placeholder::parse(&text.value) {
@@ -73,7 +74,8 @@ impl Resolver<'_> {
         Template { parts }
     }
 
-    /// Resolves a text for an interpreter that is no shell: nothing is known of its quotes.
+    /// Resolves a script for an interpreter that is no known shell. Its quoting rules are unknown, so every reference
+    /// in it is reported.
     fn program(
         &mut self,
         text: &Text,
@@ -125,8 +127,8 @@ impl Resolver<'_> {
         Template { parts }
     }
 
-    /// Checks the words of a `run` that are programs for something else, as in `["sh", "-c", ".."]`. `argv` are the
-    /// same words as templates.
+    /// Checks those words of a `run` that a program runs as programs, as in `["sh", "-c", ".."]`. `argv` are the same
+    /// words as templates.
     pub(crate) fn inner_programs(
         &mut self,
         words: &[ArgvWord<'_>],
@@ -152,7 +154,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Texts that can stand for a reference.
+    /// Sample texts with which a reference can be replaced in a run.
     fn sample_texts(&self, meaning: ReferenceTarget, reference: &Written<'_>) -> Vec<String> {
         let raw = reference.raw;
         let format = raw.format.as_ref().and_then(|format| self.format(format, &meaning, reference).ok());
@@ -164,7 +166,7 @@ impl Resolver<'_> {
                 self.own_values(at).iter().map(of).collect()
             }
             ReferenceTarget::Fact(fact) if fact.is_text() => vec![ScriptValue::Text("text".to_owned())],
-            // The rank looks at them.
+            // these values are known at the rank only, which checks them
             ReferenceTarget::Fact(_) | ReferenceTarget::Env(_) => Vec::new(),
             ReferenceTarget::Input(_) | ReferenceTarget::Out(_) | ReferenceTarget::Merged(_) => {
                 vec![ScriptValue::Text("/path/of/a/file".to_owned())]
@@ -173,8 +175,8 @@ impl Resolver<'_> {
         samples.iter().filter_map(|value| written(value, format.as_ref()).ok()).collect()
     }
 
-    /// Checks that the values of a reference can be read once more. Mistakes in the reference itself have been
-    /// reported.
+    /// Checks the values of a reference that are evaluated again: only plain words or numbers can be. Mistakes in the
+    /// reference itself have been reported.
     fn check_evaluated(
         &mut self,
         (text, piece): (&Text, &TextPiece),
@@ -202,7 +204,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Makes the message for a value that is read once more.
+/// Makes the message about a value that is evaluated again and could be more than data.
 fn read_again(
     found: &Evaluated,
     value: &str,

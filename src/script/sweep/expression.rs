@@ -72,10 +72,11 @@ pub(crate) type KnownName = (NameInput, FormulaType, ScriptValue);
 pub struct Formula {
     expr: Expr,
     names: Vec<(String, NameInput)>,
-    /// The type of the value: whole where it is an integer for every instance, since all operands are integers and no
-    /// operation makes a fraction.
+    /// The type of the value, the same for all instances. [`FormulaType::Whole`] if all operands are integers and no
+    /// operation gives a fraction.
     kind: FormulaType,
-    /// Whether the formula is `number(..)` alone, whose value is the number in the spelling that the text has.
+    /// Whether the whole formula is a call of `number(..)`. Then the value keeps the spelling of the text, such as
+    /// `0012`.
     reads: bool,
     alone: Option<Alone>,
 }
@@ -183,8 +184,8 @@ impl Formula {
         self.names.iter().map(|(_, input)| input)
     }
 
-    /// Returns the parameter and the number that is added to it, of a formula such as `i`, `i - 1` or `n + i`, where `n`
-    /// is a variable. `None` for any other formula.
+    /// Returns the parameter and the number that is added to it, of a formula such as `i`, `i - 1` or `n + i`, where
+    /// `n` is a variable. `None` for any other formula.
     pub(crate) fn offset(&self) -> Option<(usize, i64)> {
         let input = |node: &ExprNode| match &node.kind {
             NodeKind::Name { name, .. } => self.names.get(self.place(name)?).map(|(_, input)| input),
@@ -247,7 +248,7 @@ impl Formula {
         })
     }
 
-    /// Evaluates `number(..)` to the number in its spelling.
+    /// Evaluates a formula that is a call of `number(..)` to a number that keeps its spelling.
     fn read_number<'a>(
         &'a self,
         value: &dyn Fn(usize) -> Option<&'a ScriptValue>,

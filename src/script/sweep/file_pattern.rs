@@ -37,11 +37,11 @@ enum PatternPart {
     Deep,
 }
 
-/// The most patterns that the alternatives in braces of one make.
+/// The largest number of patterns into which the alternatives of one pattern may be written out.
 const ALTERNATIVES: usize = 1000;
 
-/// Writes a pattern out as one for each of its alternatives: `a.{csv,tsv}` as `a.csv` and `a.tsv`. Braces without a comma
-/// are themselves. `None` where there would be more than [`ALTERNATIVES`].
+/// Writes a pattern with alternatives in braces out as several patterns: `a.{csv,tsv}` as `a.csv` and `a.tsv`. Braces
+/// without a comma are ordinary characters. `None` if there would be more than [`ALTERNATIVES`] patterns.
 pub(crate) fn alternatives(pattern: &str) -> Option<Vec<String>> {
     let mut done = Vec::new();
     let mut open = vec![pattern.to_owned()];
@@ -60,7 +60,7 @@ pub(crate) fn alternatives(pattern: &str) -> Option<Vec<String>> {
     Some(done)
 }
 
-/// The first braces with a comma between them, and what stands between their commas.
+/// Finds the first braces with a comma between them: their byte range in the pattern, and the alternatives.
 fn first_alternatives(pattern: &str) -> Option<(Range<usize>, Vec<&str>)> {
     for (begin, _) in pattern.match_indices('{') {
         let (mut depth, mut start, mut all) = (0, begin + 1, Vec::new());

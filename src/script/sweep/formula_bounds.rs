@@ -16,14 +16,14 @@ pub(crate) enum Bounds {
     Ints(i64, i64),
     /// Floats, which may also be `nan`.
     Floats(f64, f64),
-    /// Texts of at most so many bytes.
+    /// Texts of at most this many bytes.
     Texts(u64),
 }
 
 /// Bounds, and whether the subexpression may have no value for some instance.
 type BoundsAndFailure = (Bounds, bool);
 
-/// The length of a number, as it is written by dtask, and as most people write it.
+/// The largest length in bytes of a number as dtask writes it, and as users normally do.
 const NUMBER: u64 = 64;
 
 const ANY_INT: Bounds = Bounds::Ints(i64::MIN, i64::MAX);
@@ -73,7 +73,7 @@ impl Bounds {
         }
     }
 
-    /// The length of the longest text that a value is written as.
+    /// The length in bytes of the longest text that a value can become.
     fn length(self) -> u64 {
         match self {
             Bounds::Texts(length) => length,
@@ -107,7 +107,7 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> BoundsA
             let all = items.iter().map(|item| of(item).0.length() + 1).sum();
             (Bounds::Texts(all), items.iter().any(|item| of(item).1))
         }
-        // a part of a text that may have fewer, or some of its parts in `join`
+        // an index fails if the text has fewer parts; a slice, inside `join`, does not fail
         NodeKind::Index(inner, subscripts) => {
             (of(inner).0, matches!(subscripts[..], [Subscript::Index(_)]) || of(inner).1)
         }
@@ -210,7 +210,8 @@ fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> BoundsAndFailure {
     (found, large || too)
 }
 
-/// Texts of at most so many bytes; whether that may be more than is made. Half is left for numbers in odd spellings.
+/// The bounds of texts of at most `length` bytes, and whether making them can fail because they are too long. Fails
+/// from half of the limit on, since numbers with unusual spellings may be longer than assumed.
 fn texts(length: u64) -> BoundsAndFailure {
     let most = LONGEST as u64;
     (Bounds::Texts(length.min(most)), length > most / 2)
@@ -232,7 +233,7 @@ fn text(
     match function {
         TextFunction::Stem | TextFunction::Name | TextFunction::Ext => texts(length(0)),
         TextFunction::Dir => texts(length(0) + 1),
-        // a separator may be empty, but for a literal
+        // an empty separator is an error, which a literal separator excludes
         TextFunction::Split => {
             let (found, fails) = texts(length(0));
             (
@@ -241,7 +242,7 @@ fn text(
                     || (call.named.get(1).is_some_and(Option::is_some) && literal(1).is_none_or(|n| n == 0)),
             )
         }
-        // some letters are longer as capitals
+        // a few letters take up to three times as many bytes in the other case
         TextFunction::Upper | TextFunction::Lower => texts(length(0) * 3),
         TextFunction::Replace => {
             let (found, fails) = texts(length(0).saturating_mul(length(2).max(1)));
@@ -261,7 +262,7 @@ fn text(
         }
         TextFunction::Join => {
             let parts: Vec<BoundsAndFailure> = call.rest.iter().map(|node| bounds(node, named)).collect();
-            // a split text has at most as many parts as letters, and one
+            // a text of n characters has at most n + 1 parts
             let each = |(found, _): &BoundsAndFailure| found.length() + (found.length() + 1) * length(0);
             let (found, fails) = texts(parts.iter().map(each).sum());
             (found, fails || parts.iter().any(|(_, fails)| *fails))

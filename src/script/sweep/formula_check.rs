@@ -57,7 +57,7 @@ pub(super) fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
     wrong.map_or(Ok(()), Err)
 }
 
-/// Refuses an argument of `join` that is neither a single value nor parts of a text.
+/// Checks an argument of `join`, which may be a single value, a list of them, or parts of a split text.
 fn parts(node: &ExprNode) -> Result<(), FormulaError> {
     if let Some(call) = split_call(node) {
         return call.named.iter().flatten().try_for_each(scalar);
@@ -74,7 +74,7 @@ fn parts(node: &ExprNode) -> Result<(), FormulaError> {
     }
 }
 
-/// The call of `split` that a node is.
+/// The call of `split`, if the node is one.
 pub(super) fn split_call(node: &ExprNode) -> Option<&Call> {
     match &node.kind {
         NodeKind::Call(call) if call.function == Function::Text(TextFunction::Split) => Some(call),
@@ -89,7 +89,7 @@ pub(super) fn kind(node: &ExprNode, types: &HashMap<String, FormulaType>) -> For
         let common = all.iter().map(|node| of(node)).reduce(FormulaType::and);
         common.filter(|kind| *kind != FormulaType::Mixed).unwrap_or(FormulaType::Number)
     };
-    // texts that have no place are refused when the formula is tried
+    // a text among the operands is an error, reported when the formula is evaluated
     let numbers = |all: &[&ExprNode]| match common(all) {
         FormulaType::Whole => FormulaType::Whole,
         _ => FormulaType::Number,

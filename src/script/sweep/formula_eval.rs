@@ -166,7 +166,7 @@ impl<'a> FormulaEval<'_, 'a> {
     }
 }
 
-/// Says what the two sides of a `+` can be.
+/// Adds to an error about `+` the help text on which operands it accepts.
 fn glue_help(error: FormulaError) -> FormulaError {
     let help =
         "a text is added to a text: `text(x)` makes one of a number, and `number(x)` a number of a text";

@@ -7,9 +7,9 @@
 //! [`formula_bounds`] says whether integers can leave 64 bits.
 //!
 //! Values come from [`load_values`]: it reads lists, a [`range`], a [`csv_table`], [`hdf5_blocks`] or one of the other
-//! [`sources`] to [`param_values`], and [`user_files`] reads the files of the user, which [`file_pattern`] finds. [`join`] matches
-//! instances of one family with those of another, by [`join_search`] where indices do not follow from each other.
-//! [`idle_rows`] warns of rows of `exclude` without an effect.
+//! [`sources`] to [`param_values`], and [`user_files`] reads the files of the user, which [`file_pattern`] finds.
+//! [`join`] matches instances of one family with those of another, by [`join_search`] where indices do not follow from
+//! each other. [`idle_rows`] warns of rows of `exclude` without an effect.
 
 pub(crate) mod csv_table;
 pub(crate) mod expand;

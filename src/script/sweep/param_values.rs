@@ -169,7 +169,8 @@ pub(crate) enum LoadedValues {
     One(ParamValues),
     /// The values of a table: the number of its rows, and its columns with their names, each of which is a parameter.
     Table(u64, Vec<(String, ParamValues)>),
-    /// The paths of files, and the parameters that their names give, in step.
+    /// The paths of the files that a `match` pattern fits, and its parameters by name, whose values are in the same
+    /// order.
     Matched(ParamValues, Vec<(String, ParamValues)>),
 }
 

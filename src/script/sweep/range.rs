@@ -46,7 +46,7 @@ struct Decimal {
 }
 
 impl NumRange {
-    /// The range of the integers from 0 on, `len` of them, which must be at least one.
+    /// Makes the range of the integers from 0 to `len - 1`. `len` must be at least 1.
     pub(crate) fn counting(len: u64) -> Self {
         NumRange { start: 0, step: 1, scale: None, len }
     }
@@ -128,8 +128,8 @@ impl NumRange {
         }
     }
 
-    /// Returns the number of positions by which a value that is larger by `difference` stands later in the range; `None`
-    /// if the range does not have such values.
+    /// Returns the number of positions by which a value that is larger by `difference` stands later in the range;
+    /// `None` if the range does not have such values.
     pub(crate) fn positions_apart(&self, difference: i64) -> Option<i64> {
         let power = 10i64.checked_pow(self.scale.unwrap_or(0))?;
         let whole = difference.checked_mul(power)?;

@@ -1,7 +1,7 @@
 //! Functions of texts in formulas: parts of paths, replacing, splitting, joining, padding, and reading a number.
 //!
-//! A number that is given where a text is wanted is the text in which it is written: `0101` and `1.10` stay that. No
-//! text becomes longer than [`LONGEST`], so that formulas cannot fill the memory. Start at [`FormulaEval::text_call`].
+//! A number among the arguments counts as the text in which it is written, so `0101` keeps its leading zero. No text
+//! becomes longer than [`LONGEST`], so that formulas cannot fill the memory. Start at [`FormulaEval::text_call`].
 
 use std::borrow::Cow;
 
@@ -15,13 +15,14 @@ use crate::script::sweep::lane::{Lane, Values};
 use crate::script::values::format::FormatSpec;
 use crate::script::values::value::{PathPart, Scalar, ScriptValue, float};
 
-/// The longest text that a formula makes, in bytes.
+/// The length in bytes of the longest text that a formula may make.
 pub(super) const LONGEST: usize = 64 << 10;
 
 type Texts<'a> = Lane<Cow<'a, str>>;
 
 impl<'a> FormulaEval<'_, 'a> {
-    /// Evaluates the call of a function of texts; that of `split` alone has no single value, and is refused before.
+    /// Evaluates the call of a function of texts. `split` gives several texts, and is an error here: its callers handle
+    /// it with an index or inside `join`.
     pub(super) fn text_call(
         &self,
         function: TextFunction,
@@ -50,7 +51,7 @@ impl<'a> FormulaEval<'_, 'a> {
                     return Err(FormulaError::of_value(argument(1)?.span.clone(), message));
                 }
                 let texts = text(0)?.zip(old.zip(new, |old, new| (old, new)), |text, (old, new)| {
-                    // its length is looked at before it is made
+                    // the length is computed beforehand, so that no huge text is made
                     let longer = new.len().saturating_sub(old.len()) * text.matches(&*old).count();
                     (text.len() + longer <= LONGEST).then(|| text.replace(&*old, &new))
                 });
@@ -101,7 +102,7 @@ impl<'a> FormulaEval<'_, 'a> {
         Ok(Values::Texts(made))
     }
 
-    /// Evaluates `a + b` of two texts.
+    /// Evaluates `a + b` for texts: joins the two.
     pub(super) fn glued(a: Texts<'a>, b: Texts<'a>, node: &ExprNode) -> Result<Values<'a>, FormulaError> {
         let both =
             |a: Cow<'a, str>, b: Cow<'a, str>| (a.len() + b.len() <= LONGEST).then(|| format!("{a}{b}"));
@@ -133,7 +134,7 @@ impl<'a> FormulaEval<'_, 'a> {
         })
     }
 
-    /// Reads the number that each text is, in its spelling.
+    /// Parses each text as a number, which keeps its spelling.
     pub(super) fn read_number(&self, text: &ExprNode) -> Result<Lane<ScriptValue>, FormulaError> {
         let texts = self.texts(text)?;
         let told = texts.one().map_or_else(
@@ -160,7 +161,7 @@ impl<'a> FormulaEval<'_, 'a> {
         })
     }
 
-    /// The texts of a value: those of a name's numbers are as they are written.
+    /// Evaluates a subexpression to texts. Numbers of a name become texts as they are written.
     fn texts(&self, node: &ExprNode) -> Result<Texts<'a>, FormulaError> {
         if let NodeKind::Name { name, .. } = &node.kind
             && let Some(spelled) = (self.spelled)(name)
@@ -204,7 +205,7 @@ impl<'a> FormulaEval<'_, 'a> {
         })
     }
 
-    /// All parts into which a call of `split` takes each text apart.
+    /// Evaluates a call of `split` to all parts of each text.
     fn split(&self, call: &Call, node: &ExprNode) -> Result<Lane<Vec<String>>, FormulaError> {
         let lost = || FormulaError::of_type(node.span.clone(), "an argument is missing".to_owned());
         let texts = self.texts(call.named.first().and_then(Option::as_ref).ok_or_else(lost)?)?;
@@ -220,7 +221,8 @@ impl<'a> FormulaEval<'_, 'a> {
         Ok(texts.zip(separators, |text, separator| all(&mut text.split(&*separator))))
     }
 
-    /// The parts that an argument of `join` is: a text, a list, or all or some parts of a split one.
+    /// Evaluates an argument of `join` to the texts that it adds: one text, the items of a list, or all or some parts
+    /// of a `split`.
     fn parts(&self, node: &ExprNode) -> Result<Lane<Vec<String>>, FormulaError> {
         if let Some(split) = split_call(node) {
             return self.split(split, node);
@@ -258,7 +260,8 @@ impl<'a> FormulaEval<'_, 'a> {
     }
 }
 
-/// The position that an index of Python means among `length`; `None` for one before the first.
+/// Converts an index as in Python, negative from the end, to a position among `length` items. `None` if it is before
+/// the first item.
 fn place(at: i64, length: usize) -> Option<usize> {
     if at >= 0 {
         usize::try_from(at).ok()
@@ -267,7 +270,8 @@ fn place(at: i64, length: usize) -> Option<usize> {
     }
 }
 
-/// Fills a text up to a width; a sign stays in front. `None` where the text would become too long.
+/// Fills a text with `fill` on the left, up to `width` characters. If `fill` is `0`, a sign stays in front. `None` if
+/// the text would become too long.
 fn padded(text: &str, width: i64, fill: char) -> Option<String> {
     let missing = usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
     if missing.saturating_mul(fill.len_utf8()).saturating_add(text.len()) > LONGEST {

@@ -1,8 +1,8 @@
 //! Tokenizes texts into plain text and references.
 //!
 //! `{x}` is a reference only if the inside is `name(.name)*`, an optional `[expr]` and an optional `:format`, and no
-//! `$` comes before it. `{x else y}` and `{x?}` say what stands for an instance that is not there. `{{x}}` stands for a literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text.
-//! Start at [`parse`].
+//! `$` comes before it. `{x else y}` and `{x?}` say what stands for an instance that is not there. `{{x}}` stands for a
+//! literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text. Start at [`parse`].
 
 use std::ops::Range;
 

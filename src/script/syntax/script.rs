@@ -15,9 +15,9 @@ use std::time::Duration;
 pub(crate) struct RawScript {
     pub(crate) name: Option<Text>,
     pub(crate) vars: Vec<RawVar>,
-    /// The variables that are lists, with their names.
+    /// The variables that are lists, as name and items.
     pub(crate) lists: Vec<(Text, ListItems)>,
-    /// The names of variables that are tables, `paths` of `paths.raw`.
+    /// The names of variables that are tables, such as `paths` in the reference `paths.raw`.
     pub(crate) groups: Vec<Text>,
     pub(crate) policy: Policy,
     pub(crate) settings: RunSettings,
@@ -26,7 +26,7 @@ pub(crate) struct RawScript {
 }
 
 impl RawScript {
-    /// The names of all variables: single values, lists, and tables of them.
+    /// The names of all variables: single values, lists, and tables.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &Text> {
         let vars = self.vars.iter().map(|var| &var.name);
         vars.chain(self.lists.iter().map(|(name, _)| name)).chain(&self.groups)
@@ -43,9 +43,9 @@ pub(crate) struct RawVar {
 #[derive(Clone, Debug)]
 pub(crate) enum ListItems {
     Values(Vec<At<ScriptValue>>),
-    /// Tables, which are the rows of one.
+    /// Tables of TOML, each of which is one row.
     Rows(Vec<RawRow>),
-    /// A list with mistakes, which have been reported.
+    /// A list with mistakes, which have been reported already.
     Wrong,
 }
 

@@ -28,7 +28,8 @@ pub(crate) struct RawParam {
     pub(crate) zipped: bool,
     /// The values of the parameter; `None` where they are wrong, which has been reported.
     pub(crate) values: Option<RawValues>,
-    /// The names in the pattern of `match` that are parameters too, once the variables are known.
+    /// The names in a `match` pattern that are parameters, since no variable has that name. Empty until
+    /// `find_holes` has been called.
     pub(crate) holes: Vec<Text>,
 }
 
@@ -38,9 +39,9 @@ pub(crate) enum RawValues {
     Range(Text),
     Glob(Text),
     Lines(Text),
-    /// A table, and the byte between its columns, if the script says which.
+    /// A csv file, and the byte that separates its columns, if the script gives one.
     Csv(Text, Option<u8>),
-    /// The pattern of `match`, from which parameters take their values.
+    /// A `match` pattern: names of files, in which the values of parameters stand.
     Match(Text),
     /// The array of first, last and number of values (`linspace` or `logspace`); the flag is set for `logspace`.
     Spaced(Vec<At<ScriptValue>>, Span, bool),
@@ -48,7 +49,7 @@ pub(crate) enum RawValues {
     Blocks(Text, At<Vec<At<i64>>>),
 }
 
-/// A row of `include` or `exclude`: values of parameters, for an instance to add or to take away. Also a row of a
+/// A row of `include` or `exclude`: values of parameters, by which instances are added or removed. Also a row of a
 /// variable that is a list of tables.
 #[derive(Clone, Debug)]
 pub(crate) struct RawRow {
@@ -63,7 +64,7 @@ impl RawSweep {
         params.chain(self.lets.iter().map(|(name, _)| name))
     }
 
-    /// Makes parameters of the names in the patterns of `match` that are no variables.
+    /// Finds the parameters in `match` patterns: the names in braces that are no variables.
     pub(crate) fn find_holes(&mut self, is_variable: &dyn Fn(&str) -> bool, cx: &mut DiagnosticCollector) {
         for at in 0..self.params.len() {
             let Some(RawValues::Match(text)) = &self.params[at].values else { continue };
@@ -204,7 +205,7 @@ fn values(name: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawVa
     }
 }
 
-/// Reads the single values of a list, of which `name` is the name in messages.
+/// Reads a list of single values. `name` is the name of the list in error messages.
 pub(super) fn scalars(
     name: &str,
     items: &[Node],
@@ -272,7 +273,7 @@ fn table(name: &str, node: &Node, entries: &[TomlEntry], cx: &mut DiagnosticColl
     }
 }
 
-/// Reads the values `{ csv = "cases.csv", sep = ";" }` of a parameter: the rows of a table.
+/// Reads a parameter whose values are the rows of a table: `{ csv = "cases.csv", sep = ";" }`.
 fn csv(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawValues> {
     let named = |name: &str| known.iter().find(|entry| entry.key.value == name);
     let file = named("csv")?.value.text("`csv`", cx)?;

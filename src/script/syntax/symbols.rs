@@ -136,7 +136,7 @@ impl Symbols {
         self.lists.get(name)
     }
 
-    /// Reports the first list or table that a text refers to, and returns `None` then.
+    /// Checks that a text refers to no list or table. Reports the first one, and returns `None` then.
     fn refuse_several(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<()> {
         if self.lists.is_empty() && self.groups.is_empty() {
             return Some(());
@@ -152,7 +152,8 @@ impl Symbols {
         Some(())
     }
 
-    /// Returns the error of a name that is a list or a table where a single value is wanted. `None` for any other name.
+    /// Makes the error for a name that is a list or a table at a place where a single value is needed. `None` if the
+    /// name is neither.
     pub(crate) fn no_single_value(&self, name: &str, span: &Span) -> Option<Diagnostic> {
         let error = |what: &str| {
             let message = format!("`{name}` is {what}, and a single value is wanted here");

@@ -166,7 +166,7 @@ impl Node {
             TomlKind::Bool(v) => return Some(ScriptValue::Bool(*v)),
             TomlKind::Int(v) => ScriptValue::Int(*v),
             TomlKind::Float(v) => ScriptValue::Float(*v),
-            // a date is its text
+            // a date of TOML becomes the text in which it is written
             TomlKind::Date => {
                 return source.text().get(self.span.clone()).map(|text| ScriptValue::Text(text.to_owned()));
             }

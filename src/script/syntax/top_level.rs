@@ -119,7 +119,7 @@ fn check_title(name: &Text, cx: &mut DiagnosticCollector) -> bool {
     !bad
 }
 
-/// Reads `[vars]`: single values, lists, and tables of them, whose names have dots, `paths.raw`.
+/// Reads `[vars]`: single values, lists, and tables. A value in a table has a name with a dot, such as `paths.raw`.
 fn vars(node: &Node, script: &mut RawScript, cx: &mut DiagnosticCollector) {
     for TomlEntry { key, value } in node.table("`vars`", cx).unwrap_or_default() {
         check_name("variable", &key.value, &key.span, cx);
@@ -131,7 +131,7 @@ fn var(name: Text, node: &Node, script: &mut RawScript, cx: &mut DiagnosticColle
     match &node.value {
         TomlKind::Table(entries) => {
             for TomlEntry { key, value } in entries {
-                // behind a dot no name is reserved
+                // reserved names may be used after a dot
                 if !toml::is_identifier(&key.value) {
                     check_name("variable", &key.value, &key.span, cx);
                 }
@@ -158,7 +158,7 @@ fn var(name: Text, node: &Node, script: &mut RawScript, cx: &mut DiagnosticColle
     }
 }
 
-/// Reads the list of a variable, `[250, 300]`, from the text of `--set`; `None` for any other text.
+/// Parses the text of `--set NAME=TEXT` as a list, such as `[250, 300]`; `None` if it is not one.
 pub(super) fn read_list(name: &str, text: &str) -> Option<ListItems> {
     let source = ScriptSource::new("--set", "", format!("v = {text}"));
     let mut cx = DiagnosticCollector::new(source);

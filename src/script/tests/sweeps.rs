@@ -249,7 +249,7 @@ run = ["echo", "{i}", "{d}", "{r.id}{r.T}", "{year}"]
     assert_eq!(labels(&plan, "sums").len(), 3 * 2 * 2);
     let letter = &plan.tasks[plan.find("letters").unwrap()];
     let read = |at| letter.references[0].instances(at).collect::<Vec<u64>>();
-    // the paths differ where the patterns do, and have no part in the join
+    // two `match` patterns give different paths: the join compares the parameters, and leaves the paths out
     assert_eq!((read(0), read(1), read(3)), (vec![0], vec![0], vec![1]));
     assert_eq!(letter.family.len(), 4);
     let fewer =

@@ -64,7 +64,16 @@ fn error() -> TaskError {
 
 fn task(task: u64, attempt: Attempt, inputs: &[TaskInput]) -> RunTask {
     let inputs = inputs.to_vec();
-    RunTask { task: TaskId(task), attempt, def: DefId(0), args: Blob::default(), inputs, more: 0, depth: 0 }
+    RunTask {
+        task: TaskId(task),
+        attempt,
+        def: DefId(0),
+        key: 0,
+        args: Blob::default(),
+        inputs,
+        more: 0,
+        depth: 0,
+    }
 }
 
 impl Env {

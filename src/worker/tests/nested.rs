@@ -85,8 +85,16 @@ fn that_tasks_of_a_definition_nest_is_passed_on() {
 #[test]
 fn a_task_of_several_slots_gives_all_of_them_back() {
     let wide = DefId(1);
-    let definition =
-        Definition { def: wide, function: 1, name: "f".into(), shared: Blob::default(), slots: 2, memory: 0 };
+    let definition = Definition {
+        def: wide,
+        function: 1,
+        name: "f".into(),
+        shared: Blob::default(),
+        slots: 2,
+        memory: 0,
+        gpus: 0,
+        timeout: 0,
+    };
     let run = |number, depth| RunTask { def: wide, depth, ..task(number, 1, &[]) };
     let mut env = slots(2);
     env.order(RankOrder::Define(definition.clone())).says(WorkerAction::Learn(definition));

@@ -17,7 +17,8 @@ fn a_range_is_one_task_after_the_other() {
         .holds(0, 3)
         .start();
     for k in 0..3 {
-        let run = RunTask { def: DefId(4), args: index_argument(100 + k), ..task(10 + k, 1, &[]) };
+        let run =
+            RunTask { def: DefId(4), key: 100 + k, args: index_argument(100 + k), ..task(10 + k, 1, &[]) };
         env.says(WorkerAction::Execute(run));
     }
 }
@@ -84,8 +85,44 @@ fn definitions_are_passed_on_and_the_end_changes_nothing() {
         shared: Blob::default(),
         slots: 1,
         memory: 0,
+        gpus: 0,
+        timeout: 0,
     };
     let mut env = slots(1);
     env.order(RankOrder::Define(definition.clone())).says(WorkerAction::Learn(definition));
     env.order(RankOrder::Shutdown).order(RankOrder::Leave);
+}
+
+fn cancel(task: u64) -> RankOrder {
+    RankOrder::Cancel { task: TaskId(task) }
+}
+
+#[test]
+fn what_waits_is_given_back_when_it_is_cancelled_and_what_runs_is_told() {
+    let mut env = slots(1);
+    env.run(1, &[]).run(2, &[]).run(3, &[soon(2)]).start().executes(&[1]);
+    env.order(cancel(2)).gives_back(&[2, 3]).order(cancel(3)).quiet();
+    env.order(cancel(1)).says(WorkerAction::Cancel(TaskId(1))).computed(1, small());
+    env.order(cancel(1)).quiet().holds(0, 0); // it has ended
+}
+
+#[test]
+fn a_task_that_is_cancelled_while_its_input_comes_is_given_back_when_that_is_here() {
+    let mut env = slots(1);
+    env.run(2, &[at(1, 9)]).fetches(1, 9).order(cancel(2)).quiet().order(cancel(2)).quiet();
+    env.arrived(1).reports_fetched(1).gives_back(&[2]).release(1).drops(1).holds(0, 0);
+}
+
+#[test]
+fn a_nested_task_is_cancelled_in_its_queue() {
+    let mut env = slots(1);
+    let nested = |number| RankOrder::Run(RunTask { depth: 2, ..task(number, 1, &[]) });
+    env.run(1, &[])
+        .start()
+        .executes(&[1])
+        .order(nested(2))
+        .order(nested(3))
+        .order(cancel(3))
+        .gives_back(&[3]);
+    env.order(cancel(2)).gives_back(&[2]).computed(1, small()).start().quiet();
 }

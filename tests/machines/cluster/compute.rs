@@ -18,7 +18,7 @@ impl Cluster {
             return;
         }
         let node = &mut self.nodes[rank];
-        let Running { run, inputs, .. } = node.running.swap_remove(at);
+        let Running { run, inputs, is_late, .. } = node.running.swap_remove(at);
         let spec = &self.client.specs[&run.task];
         let fails = match spec.manner {
             Manner::Works => false,
@@ -27,7 +27,7 @@ impl Cluster {
             Manner::FailsAtTimes => self.rng.chance(50),
         };
         let (task, attempt, nanos) = (run.task, run.attempt, self.nanos[run.def.index() % 8]);
-        let output = if fails {
+        let output = if fails || is_late {
             let (message, host) = ("as it should".to_owned(), "h".to_owned());
             let error = TaskError::of_attempt(message, String::new(), Rank(rank as u32), host, attempt);
             let needy = run.depth == 0 && self.client.memory(spec.def) > 0;

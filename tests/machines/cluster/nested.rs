@@ -159,10 +159,27 @@ impl Cluster {
         } else {
             if node.numbered_defs == 0 {
                 let (name, shared) = ("nested".to_owned(), Blob::default());
-                let definition = Definition { def: DefId(0), function: 2, name, shared, slots: 1, memory: 0 };
+                let definition = Definition {
+                    def: DefId(0),
+                    function: 2,
+                    name,
+                    shared,
+                    slots: 1,
+                    memory: 0,
+                    gpus: 0,
+                    timeout: 0,
+                };
                 let needs = ResourceRequest::default();
-                let nested =
-                    NestedDefinition { definition, priority: 0, retries: 0, retry_delay: 0, on: None, needs };
+                let nested = NestedDefinition {
+                    definition,
+                    priority: 0,
+                    retries: 0,
+                    retry_delay: 0,
+                    on: None,
+                    among: None,
+                    prefer: None,
+                    needs,
+                };
                 self.reports[rank].push_back(RankReport::Define(Box::new(nested)));
             }
             let (args, more) = (spec.args.clone(), 0);

@@ -1,4 +1,5 @@
-//! The end of the files that instances share: what is there is appended, and what each file lacks is said.
+//! The end of a run, for files to which several instances append: the outputs that wait for an earlier one are appended
+//! all the same, and the outputs that each file lacks are listed for the summary.
 
 use crate::batch::head::display::shown;
 use crate::batch::head::outputs::shared_file::{OutputSlot, SharedFile};
@@ -8,8 +9,8 @@ use crate::console::counted;
 use crate::script::plan::Plan;
 
 impl Sinks {
-    /// Appends what is there, whatever lacks between, at the end of the run; and says what each file lacks. `left` if
-    /// what has not come is left for the next run of the script.
+    /// Appends the outputs that wait for one that never came, at the end of the run, and sorts the files into complete,
+    /// left and failed ones. `left` means that the outputs that have not come are left for the next run of the script.
     pub(crate) fn close(&mut self, plan: &Plan, left: bool) {
         for number in 0..self.files.len() as u32 {
             self.close_file(number, left);
@@ -19,11 +20,11 @@ impl Sinks {
             spool.close();
         }
         for shared in std::mem::take(&mut self.files) {
-            self.tell(plan, &shared);
+            self.sort(plan, &shared);
         }
     }
 
-    /// Puts the outputs that could not be written to their file into one in the run folder.
+    /// Writes the outputs that could not be written to file number `number` into a file of the run folder instead.
     fn rescue(&mut self, number: u32, left: bool) {
         let (Some(shared), Some(spool)) = (self.files.get_mut(number as usize), &self.spool) else { return };
         let Some((error, _)) = shared.error.take() else { return };
@@ -42,7 +43,7 @@ impl Sinks {
         }
     }
 
-    /// Up to `most` lines on files that a run which ends now leaves incomplete.
+    /// At most `most` lines of text on files that would be incomplete if the run ended now.
     pub(crate) fn incomplete(&self, most: usize) -> Vec<String> {
         let files = self.files.iter().filter(|shared| !shared.is_complete).take(most);
         let line = |shared: &SharedFile| {
@@ -52,12 +53,13 @@ impl Sinks {
         files.map(line).collect()
     }
 
-    /// Up to `most` lines on files that lack outputs, after [`Sinks::close`].
+    /// At most `most` lines of text on files that lack outputs. To be called after [`Sinks::close`].
     pub(crate) fn lacking(&self, most: usize) -> Vec<String> {
         let left = self.left.iter().map(|file| format!("left    {}{}", file.name, file.lacks));
         left.chain(self.failed.iter().cloned()).take(most).collect()
     }
 
+    /// Appends to file number `number` all outputs that have come, and passes over those that have not.
     fn close_file(&mut self, number: u32, left: bool) {
         let blocked = self.blocked.contains(&number);
         if self.files.get(number as usize).is_none_or(|shared| shared.is_complete)
@@ -71,15 +73,16 @@ impl Sinks {
             let Some(shared) = self.files.get_mut(number as usize) else { return };
             let Some(part) = shared.parts.get(shared.at).filter(|_| shared.error.is_none()) else { break };
             let open = part.slots.iter().take_while(|slot| matches!(slot, OutputSlot::Open)).count() as u64;
-            // after the last that is known, none has come
+            // no output has come after those that have slots
             let count = if open == part.slots.len() as u64 { part.order.len() - part.next } else { open };
             shared.left |= left && count > 0;
             shared.pass_over(count);
         }
     }
 
-    /// Sorts a file into those that are complete, left, or lack outputs.
-    fn tell(&mut self, plan: &Plan, shared: &SharedFile) {
+    /// Adds a file to the list of those that are complete, left for the next run, or lack outputs, with a line of text
+    /// for the summary.
+    fn sort(&mut self, plan: &Plan, shared: &SharedFile) {
         let (name, total, is_made) = (shown(&shared.path), shared.total(), shared.is_made());
         if let Some((error, place)) = &shared.refused {
             let mut text = format!("{name} could not be written: {error}");

@@ -28,7 +28,7 @@ pub(crate) enum BytesSource<'a> {
 }
 
 impl BytesSource<'_> {
-    /// The number of bytes.
+    /// The number of the bytes.
     pub(crate) fn length(self) -> u64 {
         match self {
             BytesSource::Memory(bytes) => bytes.len() as u64,
@@ -36,10 +36,10 @@ impl BytesSource<'_> {
         }
     }
 
-    /// Writes the bytes to `to`. Of a file no more than a chunk is in memory at a time.
+    /// Writes the bytes to `to`. Of a file at most [`CHUNK`] bytes are in memory at a time.
     ///
     /// # Errors
-    /// When they cannot be read or written, or the file has become shorter.
+    /// When the bytes cannot be read or written, or the file has become shorter.
     pub(crate) fn copy(self, to: &mut impl Write) -> io::Result<()> {
         let (file, mut offset, length) = match self {
             BytesSource::Memory(bytes) => return to.write_all(bytes),
@@ -69,21 +69,21 @@ pub(crate) struct GrowingFile {
 /// Where the outputs of a growing file are put.
 #[derive(Debug)]
 enum GrowthPlace {
-    /// Nowhere yet: there was nothing to write.
+    /// No file has been made yet, since nothing has been written.
     Unborn,
     /// A regular file, which this run has made.
     Made {
         path: PathBuf,
-        /// Device and inode, by which the file is known again.
+        /// The device and inode of the file, by which it is noticed that another file has taken its place.
         identity: (u64, u64),
-        /// The length in bytes, which is the end of a whole output.
+        /// The length of the file in bytes, which is the end of a whole output.
         length: u64,
-        /// Whether all bytes are on the disk, not only in the memory of the system.
+        /// Whether all bytes have been synced to the disk.
         synced: bool,
     },
     /// A pipe or a device at the path.
     Special(SpecialFile),
-    /// The null device: everything is dropped.
+    /// The null device: all output is dropped.
     Thrown,
 }
 
@@ -92,7 +92,8 @@ enum GrowthPlace {
 struct SpecialFile {
     path: PathBuf,
     open: Option<File>,
-    /// A file without a name, with the bytes that were not taken at once; those before `read` have been.
+    /// An unnamed file with the bytes that the pipe or device did not take at once. Those before the offset `read` have
+    /// been written since.
     backlog: File,
     read: u64,
     end: u64,
@@ -116,7 +117,7 @@ impl GrowingFile {
     /// Appends an output. A small one is only buffered, until the next [`GrowingFile::flush`].
     ///
     /// # Errors
-    /// When it cannot be written, in whole; then the file is without it.
+    /// When the output cannot be written completely; the file then has nothing of it.
     pub(crate) fn append(&mut self, output: BytesSource<'_>) -> io::Result<()> {
         if output.length() <= SMALL {
             let before = self.buffer.len();
@@ -126,10 +127,10 @@ impl GrowingFile {
         self.write(output)
     }
 
-    /// Writes the outputs that are buffered.
+    /// Writes the buffered outputs.
     ///
     /// # Errors
-    /// When they cannot be written; they then stay in the buffer, and the next call tries again.
+    /// When they cannot be written; they stay in the buffer, and the next call tries again.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         if let GrowthPlace::Special(special) = &mut self.place {
             special.push(false)?;
@@ -146,11 +147,11 @@ impl GrowingFile {
         written
     }
 
-    /// Writes what is buffered, and waits until all is on the disk, or has been taken by the pipe. A file to which
-    /// nothing was appended becomes an empty one.
+    /// Writes the buffered outputs, and waits until everything is on the disk or has been taken by the pipe. Makes an
+    /// empty file if nothing was ever appended.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the outputs cannot be written.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         if matches!(self.place, GrowthPlace::Unborn) && self.buffer.is_empty() {
             return self.write(BytesSource::Memory(&[]));
@@ -167,19 +168,19 @@ impl GrowingFile {
         }
     }
 
-    /// Puts what is not written yet, and all that follows, into a new file at `path`.
+    /// Continues in a new file at `path`, which gets all outputs that are not written yet and all later ones.
     pub(crate) fn redirect(&mut self, path: &Path) {
         self.path = path.to_owned();
         if let GrowthPlace::Special(old) = std::mem::replace(&mut self.place, GrowthPlace::Unborn)
             && old.read < old.end
         {
             let (offset, length) = (old.read, old.end - old.read);
-            // what fails now fails again when the file is finished
+            // an error here will occur again when the file is finished
             let _ = self.write(BytesSource::File { file: &old.backlog, offset, length });
         }
     }
 
-    /// Whether something has been written to the path.
+    /// Whether a file, pipe or device has been opened at the path and written to.
     pub(crate) fn is_made(&self) -> bool {
         !matches!(self.place, GrowthPlace::Unborn)
     }
@@ -192,7 +193,7 @@ impl GrowingFile {
             GrowthPlace::Made { path, identity, length, synced } => {
                 let mut file = reopen(path, *identity, *length)?;
                 if let Err(error) = output.copy(&mut file) {
-                    // readers are to see whole outputs only
+                    // the partial output is cut off, since readers are to see whole outputs only
                     let _ = file.set_len(*length);
                     return Err(error);
                 }
@@ -278,7 +279,7 @@ impl SpecialFile {
             }
         }
         if self.read == self.end {
-            // it takes no more of the disk than what waits
+            // the backlog has been written, and gives its space on the disk back
             (self.read, self.end) = (0, 0);
             self.backlog.set_len(0)?;
         }
@@ -310,7 +311,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"of an earlier run");
         file.flush().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one\n");
-        // a reader goes on in the same file
+        // a reader that has the file open sees what is appended later
         let mut reader = File::open(&path).unwrap();
         let long = vec![b'x'; 3 << 20];
         fs::write(dir.path().join("long"), &long).unwrap();

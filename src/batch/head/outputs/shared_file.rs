@@ -1,4 +1,5 @@
-//! One file that several instances share: what it has, what waits for its turn, and what it lacks.
+//! One file that several instances share: the outputs that it has, those that wait for their turn, and those that it
+//! lacks.
 
 use crate::batch::head::outputs::growing_file::{BytesSource, GrowingFile};
 use crate::batch::head::outputs::piece_order::PieceOrder;
@@ -21,15 +22,15 @@ const NAMED: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct SharedFile {
     pub(crate) path: PathBuf,
-    /// The outputs that it gets, by task, in the order of the tasks.
+    /// The outputs that the file gets, by task, in the order of the tasks.
     pub(crate) parts: SmallVec<[FilePart; 1]>,
-    /// The number of the part whose output is next.
+    /// The index in `parts` of the part whose output is appended next.
     pub(crate) at: usize,
-    /// The file, from its first output until it is complete.
+    /// The file on the disk, from its first output until it is complete.
     pub(crate) growing: Option<Box<GrowingFile>>,
-    /// Whether the file is complete, with all outputs that there are.
+    /// Whether the file is complete: it has all outputs that exist.
     pub(crate) is_complete: bool,
-    /// Whether the next output is there, and is not appended yet since there were too many at once.
+    /// Whether the next output has arrived and is not appended yet, since too many had arrived at once.
     pub(crate) is_behind: bool,
     /// The number of outputs that were appended.
     pub(crate) appended: u64,
@@ -37,17 +38,18 @@ pub(crate) struct SharedFile {
     pub(crate) written: u64,
     /// The number of outputs that were passed over, since their instances have none.
     pub(crate) missing: u64,
-    /// The first of them, as task number and index.
+    /// The first of the instances without an output, as task number and index; at most [`NAMED`].
     pub(crate) named: Vec<(usize, u64)>,
-    /// Whether some of them are left for the next run of the script.
+    /// Whether some of the missing outputs are left for the next run of the script.
     pub(crate) left: bool,
     /// The reason why outputs are missing although their instances are done.
     pub(crate) why: Option<String>,
     /// The reason why the file cannot be written at the moment, and when it is tried again.
     pub(crate) error: Option<(io::Error, Instant)>,
-    /// Whether the user was told that it cannot be written.
+    /// Whether the user has been told that the file cannot be written.
     pub(crate) is_told: bool,
-    /// The reason why the file could not be written to the last, and where the outputs are that it lacks.
+    /// The reason why the file could not be written at the end of the run, and the file in the run folder that has the
+    /// missing outputs, if it could be written.
     pub(crate) refused: Option<(io::Error, Option<PathBuf>)>,
 }
 
@@ -100,7 +102,7 @@ impl FilePart {
         self.slots.get(usize::try_from(position.checked_sub(self.next)?).ok()?)
     }
 
-    /// An output as it is put on disk until its turn.
+    /// Makes the entry by which an output is kept on disk until its turn.
     pub(crate) fn waiting<'a>(
         &self,
         plan: &Plan,
@@ -135,7 +137,7 @@ impl SharedFile {
         self.appended + self.parts.iter().map(waiting).sum::<u64>()
     }
 
-    /// Whether there is something to put at the path, or all outputs are there and have no bytes.
+    /// Whether the file has something to write: outputs with bytes, or only empty ones of which none is missing.
     pub(crate) fn has_something(&self) -> bool {
         self.missing == 0 || self.growing.as_ref().is_some_and(|file| file.is_made() || file.buffered() > 0)
     }
@@ -144,7 +146,7 @@ impl SharedFile {
         self.is_complete || self.growing.as_ref().is_some_and(|file| file.is_made())
     }
 
-    /// Appends an output to the file, and returns the changed number of buffered bytes, before and after.
+    /// Appends an output to the file. Returns the result, and the number of buffered bytes before and after.
     pub(crate) fn append(&mut self, bytes: io::Result<BytesSource<'_>>) -> (io::Result<()>, usize, usize) {
         let Self { growing, path, .. } = self;
         let file = growing.get_or_insert_with(|| Box::new(GrowingFile::new(path)));
@@ -153,7 +155,7 @@ impl SharedFile {
         (appended, before, file.buffered())
     }
 
-    /// Writes what is buffered. With `last`, the file is complete. Returns the number of bytes that are no longer
+    /// Writes the buffered outputs; if `last`, finishes the file. Returns the number of bytes that are no longer
     /// buffered.
     pub(crate) fn flush(&mut self, last: bool) -> io::Result<usize> {
         let Self { growing, path, .. } = self;
@@ -187,7 +189,7 @@ impl SharedFile {
         part.slots.drain(..part.slots.len().min(usize::try_from(count).unwrap_or(usize::MAX)));
     }
 
-    /// The words for what it lacks, with the first instances without an output.
+    /// Describes the outputs that the file lacks, with the first instances without one.
     pub(crate) fn lacks(&self, plan: &Plan) -> String {
         let label = |(task, index): &(usize, u64)| plan.tasks.get(*task).map(|task| task.label(*index));
         let mut named: Vec<String> = self.named.iter().filter_map(label).collect();

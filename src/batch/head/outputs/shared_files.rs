@@ -1,8 +1,8 @@
 //! Files of rank 0 to which the instances of tasks append what they print: `stdout = path`, `stderr = path`.
 //!
-//! Each grows while the run goes on, by whole outputs in the order of the tasks and of their instances' indices. What
-//! is not its turn yet waits on disk ([`Spool`]), or in memory up to a bound. An instance without an output is passed
-//! over, and named at the end.
+//! Each grows while the run goes on, by whole outputs in the order of the tasks and of their instances' indices. An
+//! output whose turn has not come waits on disk ([`Spool`]), or in memory up to a bound. An instance without an output
+//! is passed over, and named at the end.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::display::shown;
@@ -22,25 +22,25 @@ use std::time::{Duration, Instant};
 
 /// The longest time for which outputs stay in memory before they are written.
 const FLUSH: Duration = Duration::from_millis(100);
-/// The number of bytes in memory at which they are written before that.
+/// The number of buffered bytes from which outputs are written at once, without waiting for [`FLUSH`].
 const BATCH: usize = 1 << 20;
-/// The number of bytes in memory from which rank 0 fetches no more outputs: the disk takes none.
+/// The number of bytes in memory from which rank 0 fetches no more outputs, since the disk does not keep up.
 const HELD: usize = 32 << 20;
-/// The number of bytes that are read back from the spool in one turn, so that rank 0 also looks after other things.
+/// The number of bytes that are read back from the spool in one turn, so that rank 0 can do other work in between.
 const TURN: u64 = 8 << 20;
-/// The pause before a file is tried again that could not be written.
+/// The pause before another attempt to write a file that could not be written.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How an instance has ended, for the files to which it appends.
+/// The end of an instance, as far as the files matter to which the instance appends.
 pub(crate) enum OutputEnd<'a> {
-    /// With a result, which has the outputs.
+    /// The instance has a result, with these outputs.
     Done(&'a Artifact),
-    /// Without outputs; `left` if it is left for the next run of the script.
+    /// The instance has no outputs; `left` if it is left for the next run of the script.
     Lost { left: bool },
-    /// With a result whose outputs cannot be had, for this reason.
+    /// The instance has a result whose outputs cannot be read, for this reason.
     Unreadable(String),
 }
 
-/// A file, or what is not in it, that is left for the next run of the script.
+/// A file that is left for the next run of the script, or lacks outputs that are.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LeftFile {
     pub name: String,
@@ -54,20 +54,20 @@ pub(crate) struct Sinks {
     pub(super) files: Vec<SharedFile>,
     routes: StreamRoutes,
     pub(super) spool: Option<Spool>,
-    /// Outputs that are in memory since the last flush and whose turn has not come: file, part, and position.
+    /// Outputs that have come into memory since the last flush and wait for their turn: file, part, and position.
     recent: Vec<(u32, u32, u64)>,
-    /// Bytes of outputs in memory: in slots, and in the buffers of files.
+    /// The number of bytes of outputs in memory: those that wait for their turn, and the buffers of files.
     held: usize,
     /// Numbers of files with outputs in their buffers.
     dirty: HashSet<u32>,
-    /// Numbers of files whose next output is there, and is not appended yet.
+    /// Numbers of files whose next output has arrived and is not appended yet.
     behind: VecDeque<u32>,
     /// Numbers of files that could not be written.
     pub(super) blocked: HashSet<u32>,
     flushed: Option<Instant>,
-    /// Whether the disk took not all at the last flush.
+    /// Whether the last flush could not write everything.
     is_stuck: bool,
-    /// When the disk began to take nothing; `None` while it does.
+    /// The time since which the disk has taken no bytes; `None` while it takes some.
     full_since: Option<Instant>,
     /// Paths of the files that have become complete, with all outputs, since they were last taken.
     complete: Vec<PathBuf>,
@@ -85,8 +85,8 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
-    /// Prepares the files of a run: notes which outputs each will get, and in which order. `todo` has the instances that
-    /// run, and `folder` is the run folder, in which outputs wait for their turn.
+    /// Prepares the files of a run: notes which outputs each will get, and in which order. `todo` has the instances
+    /// that run, and `folder` is the run folder, in which outputs wait for their turn.
     pub(crate) fn new(plan: &Plan, todo: &Todo, folder: &Path) -> Sinks {
         let mut sinks = Sinks { spool: Some(Spool::new(folder)), ..Sinks::default() };
         let (routes, files) = StreamRoutes::new(plan, todo, &mut sinks.failed);
@@ -95,8 +95,8 @@ impl Sinks {
         sinks
     }
 
-    /// Notes how an instance has ended: appends its outputs to the files, now or when it is their turn, or passes over
-    /// them.
+    /// Handles the end of an instance: appends its outputs to the files, at once or when it is their turn, or passes
+    /// over them.
     pub(crate) fn end(&mut self, plan: &Plan, task: usize, index: u64, end: &OutputEnd<'_>) {
         for (which, file) in self.routes.of(plan, task, index) {
             let number = 2 * index + u64::from(which != STDOUT);
@@ -256,7 +256,7 @@ impl Sinks {
         }
     }
 
-    /// Writes what is buffered for a file. With `last`, the file is complete.
+    /// Writes the buffered outputs of a file; if `last`, finishes the file.
     fn flush_file(&mut self, number: u32, last: bool) {
         let Some(shared) = self.files.get_mut(number as usize).filter(|shared| !shared.is_complete) else {
             return;
@@ -276,7 +276,7 @@ impl Sinks {
         }
     }
 
-    /// Writes to the disk what is in memory: the buffers of files, and outputs whose turn has not come.
+    /// Writes outputs from memory to the disk: the buffers of files, and outputs that wait for their turn.
     fn flush(&mut self, plan: &Plan) {
         (self.flushed, self.is_stuck) = (Some(Instant::now()), false);
         let dirty: Vec<u32> =
@@ -286,7 +286,7 @@ impl Sinks {
         self.full_since = if self.is_full() { self.full_since.or(self.flushed) } else { None };
     }
 
-    /// Takes outputs whose turn has not come from memory to the spool.
+    /// Moves outputs that wait for their turn from memory to the spool.
     fn keep_recent(&mut self, plan: &Plan) {
         let Some(spool) = &mut self.spool else { return };
         let mut recent = std::mem::take(&mut self.recent);
@@ -320,8 +320,8 @@ impl Sinks {
         }
     }
 
-    /// Appends outputs whose turn has come, and writes what is in memory for long enough. Returns whether there is more
-    /// to append at once.
+    /// Appends outputs whose turn has come, and writes those that were in memory for long enough. Returns whether more
+    /// could be appended at once.
     pub(crate) fn turn(&mut self, plan: &Plan) -> bool {
         let now = Instant::now();
         let is_due = |number: &u32| {
@@ -352,8 +352,8 @@ impl Sinks {
         !self.behind.is_empty()
     }
 
-    /// Tries again to write a file that could not be written; what waits for it goes on waiting until then. Returns
-    /// whether it can be.
+    /// Tries again to write file number `number`, which could not be written before. Returns whether that has
+    /// succeeded; if not, the outputs that wait for the file go on waiting.
     pub(super) fn try_again(&mut self, number: u32) -> bool {
         self.blocked.remove(&number);
         if let Some(shared) = self.files.get_mut(number as usize) {
@@ -363,7 +363,7 @@ impl Sinks {
         !self.blocked.contains(&number)
     }
 
-    /// Whether the disk has just taken nothing, so that another attempt is not due.
+    /// Whether the disk has refused a write so shortly before that another attempt is not due.
     fn is_waiting_for_disk(&self) -> bool {
         self.is_stuck && self.flushed.is_some_and(|flushed| flushed.elapsed() < FLUSH)
     }
@@ -373,17 +373,18 @@ impl Sinks {
         std::mem::take(&mut self.complete)
     }
 
-    /// Whether outputs wait whose turn has come.
+    /// Whether outputs whose turn has come are still to be appended.
     pub(crate) fn is_behind(&self) -> bool {
         !self.behind.is_empty()
     }
 
-    /// Whether rank 0 should fetch no more outputs, since the disk takes none.
+    /// Whether rank 0 should fetch no more outputs, since the disk does not keep up.
     pub(crate) fn is_full(&self) -> bool {
         self.held > HELD
     }
 
-    /// Whether the disk has taken nothing for so long that the run, which has nothing else to do, ends without.
+    /// Whether the disk has taken no bytes for so long that the run, if nothing else is left to do, ends without
+    /// writing the rest.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.full_since.is_some_and(|since| since.elapsed() > 10 * AGAIN)
     }

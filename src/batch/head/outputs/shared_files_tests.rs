@@ -43,12 +43,12 @@ impl Run {
         self.sinks.end(&self.plan, task, index, &OutputEnd::Lost { left });
     }
 
-    /// What is kept of the outputs that wait.
+    /// The number of files in the spool.
     fn waiting_files(&self) -> usize {
         fs::read_dir(self.path("flow.dtask")).map_or(0, Iterator::count)
     }
 
-    /// As a run does in a loop, until it holds.
+    /// Makes turns, as a run does in a loop, until `holds` returns true.
     fn eventually(&mut self, holds: impl Fn(&Run) -> bool) {
         let until = Instant::now() + Duration::from_secs(30);
         while !holds(self) {
@@ -139,7 +139,7 @@ fn what_was_there_stays_where_there_is_nothing_to_put_in_its_place() {
             run.sinks.failed
         );
     }
-    // all of it is an empty file
+    // outputs that are all empty make an empty file
     let mut run = Run::new(SIX);
     (0..6).for_each(|index| run.done(0, index, ""));
     assert_eq!(run.read("o.txt"), "");
@@ -155,7 +155,7 @@ fn tasks_and_streams_that_share_a_file_follow_one_another() {
         run.done(1, index, &format!("b{index}\n"));
     }
     run.sinks.flush(&run.plan);
-    // a file that has all that it gets does not wait for others
+    // a file that has all its outputs does not wait for other files
     assert_eq!((run.read("0.txt"), run.read("1.txt")), ("b0\nb2\n".into(), "b1\nb3\n".into()));
     run.done(0, 1, "a1\n");
     assert!(!run.path("o.txt").exists());
@@ -191,7 +191,7 @@ fn a_file_that_cannot_be_written_is_tried_again_and_its_outputs_wait() {
     run.eventually(|run| run.read("o.txt") == "0\n1\n2\n3\n4\n5\n");
     run.sinks.close(&run.plan, false);
     assert!(run.sinks.failed.is_empty() && run.sinks.written.len() == 1);
-    // for ever
+    // a folder at the path of the file, so that it can never be written
     let mut run = Run::new(SIX);
     fs::create_dir(run.path("o.txt")).unwrap();
     run.done(0, 0, "0\n");

@@ -12,17 +12,19 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-/// Finds the file of a stream of an instance. Files are numbered from 0, in the order in which the plan names them.
+/// Finds the file to which a stream of an instance goes. Files are numbered from 0, in the order in which the plan
+/// names them.
 #[derive(Default)]
 pub(crate) struct StreamRoutes {
-    /// By task, the files of its streams, where all its instances have the same.
+    /// By task number, the files of the task's streams (standard output, standard error) if all its instances share
+    /// them.
     fixed: Vec<[Option<u32>; 2]>,
-    /// The numbers of the other files, by paths as they are rendered.
+    /// The numbers of the files whose paths depend on the instance, by path.
     numbers: HashMap<PathBuf, u32>,
 }
 
-/// A file that gets streams of instances, and which: by task, in the order of the tasks, the numbers of the outputs.
-/// The number of an output is twice the index of its instance, and one more for standard error.
+/// A file to which streams of instances are appended, with the numbers of its outputs by task, in the order of the
+/// tasks. The number of an output is twice the index of its instance, and one more for standard error.
 #[derive(Debug, Default)]
 pub(crate) struct StreamFile {
     pub path: PathBuf,
@@ -30,7 +32,7 @@ pub(crate) struct StreamFile {
 }
 
 impl StreamFile {
-    /// The outputs that the file gets from a task, which is the last one if there is any.
+    /// The list of outputs that the file gets from a task; made if the task is not the last one added.
     fn of(&mut self, task: usize) -> &mut PieceOrder {
         if self.tasks.last().is_none_or(|(last, _)| *last != task) {
             self.tasks.push((task, PieceOrder::default()));
@@ -64,7 +66,7 @@ pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
     })
 }
 
-/// A path without `.` and `..`, so that a file has one path.
+/// Removes `.` and `..` from a path, so that different spellings of a path are equal.
 fn normal(path: &Path) -> PathBuf {
     let mut whole = PathBuf::new();
     for component in path.components() {
@@ -78,8 +80,8 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 impl StreamRoutes {
-    /// Finds the files of the instances of a plan that run, which are in `todo`. Paths that cannot be rendered are told in
-    /// `failed`.
+    /// Finds the files of the instances of a plan that run, which are in `todo`. For each path that cannot be rendered,
+    /// an error message is added to `failed`.
     pub(crate) fn new(plan: &Plan, todo: &Todo, failed: &mut Vec<String>) -> (StreamRoutes, Vec<StreamFile>) {
         let mut routes = StreamRoutes { fixed: vec![[None; 2]; plan.tasks.len()], numbers: HashMap::new() };
         let mut files = Files::default();
@@ -155,17 +157,17 @@ impl StreamRoutes {
     }
 }
 
-/// The files found so far.
+/// The files to which streams go, while they are being found.
 #[derive(Default)]
 struct Files {
     list: Vec<StreamFile>,
-    /// Their numbers, by the paths that are the same however they are written.
+    /// The numbers of the files, by normalized path: spellings such as `a/b` and `a/./b` give the same one.
     numbers: HashMap<PathBuf, u32>,
 }
 
 impl Files {
-    /// The number of the file at a path. With `links`, the path that a symbolic link leads to is that of the same file;
-    /// not to be looked up for each of a million paths.
+    /// The number of the file at a path, which is added to the list if it is new. Symbolic links are followed only if
+    /// `links`, since that costs a system call for each of perhaps a million paths.
     fn number(&mut self, path: &Path, links: bool) -> u32 {
         let end = if links { links::end(path).ok().flatten() } else { None };
         let Files { list, numbers } = self;

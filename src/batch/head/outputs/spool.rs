@@ -29,9 +29,9 @@ pub(crate) struct SpoolPlace {
     length: u64,
 }
 
-/// An output that is to wait, with the names under which `dtask log` finds it.
+/// An output that is to wait on disk, with the names under which `dtask log` finds it.
 pub(crate) struct WaitingOutput<'a> {
-    /// The label of its instance.
+    /// The label of the instance that made the output.
     pub label: String,
     /// The name of the stream, `stdout` or `stderr`.
     pub stream: &'static str,
@@ -70,7 +70,7 @@ impl Spool {
         &self.folder
     }
 
-    /// Writes outputs to the disk, and returns their positions. One of gigabytes must be the last.
+    /// Writes outputs to the disk, and returns their positions. An output of gigabytes must be the last of the list.
     ///
     /// # Errors
     /// When the disk is full; then none of them is in the spool.
@@ -91,10 +91,10 @@ impl Spool {
         }
     }
 
-    /// The bytes of an output that waits.
+    /// The bytes of an output that waits for its turn.
     ///
     /// # Errors
-    /// When its turn is over.
+    /// When the output has had its turn.
     pub(crate) fn output(&self, place: SpoolPlace) -> io::Result<BytesSource<'_>> {
         let segment = self.segments.get(&place.segment);
         let segment = segment.ok_or_else(|| io::Error::other("an output waits nowhere"))?;
@@ -126,7 +126,7 @@ impl SpoolSegment {
             OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
         };
         let log = match open(&paths[0]) {
-            // the run folder was removed while the run goes on
+            // the user has removed the run folder while the run went on
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_private(folder).and_then(|()| open(&paths[0]))?
             }
@@ -140,7 +140,7 @@ impl SpoolSegment {
         let begin = self.length;
         match self.write(segment, outputs) {
             Ok((places, lines)) => {
-                // what has no line in the index is only not found by `dtask log`
+                // an output without a line in the index is only missed by `dtask log`
                 let _ = self.index.write_all(lines.as_bytes());
                 self.waiting += places.len() as u64;
                 Ok(places)
@@ -154,7 +154,7 @@ impl SpoolSegment {
         }
     }
 
-    /// Writes blocks with a headline each, and gives the positions of the outputs and the lines of the index.
+    /// Writes outputs as blocks with a headline each. Returns their positions and their lines for the index.
     fn write(
         &mut self,
         segment: u32,
@@ -190,7 +190,7 @@ impl SpoolSegment {
 impl Drop for SpoolSegment {
     fn drop(&mut self) {
         if self.waiting == 0 {
-            // the user may have removed them
+            // the user may have removed the files already
             self.paths.iter().for_each(|path| drop(fs::remove_file(path)));
         }
     }

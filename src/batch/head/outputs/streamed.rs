@@ -3,11 +3,13 @@
 //!
 //! An instance goes through these states; it counts as ended from the second on.
 //!
-//! 1. *running*: submitted, and watched until it ends. A failure is noted, and its output passed over.
-//! 2. *ended*: its result is where it was made. If that is large and has more than the streams, or is an array, a helper
-//!    task there extracts or prints them. It needs a slot; a small result does without.
-//! 3. *ready*: the result is small, or has the streams alone.
-//! 4. *fetched*: brought to rank 0, up to a bound of bytes at a time, and handed to the [`Sinks`].
+//! 1. *running*: submitted, and watched until it ends. An instance that fails goes no further: its failure is recorded,
+//!    and the file goes on without its output.
+//! 2. *ended*: its result is on the rank that made it. If the result is large and holds more than the streams, or is an
+//!    array, a helper task on that rank extracts or prints the streams. The helper task needs a slot of the rank; small
+//!    results are fetched without one.
+//! 3. *ready*: what remains is small, or holds the streams alone.
+//! 4. *fetched*: brought to rank 0, up to [`FETCHED`] bytes at a time, and handed to the [`Sinks`].
 //!
 //! [`Sinks`]: crate::batch::head::outputs::shared_files::Sinks
 
@@ -27,10 +29,10 @@ use crate::script::plan::Plan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The largest number of instances of a family that the engine expands itself which are watched, or have ended and are
+/// The largest number of instances of a family, expanded by the engine itself, that are watched or have ended and are
 /// not dealt with.
 const WINDOW: usize = 65_536;
-/// The number of instances that are watched together. One that takes long keeps the record of so many.
+/// The number of instances that are watched together. The record of all of them is kept until the last one has ended.
 const WATCHED: u64 = 1024;
 /// The largest number of outputs that are extracted or fetched at once.
 const BATCH: usize = 4096;
@@ -41,7 +43,7 @@ const EXTRACTED: usize = 16;
 /// The number of bytes of outputs that are fetched at once, for all tasks together. A single output may have more.
 pub(crate) const FETCHED: u64 = 8 << 20;
 
-/// Where the futures of a task's instances come from.
+/// The source of the futures of a task's instances.
 pub(crate) enum StreamOrigin {
     /// A family that the engine itself expands into instances.
     Lazy {
@@ -51,7 +53,7 @@ pub(crate) enum StreamOrigin {
         /// The number of its instances taken so far.
         next: u64,
     },
-    /// Futures of instances, as they are submitted; and whether these are all of the task's.
+    /// Futures of instances, as they are submitted; the flag is set once all instances of the task are.
     Given(bool),
 }
 
@@ -59,7 +61,7 @@ pub(crate) enum StreamOrigin {
 pub(crate) struct StreamedTask {
     task: usize,
     source: StreamOrigin,
-    /// Whether streams go to files of rank 0. If not, an instance is dealt with when it has ended.
+    /// Whether streams go to files of rank 0. If not, nothing is left to do for an instance that has ended.
     has_files: bool,
     /// The outputs that a helper task has to extract from each result; empty if results have the streams alone.
     extract: Vec<u32>,
@@ -70,12 +72,12 @@ pub(crate) struct StreamedTask {
     fetching: Option<FetchedOutputs>,
 }
 
-/// Instances that are watched together, by index; or the helper tasks that extract their outputs. Those that have been
-/// seen to end have no future any more.
+/// Futures that are watched together, by index of the instance: of the instances, or of helper tasks that extract their
+/// outputs. A future is dropped when its end has been seen.
 struct WatchedPart {
     futures: Vec<(u64, Option<Future<Artifact>>)>,
     watch: Watch,
-    /// The number of those that had not ended when the watch was last looked at.
+    /// The number of futures that had not ended at the last look at the watch.
     open: usize,
 }
 
@@ -92,7 +94,7 @@ struct FetchedOutputs {
 impl WatchedPart {
     fn new(client: &Client, futures: Vec<(u64, Future<Artifact>)>) -> Self {
         let watch = client.watch(futures.iter().map(|(_, future)| future));
-        let open = futures.len() + 1; // so that the first look is one
+        let open = futures.len() + 1; // differs from the number of the watch, so that the first call looks
         WatchedPart {
             futures: futures.into_iter().map(|(index, future)| (index, Some(future))).collect(),
             watch,
@@ -127,6 +129,16 @@ impl WatchedPart {
         let ended = both.filter_map(|(at, ((index, future), _))| Some((*index, future.take()?, failure(at))));
         Ok(ended.collect())
     }
+}
+
+/// Takes the instances of all `parts` that have ended since the last call, and drops the parts that are over.
+fn take_all_ended(parts: &mut Vec<WatchedPart>) -> Result<Vec<EndedInstance>> {
+    let mut ended = Vec::new();
+    for part in parts.iter_mut() {
+        ended.append(&mut part.take_ended()?);
+    }
+    parts.retain(|part| !part.is_over());
+    Ok(ended)
 }
 
 impl StreamedTask {
@@ -168,14 +180,14 @@ impl StreamedTask {
         futures.filter_map(|(index, future)| Some((*index, future.as_ref()?))).take(most)
     }
 
-    /// The number of instances that have ended, and whose outputs are not with the files.
+    /// The number of instances that have ended and whose outputs have not been handed to the files.
     fn unfetched(&self) -> usize {
         let extracting = self.extracting.iter().map(|part| part.futures.len()).sum::<usize>();
         let fetching = self.fetching.as_ref().map_or(0, |fetching| fetching.futures.len());
         self.ended.len() + extracting + self.ready.len() + fetching
     }
 
-    /// The number of instances that take room in the window of the submitter. Always 0 for a family that the engine
+    /// The number of instances that count for the window of the submitter. Always 0 for a family that the engine
     /// expands.
     pub(crate) fn open(&self) -> u64 {
         match self.source {
@@ -189,7 +201,7 @@ impl StreamedTask {
         self.fetching.as_ref().map_or(0, |fetching| fetching.bytes)
     }
 
-    /// Whether all instances of the task have ended, and their outputs are with the files.
+    /// Whether all instances of the task have ended, and their outputs have been handed to the files.
     pub(crate) fn is_over(&self) -> bool {
         let all = match &self.source {
             StreamOrigin::Lazy { family, next, .. } => *next == family.len(),
@@ -198,8 +210,8 @@ impl StreamedTask {
         all && self.running.is_empty() && self.unfetched() == 0
     }
 
-    /// Looks after the instances: notes those that have ended, and brings outputs to the files. `left` is the number of
-    /// bytes that may be fetched. Returns whether something has changed.
+    /// Moves instances on: notes those that have ended, and brings outputs to the files. `left` is the number of bytes
+    /// that may be fetched. Returns whether something has changed.
     ///
     /// # Errors
     /// When the engine has ended.
@@ -211,7 +223,7 @@ impl StreamedTask {
         outcome: &mut RunOutcome,
     ) -> Result<bool> {
         let mut moved = self.take_more(client);
-        moved |= self.look(plan, outcome)?;
+        moved |= self.note_ended(plan, outcome)?;
         if self.has_files {
             moved |= self.extract(plan, client, outcome)?;
             moved |= self.fetch(plan, client, left, outcome)?;
@@ -234,54 +246,49 @@ impl StreamedTask {
         *next > before
     }
 
-    /// Notes the instances that have ended since the last call.
-    fn look(&mut self, plan: &Plan, outcome: &mut RunOutcome) -> Result<bool> {
-        let mut moved = false;
-        for part in &mut self.running {
-            for (index, future, failure) in part.take_ended()? {
-                moved = true;
-                outcome.ended += 1;
-                if failure.is_none() {
-                    outcome.recorder.ended(self.task, index);
-                }
-                match failure {
-                    Some(cause) => {
-                        let left = is_left(&cause);
-                        note(&mut outcome.failed, self.task, index, Some(cause));
-                        if self.has_files {
-                            outcome.sinks.end(plan, self.task, index, &OutputEnd::Lost { left });
-                        }
+    /// Notes the instances that have ended since the last call. Returns whether there are any.
+    fn note_ended(&mut self, plan: &Plan, outcome: &mut RunOutcome) -> Result<bool> {
+        let all = take_all_ended(&mut self.running)?;
+        let moved = !all.is_empty();
+        for (index, future, failure) in all {
+            outcome.ended += 1;
+            if failure.is_none() {
+                outcome.recorder.ended(self.task, index);
+            }
+            match failure {
+                Some(cause) => {
+                    let left = is_left(&cause);
+                    note(&mut outcome.failed, self.task, index, Some(cause));
+                    if self.has_files {
+                        outcome.sinks.end(plan, self.task, index, &OutputEnd::Lost { left });
                     }
-                    None if !self.has_files => {}
-                    None if self.extract.is_empty() => drop(self.ready.insert(index, future)),
-                    None => drop(self.ended.insert(index, future)),
                 }
+                None if !self.has_files => {}
+                None if self.extract.is_empty() => drop(self.ready.insert(index, future)),
+                None => drop(self.ended.insert(index, future)),
             }
         }
-        self.running.retain(|part| !part.is_over());
         Ok(moved)
     }
 
-    /// Has outputs extracted from the results of instances that have ended.
+    /// Takes the results of helper tasks that have extracted outputs, and starts more of these tasks for results that
+    /// are large. Returns whether anything has changed.
     fn extract(&mut self, plan: &Plan, client: &Client, outcome: &mut RunOutcome) -> Result<bool> {
-        let mut moved = false;
-        for part in &mut self.extracting {
-            for (index, future, failure) in part.take_ended()? {
-                moved = true;
-                match failure {
-                    None => drop(self.ready.insert(index, future)),
-                    Some(cause) => {
-                        let why = OutputEnd::Unreadable(cause.message.clone());
-                        outcome.sinks.end(plan, self.task, index, &why);
-                    }
+        let extracted = take_all_ended(&mut self.extracting)?;
+        let moved = !extracted.is_empty();
+        for (index, future, failure) in extracted {
+            match failure {
+                None => drop(self.ready.insert(index, future)),
+                Some(cause) => {
+                    let why = OutputEnd::Unreadable(cause.message.clone());
+                    outcome.sinks.end(plan, self.task, index, &why);
                 }
             }
         }
-        self.extracting.retain(|part| !part.is_over());
         if self.ended.is_empty() || self.extracting.len() >= EXTRACTED || outcome.sinks.is_full() {
             return Ok(moved);
         }
-        // before other tasks: it takes little, and lets results go
+        // a high priority, since these tasks take little time and let results be dropped
         let options = client.options().priority(i32::MAX);
         let mut futures = Vec::new();
         for length in client.lengths(self.ended.values().take(BATCH))? {
@@ -298,7 +305,7 @@ impl StreamedTask {
         Ok(true)
     }
 
-    /// Hands outputs that have arrived to the files, and asks for more.
+    /// Hands outputs that have arrived to the files, and fetches more.
     fn fetch(
         &mut self,
         plan: &Plan,
@@ -311,7 +318,7 @@ impl StreamedTask {
             let Some(results) = fetching.pending.take() else { return Ok(false) };
             for ((index, _), result) in fetching.futures.iter().zip(results) {
                 let outputs = match result {
-                    // a small array has come as it is
+                    // a small array comes as it is, without having been printed by a helper task
                     Ok(array @ Artifact::Array(_)) => Ok(take_outputs(&array, &[STDOUT]).unwrap_or(array)),
                     Ok(outputs) => Ok(outputs),
                     Err(Error::Task(cause)) => Err(cause),
@@ -345,8 +352,8 @@ impl StreamedTask {
         Ok(true)
     }
 
-    /// Gives up the instances that have not started, when the run is stopped: notes them in `stopped`, as to be
-    /// cancelled. Those that run, and the outputs of those that have ended, are still followed.
+    /// Gives up the instances that have not started, when the run is stopped: notes them in `stopped` as to be
+    /// cancelled. Running instances, and the outputs of ended ones, are still followed.
     pub(crate) fn give_up(&mut self, client: &Client, stopped: &mut Stopped) {
         let futures = std::mem::take(&mut self.running).into_iter().flat_map(|part| part.futures);
         let futures = futures.filter_map(|(index, future)| Some((index, future?)));
@@ -369,8 +376,7 @@ impl StreamedTask {
         }
     }
 
-    /// Gives up the outputs that are not with the files, if all that is left to do is to write them. They are missing
-    /// then.
+    /// Gives up outputs that have not been handed to the files, if no instance runs any more. The files lack them then.
     pub(crate) fn give_up_outputs(&mut self) {
         if self.running.is_empty() {
             self.ended.clear();

@@ -38,8 +38,8 @@ pub(crate) struct KeyTask {
     pub counts: Vec<bool>,
     /// Whether the index of an instance is part of its key, since random numbers or the action depend on it.
     pub by_index: bool,
-    /// The number of the knot that the task is in; 0 if its instances read no others of the task, and no circle of tasks
-    /// leads back to it.
+    /// The number of the knot that the task is in; 0 if its instances read no others of the task, and no circle of
+    /// tasks leads back to it.
     pub knot: u32,
     /// The references to other tasks, whose results the instances read.
     pub references: Vec<KeyReference>,

@@ -107,8 +107,9 @@ impl<'k> Fingerprints<'k> {
         task.knot > 0 && self.plan.tasks.get(other).is_some_and(|other| other.knot == task.knot)
     }
 
-    /// The hash of all that the tasks of a knot are, and of all that they read of others. An instance of a knot can read
-    /// any other one of it in the end, so that it is part of the keys of all. `at` is the number of one of the tasks.
+    /// The hash of all that the tasks of a knot are, and of all that they read of others. An instance of a knot can
+    /// read any other one of it in the end, so that it is part of the keys of all. `at` is the number of one of the
+    /// tasks.
     fn knot(&self, at: usize) -> u128 {
         let (Some(own), Some(keys)) = (self.plan.tasks.get(at), self.tasks.get(at)) else { return 0 };
         *keys.knot.get_or_init(|| {

@@ -1,23 +1,23 @@
 //! Ranges of dates: `"2020-01-01..=2020-12-31 by 1 month"`, `"2020-01-01T00:00..2020-01-02 by 6 h"`.
 //!
-//! Each value is the start plus so many steps, and not the value before plus one: of the last days of months, a step of
-//! a month makes the last days. The calendar is the Gregorian one, without time zones and leap seconds.
+//! The value number `n` is the start plus `n` steps, not the previous value plus one step: so months counted from the
+//! 31st give the last day of each month. The calendar is the Gregorian one, without time zones and leap seconds.
 
 use crate::script::sweep::range::RangeError;
 use crate::script::values::value::ScriptValue;
 
-/// The most dates of a range.
+/// The largest number of dates in a range.
 const MOST: usize = 1_000_000;
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// A point in time, in the form in which it is written.
+/// A point in time, with the form in which the script writes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Moment {
-    /// Seconds since the beginning of 1970.
+    /// The number of seconds since the beginning of 1970.
     seconds: i64,
     precision: Precision,
-    /// The character between date and time.
+    /// The character between date and time: `T` or a blank.
     between: char,
 }
 
@@ -28,14 +28,14 @@ enum Precision {
     Second,
 }
 
-/// The distance of neighbours in a range: months, which differ in length, or seconds.
+/// The step of a range: a number of months, which differ in length, or of seconds. Negative steps go back in time.
 #[derive(Clone, Copy)]
 enum Step {
     Months(i64),
     Seconds(i64),
 }
 
-/// Reads a range of dates. `None` for a text that does not begin with a date.
+/// Parses a range of dates, and returns its dates. `None` for a text that does not begin with a date.
 pub(crate) fn parse(text: &str) -> Option<Result<Vec<ScriptValue>, RangeError>> {
     let (start, rest) = text.split_once("..")?;
     let start = start.trim();
@@ -58,7 +58,7 @@ fn dates(start: &str, rest: &str) -> Result<Vec<ScriptValue>, RangeError> {
         return Err(bad("the end is missing".to_owned()));
     }
     let (mut start, end) = (read_moment(start).map_err(bad)?, read_moment(end).map_err(bad)?);
-    // steps of hours from a date have times
+    // with a step of hours or minutes, the values have a time even if the start has none
     let finest = match step {
         Step::Seconds(seconds) if seconds % 60 != 0 => Precision::Second,
         Step::Seconds(seconds) if seconds % DAY != 0 => Precision::Minute,
@@ -86,7 +86,7 @@ fn dates(start: &str, rest: &str) -> Result<Vec<ScriptValue>, RangeError> {
 }
 
 impl Moment {
-    /// Returns the moment after so many steps; `None` outside of the years 0 to 9999.
+    /// Adds `number` steps, and returns the seconds since 1970; `None` outside of the years 0 to 9999.
     fn plus(&self, step: Step, number: i64) -> Option<i64> {
         let seconds = match step {
             Step::Seconds(step) => self.seconds.checked_add(step.checked_mul(number)?)?,
@@ -183,7 +183,7 @@ fn read_step(text: &str) -> Result<Step, String> {
     }
 }
 
-/// The days from the beginning of 1970 to a date, after H. Hinnant's `days_from_civil`.
+/// The number of days from the beginning of 1970 to a date, after H. Hinnant's `days_from_civil`.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -192,7 +192,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// The year, month and day that is so many days after the beginning of 1970, after H. Hinnant's `civil_from_days`.
+/// The year, month and day of the date `days` days after the beginning of 1970, after H. Hinnant's `civil_from_days`.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

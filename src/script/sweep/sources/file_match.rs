@@ -1,7 +1,8 @@
 //! Parameters from the names of files: `for = { match = "data/{sample}_R{read}.fastq.gz" }`.
 //!
-//! The pattern with `*` for each name finds the files, and a search with backtracking takes their paths apart. A name
-//! stands for one character or more, as many as can be, and never for a slash; where it stands twice, for the same text.
+//! The files are found by the pattern with `*` in place of each name. A search with backtracking then finds the text
+//! that each name has in a path: at least one character, as many as possible, and no slash. A name that occurs twice
+//! has the same text at both places.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -15,24 +16,24 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::ScriptValue;
 use std::collections::HashMap;
 
-/// The most steps of the search in one path.
+/// The largest number of steps of the search in one path.
 const STEPS: usize = 100_000;
 
 /// A piece of a pattern.
 enum PatternPiece {
     Text(String),
-    /// A name, by its number.
+    /// A name in braces that is a parameter, by its number among the parameters of the pattern.
     Hole(usize),
-    /// `*`, or `**` where slashes count too.
+    /// Any text: `*` without slashes, or `**` with them.
     Any {
         slashes: bool,
     },
-    /// `?` or a class `[..]`.
+    /// One character: `?`, or a class such as `[a-z]`.
     One(glob::Pattern),
 }
 
-/// Finds the files that a pattern matches, and the values that its names have in their paths. `holes` are the names
-/// that are parameters; others are variables.
+/// Finds the files that a `match` pattern fits, and the values that its parameters have in their paths. `holes` are the
+/// names in the pattern that are parameters; the others are variables. Reports mistakes and returns `None` then.
 pub(crate) fn load(
     text: &Text,
     holes: &[Text],
@@ -91,7 +92,7 @@ pub(crate) fn load(
             cx.push(diagnostic.help("write what stands between the names"));
             return None;
         }
-        // a name that stands twice may have two texts, and then the file is another one
+        // a name that occurs twice may have two texts in this path; then the pattern does not fit
         let Some(values): Option<Vec<String>> =
             found.filter(|values: &Vec<String>| values.len() == holes.len())
         else {
@@ -120,7 +121,7 @@ fn read(value: &str) -> ScriptValue {
     ScriptValue::read(value).unwrap_or_else(|| ScriptValue::Text(value.to_owned()))
 }
 
-/// Takes a pattern apart; paths of files are as it is, but for empty names and `.` between slashes.
+/// Splits a pattern into pieces. Empty folder names and `.` are left out, since the paths of files found lack them.
 fn pieces(pattern: &str, is_hole: &dyn Fn(&str) -> Option<usize>) -> Vec<PatternPiece> {
     let root = if pattern.starts_with('/') { "/" } else { "" };
     let names: Vec<&str> = pattern.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
@@ -147,7 +148,7 @@ fn wildcards(text: &str, found: &mut Vec<PatternPiece>) {
             Some((glob::Pattern::new(&rest[..end]).ok()?, end))
         };
         let (piece, length) = match c {
-            // any folders, or none
+            // `**/` stands for any number of folders, or none
             '*' if rest.starts_with("**/") => (PatternPiece::Any { slashes: true }, 3),
             '*' if rest.starts_with("**") => (PatternPiece::Any { slashes: true }, 2),
             '*' => (PatternPiece::Any { slashes: false }, 1),
@@ -166,7 +167,8 @@ fn wildcards(text: &str, found: &mut Vec<PatternPiece>) {
     }
 }
 
-/// Whether a pattern fits a whole text, and with which values of the names. Counts `steps` down, and gives up at 0.
+/// Whether a pattern fits a whole text. The values of its parameters are written into `values`. Each step of the search
+/// takes one from `steps`; at 0 the answer is no.
 fn fits(pattern: &[PatternPiece], text: &str, values: &mut [Option<String>], steps: &mut usize) -> bool {
     *steps = steps.saturating_sub(1);
     if *steps == 0 {
@@ -184,7 +186,7 @@ fn fits(pattern: &[PatternPiece], text: &str, values: &mut [Option<String>], ste
         }
         PatternPiece::Any { slashes } => {
             let most = if *slashes { text.len() } else { text.find('/').unwrap_or(text.len()) };
-            // folders are whole: `**/` ends behind a slash
+            // `**/` stands for whole folders, so its text ends with a slash
             let is_end = |at: &usize| {
                 text.is_char_boundary(*at)
                     && (!slashes || *at == 0 || text[..*at].ends_with('/') || rest.is_empty())
@@ -212,7 +214,7 @@ fn fits(pattern: &[PatternPiece], text: &str, values: &mut [Option<String>], ste
 mod tests {
     use super::*;
 
-    /// The values of `{a}`, `{b}` in a path; nothing where the pattern does not fit.
+    /// The values of `{a}` and `{b}` in a path; empty if the pattern does not fit.
     fn values(pattern: &str, path: &str) -> Vec<String> {
         let pattern = pieces(pattern, &|name| ["a", "b"].iter().position(|hole| *hole == name));
         let mut values = vec![None; 2];

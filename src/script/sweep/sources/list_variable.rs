@@ -10,7 +10,7 @@ use crate::script::syntax::sweep::RawRow;
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::ScriptValue;
 
-/// Returns the list that a text of nothing but `{name}` stands for; `None` for any other text.
+/// Looks up the list variable of a text that is nothing but its reference, `{name}`; `None` for any other text.
 pub(crate) fn named<'n>(text: &Text, names: &'n Symbols) -> Option<&'n ListItems> {
     match &placeholder::parse(&text.value)[..] {
         [piece] => match &piece.kind {
@@ -23,7 +23,7 @@ pub(crate) fn named<'n>(text: &Text, names: &'n Symbols) -> Option<&'n ListItems
     }
 }
 
-/// Makes a table of rows, which all have the same columns. Rows that do not are reported, and give `None`.
+/// Makes a table of the rows of a list variable. If the columns of the rows differ, reports that and returns `None`.
 pub(crate) fn table(
     rows: &[RawRow],
     text: &Text,

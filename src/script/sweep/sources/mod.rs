@@ -1,4 +1,4 @@
-//! Sources of a parameter's values beside lists and files of values: [`date_range`] counts through the calendar,
+//! Sources of a parameter's values other than lists and files of values: [`date_range`] counts through the calendar,
 //! [`range_arithmetic`] computes the ends of a range, [`file_match`] takes values from the names of files, and
 //! [`list_variable`] from variables that are lists.
 

@@ -6,8 +6,8 @@ use crate::script::syntax::placeholder::{self, PieceKind, RawReference};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::{Scalar, ScriptValue, float};
 
-/// Returns a range as numbers, of one whose ends and step are expressions; the names in braces are variables. `None`
-/// where some part has no value, or is no number.
+/// Computes the ends and the step of a range that are expressions, with variables in braces. Returns the text of the
+/// range with numbers in their place; `None` if a part cannot be computed, or gives no number.
 pub(crate) fn computed(range: &Text, names: &Symbols) -> Option<String> {
     let mut text = String::new();
     for piece in placeholder::parse(&range.value) {
@@ -15,7 +15,7 @@ pub(crate) fn computed(range: &Text, names: &Symbols) -> Option<String> {
         match &piece.kind {
             PieceKind::Plain => text.push_str(whole),
             PieceKind::Reference(RawReference { path, index: None, format: None, otherwise: None }) => {
-                // a negative number in parentheses, so that `{n}**2` is its square
+                // in parentheses, so that `{n}**2` is the square of a negative number too
                 match names.var(&path.join("."))?.scalar() {
                     Scalar::Int(number) => text.push_str(&format!("({number})")),
                     Scalar::Float(number) => text.push_str(&format!("({})", float(number))),

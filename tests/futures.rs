@@ -1,0 +1,60 @@
+//! What a program does with futures, on real ranks: waits, control, data, bulk.
+
+mod common;
+
+use common::mpirun::{Mpirun, Outcome};
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn program() -> PathBuf {
+    let command = PathBuf::from(env!("CARGO_BIN_EXE_dtask"));
+    let path = command.parent().expect("a folder").join("examples/test_futures");
+    assert!(path.exists(), "{} is not there: `cargo test` builds it", path.display());
+    path
+}
+
+/// A test that must succeed alone and on 2 and 4 ranks.
+fn on_all(name: &str) -> [Outcome; 3] {
+    let ok = format!("ok {name}");
+    [1, 2, 4].map(|ranks| {
+        let run = Mpirun::new(ranks).program(program()).args([name]).limit(Duration::from_secs(100)).run();
+        run.assert_success().assert_stdout_has(&ok);
+        run
+    })
+}
+
+macro_rules! tests {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            on_all(stringify!($name));
+        }
+    )*};
+}
+
+tests! {
+    as_completed
+    as_completed_many
+    as_completed_nested
+    wait_any
+    first_error
+    gather_each
+    names
+    retry
+    waits_give_back
+    cancel
+    cancel_nested
+    cancel_fetch
+    timeout
+    counters
+    places
+    refused
+    view
+}
+
+#[test]
+fn on_done() {
+    for run in on_all("on_done") {
+        run.assert_stdout_has("last: Some(200)").assert_stderr_has("a panic is printed");
+    }
+}
