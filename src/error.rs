@@ -221,6 +221,22 @@ impl Failure {
         Failure { message, kind, retry: None, detail: Vec::new(), cause: None }
     }
 
+    /// Makes the failure of an error that a task function returns, with the cause that it hands on.
+    pub(crate) fn of_error<E: fmt::Display + 'static>(error: E) -> Self {
+        let any: Box<dyn std::any::Any> = Box::new(error);
+        let any = match any.downcast::<Failure>() {
+            Ok(failure) => return *failure,
+            Err(any) => any,
+        };
+        match any.downcast::<Error>() {
+            Ok(error) => (*error).into(),
+            // `{:#}` prints the causes of an `anyhow::Error` too
+            Err(any) => {
+                Failure::new(any.downcast_ref::<E>().map_or(String::new(), |error| format!("{error:#}")))
+            }
+        }
+    }
+
     /// Replaces the kind of this failure (failed, panicked, ..).
     pub(crate) fn of_kind(self, kind: TaskErrorKind) -> Self {
         Failure { kind, ..self }

@@ -66,6 +66,10 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/objects.md")]
+struct ObjectsPage;
+
 mod arrays;
 mod batch;
 mod cli;
@@ -92,6 +96,7 @@ mod worker;
 
 pub use client::Client;
 pub use client::arguments::{Arg, Args};
+pub use client::executors::{Executor, LocalExecutor, LocalFuture};
 pub use client::family::Family;
 pub use client::future::{Future, Pending};
 pub use client::local::{local, try_local};

@@ -50,6 +50,14 @@ tests! {
     places
     refused
     view
+    reduce
+    chunks
+    map_reduce
+    parts
+    containers
+    results
+    data
+    executors
 }
 
 #[test]

@@ -5,7 +5,15 @@ mod common;
 #[path = "bodies/objects.rs"]
 mod objects;
 
+#[allow(dead_code)] // the generator of random numbers alone is used here
+#[path = "bodies/mod.rs"]
+mod bodies_random;
+#[path = "bodies/random_objects.rs"]
+mod random_objects;
+
+use bodies_random::Random;
 use common::mpirun::Mpirun;
+use dtask::Rank;
 use dtask::simulated::Cluster;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,3 +96,71 @@ macro_rules! bodies {
 
 bodies! { event semaphore lock variable queue bounded nested every_rank long time_limits actor actors_of_tasks failing_actors channel pipeline
 reader_goes }
+
+/// The seeds to look at: `DTASK_SEEDS=0..10000 cargo test --release --test objects random` looks at more.
+fn seeds(default: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    let Ok(text) = std::env::var("DTASK_SEEDS") else { return default };
+    let (from, to) = text.split_once("..").expect("DTASK_SEEDS=from..to");
+    from.parse().expect("a number")..to.parse().expect("a number")
+}
+
+#[test]
+fn random_programs_agree_with_a_serial_model_and_leave_nothing() {
+    for seed in seeds(0..60) {
+        let (ranks, slots) = (1 + (seed % 5) as u32, 1 + (seed % 3) as u32);
+        let told = |what: String| panic!("seed {seed}, {ranks} ranks, {slots} slots: {what}");
+        let (mut cluster, client) = Cluster::new(ranks, slots, seed);
+        let root = client.submit(random_objects::program, (seed,));
+        let pending = client.pending([&root]);
+        cluster.settle(STEPS, |_| pending.is_ready()).unwrap_or_else(told);
+        match pending.take().expect("ready").remove(0) {
+            Ok(sums) => assert_eq!(sums, random_objects::serial(seed), "seed {seed}, {ranks} ranks"),
+            Err(error) => told(error.to_string()),
+        }
+        drop(root);
+        cluster
+            .settle(STEPS, Cluster::is_empty)
+            .unwrap_or_else(|what| told(format!("something is left: {what}")));
+    }
+}
+
+#[test]
+fn random_programs_end_although_ranks_are_lost() {
+    let (mut deaths, mut errors) = (0, 0);
+    for seed in seeds(0..60) {
+        let ranks = 3 + (seed % 4) as u32;
+        let told = |what: String| panic!("seed {seed}, {ranks} ranks: {what}");
+        let (mut cluster, client) = Cluster::new(ranks, 1 + (seed % 3) as u32, seed);
+        let mut random = Random(seed ^ 0xDEAD);
+        let root = client.submit(random_objects::program, (seed,));
+        let pending = client.pending([&root]);
+        let mut lost = None;
+        for step in 0.. {
+            if pending.is_ready() {
+                break;
+            }
+            if step == STEPS {
+                told(format!("hangs: {} messages under way, lost {lost:?}", cluster.under_way()));
+            }
+            if lost.is_none() && random.below(300) == 0 {
+                let rank = Rank(1 + random.below(u64::from(ranks) - 1) as u32);
+                cluster.lose(rank);
+                lost = Some(rank);
+                deaths += 1;
+            }
+            cluster.step().unwrap_or_else(told);
+        }
+        match pending.take().expect("ready").remove(0) {
+            Ok(sums) => assert_eq!(sums, random_objects::serial(seed), "seed {seed}, lost {lost:?}"),
+            Err(error) => {
+                errors += 1;
+                let text = error.to_string();
+                assert!(
+                    lost.is_some() && ["died", "closed", "gone", "receives"].iter().any(|w| text.contains(w)),
+                    "seed {seed}: {text}"
+                );
+            }
+        }
+    }
+    assert!(deaths >= 20 && errors > 0, "{deaths} ranks lost, {errors} errors: the test tests nothing");
+}

@@ -5,6 +5,7 @@
 
 use crate::arrays::{self, ArrayValue, text};
 use crate::batch::outputs::{STDOUT, VALUE};
+use crate::codec;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::error::Failure;
 use crate::protocol::BulkLayout;
@@ -27,6 +28,26 @@ pub(crate) enum Artifact {
     Outputs(CommandOutputs),
     /// The array that an expression, a Rust function or a reduction has made.
     Array(Array),
+    /// Nothing, since the instance did not run and has not failed either.
+    Absent(Absence),
+}
+
+/// The reason why an instance has no result although it has not failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Absence {
+    /// Its `when` does not hold, or an instance that it needs was skipped.
+    Skipped,
+    /// An earlier instance has met the condition of `until`.
+    NotNeeded,
+}
+
+impl Absence {
+    /// Reads the encoding of an absent result; `None` for that of any other.
+    pub(crate) fn of_encoded(bytes: &[u8]) -> Option<Absence> {
+        let all = [Absence::Skipped, Absence::NotNeeded];
+        all.into_iter()
+            .find(|kind| codec::encode_value(&Artifact::Absent(*kind)).is_ok_and(|known| known == bytes))
+    }
 }
 
 /// An output of a command whose bytes are in memory, for building an [`Artifact`] from it.
@@ -56,6 +77,11 @@ impl Artifact {
         CommandOutputs::new(&outputs.collect::<Vec<_>>()).into()
     }
 
+    /// Whether the instance did not run, so that there is no result.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Artifact::Absent(_))
+    }
+
     /// The outputs of the command that made this artifact.
     ///
     /// # Errors
@@ -64,6 +90,7 @@ impl Artifact {
         match self {
             Artifact::Outputs(outputs) => Ok(outputs),
             Artifact::Array(_) => Err(Failure::new("internal error: an array where outputs should be")),
+            Artifact::Absent(_) => Err(Failure::new("internal error: no result where outputs should be")),
         }
     }
 
@@ -72,6 +99,10 @@ impl Artifact {
     /// # Errors
     /// When there is no such output, or the artifact is an array.
     pub(crate) fn output(&self, which: u32) -> Result<OutputRef<'_>, Failure> {
+        if let Artifact::Absent(_) = self {
+            // what has not run has printed nothing
+            return Ok(OutputRef { which, name: "nothing", content: Content::Memory(&[]) });
+        }
         self.outputs()?.output(which)
     }
 
@@ -83,6 +114,7 @@ impl Artifact {
         match self {
             Artifact::Array(array) => Ok(array),
             Artifact::Outputs(_) => Err(Failure::new("internal error: outputs where an array should be")),
+            Artifact::Absent(_) => Err(Failure::new("internal error: no result where an array should be")),
         }
     }
 }
@@ -107,6 +139,7 @@ impl From<ArrayValue> for Artifact {
 /// When an output is damaged, or is not there.
 pub(crate) fn take_outputs(whole: &Artifact, wanted: &[u32]) -> Result<Artifact, Failure> {
     match whole {
+        Artifact::Absent(_) => Ok(whole.clone()),
         Artifact::Outputs(outputs) => {
             let taken: Result<Vec<_>, Failure> = wanted.iter().map(|which| outputs.output(*which)).collect();
             Ok(CommandOutputs::new(&taken?).into())
@@ -145,6 +178,7 @@ impl BulkKind for ArtifactBulk {
         match value.downcast_ref::<Artifact>()? {
             Artifact::Outputs(outputs) => outputs.view(),
             Artifact::Array(array) => arrays::bulk::view(array),
+            Artifact::Absent(_) => None,
         }
     }
 
@@ -164,14 +198,14 @@ impl BulkKind for ArtifactBulk {
     fn announced(&self, value: &dyn Any) -> Option<(u64, BulkLayout)> {
         match value.downcast_ref::<Artifact>()? {
             Artifact::Outputs(outputs) => outputs.announced(),
-            Artifact::Array(_) => None,
+            Artifact::Array(_) | Artifact::Absent(_) => None,
         }
     }
 
     fn message(&self, value: &dyn Any, same_files: bool) -> Option<Arc<dyn BulkSource>> {
         match value.downcast_ref::<Artifact>()? {
             Artifact::Outputs(outputs) => Some(outputs.message(same_files)),
-            Artifact::Array(_) => None,
+            Artifact::Array(_) | Artifact::Absent(_) => None,
         }
     }
 }
@@ -234,6 +268,17 @@ mod tests {
         let came = arrived(&layout, bytes.len(), bytes);
         assert_eq!(*came.output(STDOUT).unwrap().bytes().unwrap(), *b"text\n");
         assert!(ArtifactBulk.allocate(&BulkLayout::Encoded, 8, 8).is_none());
+    }
+
+    #[test]
+    fn what_is_absent_is_told_by_its_encoding() {
+        for kind in [Absence::Skipped, Absence::NotNeeded] {
+            let encoded = codec::encode_value(&Artifact::Absent(kind)).unwrap();
+            assert!(encoded.len() <= 8, "rank 0 hears of so many bytes");
+            assert_eq!(Absence::of_encoded(&encoded), Some(kind));
+        }
+        let other = codec::encode_value(&Artifact::empty()).unwrap();
+        assert_eq!(Absence::of_encoded(&other), None);
     }
 
     #[test]

@@ -108,7 +108,8 @@ impl TaskDef {
         let mut sources = vec![None; task.references.len()];
         for (reference, source) in task.references.iter().zip(&mut sources) {
             let before = reference.instead_of.iter().filter_map(|at| task.references.get(*at));
-            let unless: Vec<Join> = before.map(|before| before.join.clone()).collect();
+            let unless: Vec<Join> =
+                before.filter(|_| !reference.eager).map(|before| before.join.clone()).collect();
             let same = |group: &Group| {
                 group.task == reference.task && group.join == reference.join && group.unless == unless
             };

@@ -4,20 +4,23 @@
 //! and travels like one (scatter). A future travels as the number of its task. Start with [`Arg`] and [`ArgumentPack`];
 //! the other side is `task::arguments`.
 
+use super::containers::FutureContainer;
 use super::data::Scattered;
 use super::future::{Future, FutureHandle};
 use super::{Client, Held};
 use crate::codec;
 use crate::ids::TaskId;
 use crate::protocol::{
-    ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, BulkLayout, INLINE_MAX, ReportedResult,
-    push_argument, push_length, push_never, push_refusal,
+    ARGS_MAX, ARGUMENT_CONTAINER, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, BulkLayout,
+    INLINE_MAX, ReportedResult, push_argument, push_length, push_never, push_refusal,
 };
+use crate::task::assembly::ContainerForm;
 use crate::task::value::{AnyValue, Data};
 use crate::task::{bulk, function};
 use smallvec::SmallVec;
 use std::any::TypeId;
 use std::hash::Hash;
+use std::sync::Arc;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Longest encoding of an argument that travels inside the task's message, in bytes. A longer argument becomes a result
@@ -114,6 +117,34 @@ impl<'c> ArgumentPack<'c> {
         }
     }
 
+    /// Adds an input as one of several that a container holds.
+    pub(super) fn hold_input(&mut self, handle: &Arc<FutureHandle>) {
+        self.inputs.push(handle.task());
+        self.keys.push(handle.key());
+        self.held.push(handle.clone());
+    }
+
+    /// Adds a container of futures as the next argument.
+    pub(super) fn container<F: FutureContainer>(&mut self, futures: &F) {
+        let (start, before) = (self.args.len(), self.inputs.len());
+        let mut form = ContainerForm::default();
+        if let Err(error) = futures.put(self, &mut form) {
+            self.inputs.truncate(before);
+            return self.refuse(start, &error.to_string());
+        }
+        if form.0.len() > INLINE_ARGUMENT_MAX {
+            self.inputs.truncate(before);
+            return self
+                .refuse(start, "a container of futures with so many parts or keys: use a `Vec` of futures");
+        }
+        let count = self.inputs.len() - before;
+        self.args.push(ARGUMENT_CONTAINER);
+        push_length(&mut self.args, count);
+        self.args.extend_from_slice(&function::assembler_of::<F::Kind>().to_le_bytes());
+        push_length(&mut self.args, form.0.len());
+        self.args.extend_from_slice(&form.0);
+    }
+
     fn refuse(&mut self, start: usize, why: &str) {
         self.args.truncate(start);
         push_refusal(&mut self.args, why);
@@ -180,7 +211,7 @@ fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand for a parameter of type `{T}`",
     label = "expected a `{T}`, or a future of one",
-    note = "an argument is a value, a `Future`, a `&Future`, or a `Vec` of futures for a `Vec` parameter"
+    note = "an argument is a value, a `Future`, a `&Future`, or a `Vec`, array, `Option`, tuple or map of futures"
 )]
 pub trait Arg<T> {
     /// Adds the argument to `pack`: the encoded value, or the tasks whose results the argument stands for.

@@ -8,15 +8,19 @@
 //! * [`future`]: results and waits; [`waiting`]: waits for some of many tasks; [`watch`]: the ends of tasks without
 //!   their results; [`callbacks`]: functions that run when a task has ended;
 //! * [`control`]: cancel, another attempt, names; [`task_info`]: what a task sees of itself;
-//! * [`data`]: values of the program as results;
+//! * [`data`]: values of the program as results; [`containers`]: futures inside other containers, as arguments;
+//! * [`bulk`]: reductions, chunks, map and reduce; [`executors`]: a part of this interface without MPI;
 //! * [`family`]: a function over a range of indexes; [`pure_calls`]: the futures of pure calls by key;
 //! * [`objects`]: queues, events, actors and other objects that live on a rank;
 //! * [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
 
 pub(crate) mod arguments;
+pub(crate) mod bulk;
 pub(crate) mod callbacks;
+pub(crate) mod containers;
 pub(crate) mod control;
 pub(crate) mod data;
+pub(crate) mod executors;
 pub(crate) mod family;
 pub(crate) mod future;
 pub(crate) mod local;
@@ -310,21 +314,6 @@ impl Client {
         let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, &mut pack);
         // under the lock: the request may introduce a definition, which a task that another thread submits must not
         // overtake
-        if let Some(request) = request {
-            self.shared.mailbox.push(request);
-        }
-        drop(state);
-        Future::new(handle)
-    }
-
-    /// Submits a task that fails, since its options mean nothing, for the reason `why`.
-    #[track_caller]
-    fn submit_refused<M, F: TaskFn<M>>(&self, function: F, why: &str) -> Future<F::Output> {
-        let offset = function::offset_of::<F, M>(&function);
-        let mut pack = ArgumentPack::refused(self, why);
-        let mut state = self.shared.state.lock();
-        let options = DefOptions::default();
-        let (handle, request) = state.submit(&self.shared, false, options, &function, offset, &mut pack);
         if let Some(request) = request {
             self.shared.mailbox.push(request);
         }

@@ -1,6 +1,7 @@
 //! Nested tasks: the client of a running task, by which it submits other tasks.
 
 use super::Client;
+use super::future::FutureHandle;
 use crate::error::{Error, Result};
 use crate::ids::HEAD;
 use crate::runtime::threads::task_context;
@@ -50,6 +51,18 @@ pub fn current() -> Result<Client> {
     let (task, home) = task_context::nest().ok_or_else(outside)?;
     let client = home.downcast_ref::<Client>().ok_or_else(outside)?;
     Ok(Client { parent: Some(task), ..client.clone() })
+}
+
+/// The client by which a task on a result is submitted: that of the running task, else that of rank 0. A thread of another
+/// rank that runs no task, such as one for callbacks, submits as if the task of the result did.
+pub(super) fn client_of(handle: &FutureHandle) -> Client {
+    let shared = handle.shared.clone();
+    let ranks = shared.ranks;
+    match task_context::nest() {
+        Some((task, _)) => Client { shared, ranks, parent: Some(task) },
+        None if shared.rank == HEAD => Client { shared, ranks, parent: None },
+        None => Client { parent: Some(handle.task()), ranks, shared },
+    }
 }
 
 impl Client {

@@ -1,9 +1,13 @@
 //! Resources of tasks as users name them: sizes of memory, counters of the job.
 
 use super::Client;
+use super::arguments::ArgumentPack;
+use super::future::Future;
 use crate::ids::HEAD;
 use crate::runtime::head::Request;
-use crate::scheduler::{COUNTERS_MAX, SchedulerEvent};
+use crate::scheduler::{COUNTERS_MAX, DefOptions, SchedulerEvent};
+use crate::task::function;
+use crate::task::task_fn::TaskFn;
 
 /// A size of memory, for [`Options::memory`](crate::Options::memory): a number of bytes, or a text such as `"2 GiB"`,
 /// `"500 MB"` or `"1.5 GiB"`.
@@ -80,6 +84,21 @@ impl Client {
         let Some(counter) = self.shared.counters.find_or_add(name) else { return };
         self.set_counter_of(counter, total);
         self.shared.mailbox.push(Request::CounterName(counter as u32, name.into()));
+    }
+
+    /// Submits a task that fails, since its options mean nothing, for the reason `why`.
+    #[track_caller]
+    pub(super) fn submit_refused<M, F: TaskFn<M>>(&self, function: F, why: &str) -> Future<F::Output> {
+        let offset = function::offset_of::<F, M>(&function);
+        let mut pack = ArgumentPack::refused(self, why);
+        let mut state = self.shared.state.lock();
+        let options = DefOptions::default();
+        let (handle, request) = state.submit(&self.shared, false, options, &function, offset, &mut pack);
+        if let Some(request) = request {
+            self.shared.mailbox.push(request);
+        }
+        drop(state);
+        Future::new(handle)
     }
 
     /// Sets the amount that the whole job has of the counter with this number. Only rank 0 can set it; numbers from

@@ -3,7 +3,7 @@
 
 use super::Client;
 use super::future::{Future, want};
-use crate::compact::Runs;
+use crate::compact::{Bytes, Runs};
 use crate::error::{Error, Result, TaskError};
 use crate::ids::TaskId;
 use crate::runtime::head::Request;
@@ -39,6 +39,12 @@ impl Watch {
     /// The failures so far, each with the index of its future; empty once [`Watch::take`] has returned the ends.
     pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         self.wait.failures()
+    }
+
+    /// The encoded results of tasks that have ended with one of at most eight bytes, each with the index of its future;
+    /// empty once [`Watch::take`] has returned the ends.
+    pub(crate) fn tiny(&self) -> Vec<(usize, Bytes)> {
+        self.wait.tiny()
     }
 
     /// The failures after the first `seen` ones, in the order in which they came, each with the index of its future;

@@ -26,8 +26,8 @@ pub(crate) mod resources;
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
 pub use crate::protocol::resources::{COUNTERS_MAX, ResourceRequest};
 pub use arguments::{
-    ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED, index_argument,
-    push_argument, push_length, push_never, push_refusal, take_length,
+    ARGUMENT_CONTAINER, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED,
+    index_argument, push_argument, push_length, push_never, push_refusal, take_length,
 };
 pub use frame::{Frame, FrameKind, Message, append, decode};
 pub use nested::{NestedAnswer, NestedDefinition, NestedTask, Status};

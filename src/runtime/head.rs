@@ -8,7 +8,7 @@
 mod notices;
 
 use super::profile::ProfilePhase;
-use super::wait::{Wait, WaitAnswer};
+use super::wait::{TINY, Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
 use crate::compact::{Bytes, Runs};
 use crate::console;
@@ -19,7 +19,9 @@ use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::objects::{KeptPromise, ObjectRequest};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
-use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
+use crate::scheduler::{
+    RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome, TaskState,
+};
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::cmp::Reverse;
@@ -62,6 +64,8 @@ pub(crate) enum Request {
     Status(TaskId, mpsc::Sender<Status>),
     /// Asks for the sizes in bytes of stored results, 0 for all others; the answer goes into the given channel.
     Lengths(Runs, mpsc::Sender<Vec<u64>>),
+    /// Asks for the ranks that hold a copy of a result, and its size in bytes; the answer goes into the given channel.
+    Holders(TaskId, mpsc::Sender<(Vec<Rank>, u64)>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
@@ -225,6 +229,15 @@ impl Head {
             Request::Lengths(tasks, reply) => {
                 let length = |task| self.machine.task(task).map_or(0, |record| record.nbytes());
                 let _ = reply.send(tasks.iter().map(TaskId).map(length).collect());
+                return Ok(());
+            }
+            Request::Holders(task, reply) => {
+                let holders = match self.machine.task(task).map(|record| &record.state) {
+                    Some(TaskState::Stored(copies)) => (copies.holders.iter().collect(), copies.nbytes),
+                    Some(TaskState::Inline(bytes)) => (vec![HEAD], bytes.len() as u64),
+                    _ => (Vec::new(), 0),
+                };
+                let _ = reply.send(holders); // the thread that asked may have given up
                 return Ok(());
             }
             Request::Totals(reply) => {
@@ -422,15 +435,22 @@ impl Head {
 
     fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) {
         if outcome == TaskOutcome::Done {
-            return self.waiters.done(task);
+            let answer = self.end_of(task);
+            return self.waiters.done(task, &answer);
         }
         let answer = self.answer(task, outcome, node);
         self.waiters.resolve(task, &answer);
     }
 
+    /// The answer for a thread that asks for the end of a task only: the value comes with it where it is tiny.
+    fn end_of(&self, task: TaskId) -> WaitAnswer {
+        let value = self.machine.tiny_result(task, TINY);
+        value.map_or(WaitAnswer::Done, |bytes| WaitAnswer::Inline(Bytes::new(bytes)))
+    }
+
     fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) -> WaitAnswer {
         match outcome {
-            TaskOutcome::Done => WaitAnswer::Done,
+            TaskOutcome::Done => self.end_of(task),
             TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
             TaskOutcome::Here(_) => match node.value(task) {
                 Some(value) => WaitAnswer::Value(value.clone()),

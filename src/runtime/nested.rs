@@ -142,6 +142,7 @@ impl Nested {
             // requests that only the client of rank 0 makes
             (
                 Request::Lengths(..)
+                | Request::Holders(..)
                 | Request::Totals(_)
                 | Request::Place(..)
                 | Request::CounterName(..)
@@ -165,7 +166,7 @@ impl Nested {
         let own = TaskId(task.count());
         let answer = match answer {
             NestedAnswer::Done => {
-                self.waiters.done(own);
+                self.waiters.done(own, &wait::WaitAnswer::Done);
                 return Ok(());
             }
             NestedAnswer::Inline(bytes) => wait::WaitAnswer::Inline(Bytes::new(&bytes)),

@@ -38,6 +38,9 @@ pub(crate) struct WaitAnswers {
     /// The failed tasks, each as its index among the awaited tasks, with the reason, in the order of their failures.
     /// Not kept where ends are taken one by one.
     pub failed: Vec<(usize, Arc<TaskError>)>,
+    /// The encoded values of those tasks that have ended with at most [`TINY`] bytes, each with the index of its task,
+    /// if the thread asked only for ends: they say more than that the task has ended.
+    pub tiny: Vec<(usize, Bytes)>,
     /// The reason why the run has ended and no more answers will come; `None` while it goes on.
     pub closed: Option<Arc<str>>,
 }
@@ -107,6 +110,8 @@ pub(crate) enum NextEnd {
     TimedOut,
 }
 
+/// The most bytes of a value that is told to a thread which asks for the end of the task only.
+pub(crate) const TINY: usize = 8;
 /// Number of times that a waiting thread looks for its answers, with a yield in between, before it sleeps: a wake-up
 /// costs more than most answers take.
 const YIELDS: u32 = 1_000;
@@ -176,10 +181,11 @@ impl Wait {
             } else {
                 let Some(ended @ false) = known.ended.get_mut(place) else { continue };
                 *ended = true;
-                if *until == WaitUntil::Next {
-                    queue.push_back(place as u32);
-                } else if let WaitAnswer::Failed(cause) = answer {
-                    known.failed.push((place, cause));
+                match answer {
+                    _ if *until == WaitUntil::Next => queue.push_back(place as u32),
+                    WaitAnswer::Failed(cause) => known.failed.push((place, cause)),
+                    WaitAnswer::Inline(bytes) if bytes.len() <= TINY => known.tiny.push((place, bytes)),
+                    WaitAnswer::Inline(_) | WaitAnswer::Done | WaitAnswer::Value(_) => {}
                 }
             }
             *open -= 1;
@@ -316,6 +322,11 @@ impl Wait {
     /// The failures after the first `seen` ones, in the order in which they came.
     pub(crate) fn failures_after(&self, seen: usize) -> Vec<(usize, Arc<TaskError>)> {
         self.state.lock().answers.failed.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    /// The encoded values of at most eight bytes of tasks that have ended, each with the index of its task.
+    pub(crate) fn tiny(&self) -> Vec<(usize, Bytes)> {
+        self.state.lock().answers.tiny.clone()
     }
 
     /// The reason why the run has ended; `None` while it goes on.

@@ -105,14 +105,14 @@ impl Waiters {
         }
     }
 
-    /// Tells the waiters that ask only for the end of `task` that it is done. Waiters that need its value stay, since
-    /// the value is still on its way.
-    pub(crate) fn done(&mut self, task: TaskId) {
+    /// Tells the waiters that ask only for the end of `task` that it is done, by `answer`. Waiters that need its value
+    /// stay, since the value is still on its way.
+    pub(crate) fn done(&mut self, task: TaskId, answer: &WaitAnswer) {
         let first = self.first.remove(task.0);
         let more = self.more.remove(&task).unwrap_or_default();
         for waiter in first.into_iter().chain(more) {
             if self.waited(waiter.wait).is_some_and(|waited| waited.for_ends) {
-                self.tell(waiter, WaitAnswer::Done);
+                self.tell(waiter, answer.clone());
             } else if self.first.get(task.0).is_none() {
                 self.first.insert(task.0, waiter);
             } else {
@@ -185,7 +185,7 @@ mod tests {
         let (ends, values) = (Wait::for_ends(3), Wait::for_values(4));
         add(&mut waiters, &[7, 3, 8], &ends);
         add(&mut waiters, &[8, 7, 7, 9], &values);
-        waiters.done(TaskId(7));
+        waiters.done(TaskId(7), &WaitAnswer::Done);
         waiters.resolve(TaskId(3), &WaitAnswer::Done);
         waiters.flush();
         assert_eq!(ends.ended(), [true, true, false]);

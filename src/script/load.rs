@@ -9,6 +9,7 @@ use crate::script::lint::{array_shapes, save_paths, scale, unused, unused_params
 use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
+use crate::script::plan::condition::note_skippable;
 use crate::script::plan::task::PlanTask;
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::user_files;
@@ -100,7 +101,8 @@ fn understand(
     let stem =
         || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());
     let name = script.name.as_ref().map_or_else(stem, |name| name.value.clone());
-    let tasks = toposort::arrange(compiled, &order);
+    let mut tasks = toposort::arrange(compiled, &order);
+    note_skippable(&mut tasks);
     if cx.errors() == 0 {
         array_shapes::check(&script, &tasks, cx);
     }

@@ -4,7 +4,8 @@
 use super::value::{AnyValue, Data, decode};
 use crate::error::CodecError;
 use crate::protocol::{
-    ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED, take_length,
+    ARGUMENT_CONTAINER, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED,
+    take_length,
 };
 use crate::task::function;
 
@@ -51,6 +52,9 @@ pub enum ArgumentView<'a> {
     /// The results of several other tasks, to be collected into a vector by the function at this offset in the
     /// executable.
     Inputs(&'a [AnyValue], u64),
+    /// The results of several other tasks, to be put together to a container by the function at this offset; the bytes
+    /// tell the form of the container.
+    Container(&'a [AnyValue], u64, &'a [u8]),
 }
 
 impl<'a> Arguments<'a> {
@@ -81,6 +85,14 @@ impl<'a> Arguments<'a> {
                     packed.split_first_chunk().ok_or_else(|| CodecError::decode("an argument is cut off"))?;
                 *packed = rest;
                 Ok(ArgumentView::Inputs(self.take_inputs(count)?, u64::from_le_bytes(offset)))
+            }
+            ARGUMENT_CONTAINER => {
+                let count = take_length(packed)?;
+                let (&offset, rest) =
+                    packed.split_first_chunk().ok_or_else(|| CodecError::decode("an argument is cut off"))?;
+                *packed = rest;
+                let form = take_bytes(packed)?;
+                Ok(ArgumentView::Container(self.take_inputs(count)?, u64::from_le_bytes(offset), form))
             }
             ARGUMENT_REFUSED => {
                 let why = String::from_utf8_lossy(take_bytes(packed)?);
@@ -134,7 +146,8 @@ impl<'a> ArgumentView<'a> {
         match self {
             ArgumentView::Inline(bytes) => decode(bytes),
             ArgumentView::Input(value) => value.get::<T>().cloned(),
-            ArgumentView::Inputs(values, collector) => function::collect(collector, values),
+            ArgumentView::Inputs(values, collector) => function::collect(collector, values, &[]),
+            ArgumentView::Container(values, assembler, form) => function::collect(assembler, values, form),
         }
     }
 

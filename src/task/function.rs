@@ -16,6 +16,7 @@ use super::value::{AnyValue, Data, output};
 use crate::error::{CodecError, Failure};
 use crate::protocol::ReportedResult;
 use crate::task::arguments::Arguments;
+use crate::task::assembly::{Assembly, FormReader};
 use std::any::{Any, type_name};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -40,8 +41,8 @@ type Collected = Result<Box<dyn Any + Send>, CodecError>;
 pub(super) enum FunctionCode {
     /// Code that unpacks encoded arguments and calls a task function.
     Task(fn(&mut Arguments<'_>) -> Computed),
-    /// Code that collects the results of tasks into a vector.
-    Collector(fn(&[AnyValue]) -> Collected),
+    /// Code that collects the results of tasks into a container, whose form the bytes tell.
+    Collector(fn(&[AnyValue], &[u8]) -> Collected),
     /// Code that makes the value of an actor.
     Maker(fn(&mut Arguments<'_>) -> Made),
     /// Code that calls a function of an actor.
@@ -132,7 +133,7 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
 }
 
 /// A value of a function type that has no size. The callers check the size at compile time.
-pub(super) fn conjured<F: Copy + 'static>() -> &'static F {
+pub(crate) fn conjured<F: Copy + 'static>() -> &'static F {
     assert!(size_of::<F>() == 0);
     // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it carries
     // no duty (no Drop). A value of F existed where the task was submitted: not necessarily in this process. That
@@ -148,11 +149,28 @@ impl<T: Data> CollectorRecord<T> {
     const RECORD: Record =
         Record { magic: MAGIC, name: type_name::<T>, code: FunctionCode::Collector(Self::run) };
 
-    fn run(values: &[AnyValue]) -> Collected {
+    fn run(values: &[AnyValue], _: &[u8]) -> Collected {
         let elements: Result<Vec<T>, CodecError> =
             values.iter().map(|value| value.get::<T>().cloned()).collect();
         Ok(Box::new(elements?))
     }
+}
+
+struct AssemblerRecord<S>(PhantomData<S>);
+
+impl<S: Assembly> AssemblerRecord<S> {
+    const RECORD: Record =
+        Record { magic: MAGIC, name: type_name::<S::Values>, code: FunctionCode::Collector(Self::run) };
+
+    fn run(values: &[AnyValue], form: &[u8]) -> Collected {
+        Ok(Box::new(S::assemble(&mut values.iter(), &mut FormReader(form))?))
+    }
+}
+
+/// The identity of the function that puts values together to a container of this kind.
+pub(crate) fn assembler_of<S: Assembly>() -> u64 {
+    let record: &'static Record = &AssemblerRecord::<S>::RECORD;
+    offset(record)
 }
 
 /// The identity of a task function: the offset of its record, the same on every rank that runs this executable.
@@ -183,11 +201,11 @@ pub(super) fn offset(record: &'static Record) -> u64 {
 ///
 /// # Errors
 /// When there is no such function, an element is of another type, or `T` is not the vector that the function makes.
-pub(crate) fn collect<T: Data>(offset: u64, values: &[AnyValue]) -> Result<T, CodecError> {
+pub(crate) fn collect<T: Data>(offset: u64, values: &[AnyValue], form: &[u8]) -> Result<T, CodecError> {
     let FunctionCode::Collector(collector) = &find(offset)?.code else {
         return Err(CodecError::decode("the function's record is not that of a vector"));
     };
-    let vector = collector(values)?;
+    let vector = collector(values, form)?;
     let vector = vector.downcast::<T>();
     Ok(*vector
         .map_err(|_| CodecError::decode(format!("another vector where a {} is wanted", type_name::<T>())))?)
@@ -308,7 +326,7 @@ pub(crate) fn image() -> Result<&'static Image, CodecError> {
 
 fn load() -> Result<Image, CodecError> {
     static ANCHOR: Record =
-        Record { magic: [0; 2], name: || "anchor", code: FunctionCode::Collector(|_| Ok(Box::new(()))) };
+        Record { magic: [0; 2], name: || "anchor", code: FunctionCode::Collector(|_, _| Ok(Box::new(()))) };
     let maps = std::fs::read_to_string("/proc/self/maps")
         .map_err(|error| foreign(&format!("/proc/self/maps: {error}")))?;
     let inside = std::ptr::from_ref(&ANCHOR).addr();
@@ -441,9 +459,9 @@ mod tests {
     fn values_are_put_together_to_a_vector_of_their_type() {
         let values = [AnyValue::new("a".to_owned()), AnyValue::new("b".to_owned())];
         let offset = collector_of::<String>();
-        assert_eq!(collect::<Vec<String>>(offset, &values).unwrap(), ["a", "b"]);
-        assert!(collect::<Vec<i64>>(offset, &values).is_err());
-        assert!(collect::<Vec<i64>>(collector_of::<i64>(), &values).is_err());
+        assert_eq!(collect::<Vec<String>>(offset, &values, &[]).unwrap(), ["a", "b"]);
+        assert!(collect::<Vec<i64>>(offset, &values, &[]).is_err());
+        assert!(collect::<Vec<i64>>(collector_of::<i64>(), &values, &[]).is_err());
     }
 
     #[test]

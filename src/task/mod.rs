@@ -16,6 +16,7 @@
 pub(crate) mod actor_fn;
 pub(crate) mod allocation;
 pub(crate) mod arguments;
+pub(crate) mod assembly;
 pub(crate) mod bulk;
 pub(crate) mod function;
 pub(crate) mod shared;

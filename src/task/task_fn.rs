@@ -8,6 +8,7 @@ use super::value::Data;
 use crate::error::Failure;
 use crate::task::arguments::Arguments;
 use std::borrow::Borrow;
+use std::fmt::Display;
 use std::marker::PhantomData;
 
 /// The marker for a parameter of a task function that is taken by value. Tells implementations of [`TaskFn`] apart.
@@ -16,13 +17,27 @@ pub struct V<T>(PhantomData<T>);
 /// The marker for a parameter of a task function that is taken by reference: `&T`, `&[T]`.
 pub struct R<T: ?Sized>(PhantomData<T>);
 
-/// A function that can be a task.
+/// A function that can be a task: any `fn` item and any closure that captures nothing, of up to eight parameters, by
+/// value or by reference.
+///
+/// # What to write instead
+/// Where the compiler says that it cannot infer a type of `submit` or `map`, or that `!` is no `Data`, two readings of the
+/// function are possible:
+///
+/// | in place of | write |
+/// |---|---|
+/// | a parameter `&str` | `&String` or `String`; the argument may be a `&str` |
+/// | a parameter `&[u8]` | `&Vec<u8>` or `Vec<u8>` |
+/// | a parameter `&Path` | `&PathBuf` or `PathBuf` |
+/// | a result `Result<T, String>`, or with another error that serde can encode | `Result<T, Failure>`, with `Failure::new(text)` |
+///
+/// Other slices of numbers, such as `&[f64]`, are parameters as they are.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a task",
     label = "not a function that dtask can send",
     note = "a task is a `fn` item, or a closure that captures nothing, of up to 8 parameters",
     note = "each parameter `T` or `&T`, and the result, must be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`",
-    note = "a task that can fail returns `Result<T, dtask::Failure>`"
+    note = "a task that can fail returns `Result<T, E>` for an error `E` that can be printed, such as `dtask::Failure`"
 )]
 pub trait TaskFn<M>: Copy + Send + Sync + 'static {
     /// The types of the parameters, as a tuple of owned types.
@@ -40,13 +55,13 @@ pub trait TaskFn<M>: Copy + Send + Sync + 'static {
 /// The marker for a task function that returns a plain value.
 pub struct Plain;
 
-/// The marker for a task function that returns `Result<value, Failure>`.
+/// The marker for a task function that returns a `Result`.
 pub struct Fallible;
 
-/// A return type of a task function: a value, or `Result<value, Failure>`.
+/// A return type of a task function: a value, or a `Result` whose error can be printed, which fails the task.
 ///
-/// The kind `K` is `Plain` or `Fallible`. The compiler finds it, since no type is of both kinds: `Failure` is not
-/// `Serialize`, so `Result<T, Failure>` is no [`Data`].
+/// The kind `K` is `Plain` or `Fallible`. The compiler finds it where the error is no [`Data`], as `Failure`,
+/// `std::io::Error` and `anyhow::Error` are not. It cannot for `Result<T, String>`, which could be a value too.
 pub trait TaskOutput<K> {
     /// The type of the value that the task gives.
     type Value: Data;
@@ -65,10 +80,10 @@ impl<T: Data> TaskOutput<Plain> for T {
     }
 }
 
-impl<T: Data> TaskOutput<Fallible> for Result<T, Failure> {
+impl<T: Data, E: Display + 'static> TaskOutput<Fallible> for Result<T, E> {
     type Value = T;
     fn into_result(self) -> Result<T, Failure> {
-        self
+        self.map_err(Failure::of_error)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::signals::{beside, eventually, runs};
 use super::spawner::{descendants, parent, rank_of, send};
 use super::{Folder, Outcome};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 
 /// The time within which a job ends that has lost a process.
@@ -26,7 +26,11 @@ fn killed(victim: impl FnOnce(&str) -> Vec<String> + Send) -> (Outcome, Vec<Stri
     let kill = || {
         let pid = folder.read("pid0").trim().to_owned();
         let all = descendants(&launcher_of(&pid));
-        victim(&pid).iter().for_each(|pid| send(pid, Signal::KILL));
+        for pid in victim(&pid) {
+            // one may be gone with another that has just been killed
+            let pid = Pid::from_raw(pid.parse().expect("a number")).expect("not 0");
+            let _ = kill_process(pid, Signal::KILL);
+        }
         (all, Instant::now())
     };
     let run = || folder.dtask(3).args(["s.toml", "--slots", "1"]).limit(2 * SOON).run();

@@ -1,6 +1,7 @@
 //! Failed instances of an optional family (a family whose failures a gather may leave out). They are known when all of
 //! its instances have ended.
 
+use crate::batch::artifact::Absence;
 use crate::batch::failure::is_left;
 use crate::client::watch::Ended;
 use crate::client::watch::Watch;
@@ -17,6 +18,14 @@ pub(crate) struct Losses {
     complete: bool,
     /// Indices of the family's instances that have failed, in ascending order.
     lost: Vec<u64>,
+    /// Indices of the family's instances that were skipped, in ascending order.
+    absent: Vec<u64>,
+}
+
+/// The tasks of a watch whose instances did not run although nothing has failed, by their places, with the reason.
+pub(crate) fn absent(watch: &Watch) -> Vec<(usize, Absence)> {
+    let all = watch.tiny().into_iter();
+    all.filter_map(|(at, bytes)| Some((at, Absence::of_encoded(&bytes)?))).collect()
 }
 
 impl Losses {
@@ -38,6 +47,7 @@ impl Losses {
     pub(crate) fn look(&mut self) -> Result<()> {
         let mut watched = Vec::new();
         for (indices, watch) in self.watched.drain(..) {
+            let absent = absent(&watch);
             let Some(outcomes) = watch.take() else {
                 watched.push((indices, watch));
                 continue;
@@ -46,9 +56,11 @@ impl Losses {
             let is_lost = |outcome: &Ended| outcome.as_ref().is_err_and(|cause| !is_left(cause));
             let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| is_lost(outcome));
             self.lost.extend(failed.filter_map(|(at, _)| indices.get(at)));
+            self.absent.extend(absent.into_iter().filter_map(|(at, _)| indices.get(at)));
         }
         self.watched = watched;
         self.lost.sort_unstable();
+        self.absent.sort_unstable();
         Ok(())
     }
 
@@ -57,8 +69,12 @@ impl Losses {
         self.complete && self.watched.is_empty()
     }
 
-    /// Indices of the family's instances that have ended without a result, in ascending order.
-    pub(crate) fn lost(&self) -> &Vec<u64> {
-        &self.lost
+    /// Indices of the family's instances that have ended without a result, in ascending order: those that were skipped,
+    /// and those that have failed, if the family is `optional`.
+    pub(crate) fn without(&self, optional: bool) -> Vec<u64> {
+        let failed = if optional { &self.lost[..] } else { &[] };
+        let mut all = [failed, &self.absent].concat();
+        all.sort_unstable();
+        all
     }
 }

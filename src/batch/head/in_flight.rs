@@ -1,8 +1,9 @@
 //! Submitted instances whose results only other tasks read. Each future is dropped when its instance ends; failures are
 //! noted.
 
-use crate::batch::artifact::Artifact;
+use crate::batch::artifact::{Absence, Artifact};
 use crate::batch::failure::FailedInstance;
+use crate::batch::head::failed_members::absent;
 use crate::batch::head::outcome::{RunOutcome, note};
 use crate::batch::head::stopped::{self, Running, Stopped};
 use crate::client::Client;
@@ -10,7 +11,7 @@ use crate::client::future::Future;
 use crate::client::watch::Watch;
 use crate::compact::Runs;
 use crate::error::Result;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Submitted instances of one task, or of the helper tasks that save their arrays. Rank 0 watches their
 /// futures until all have ended.
@@ -82,9 +83,13 @@ impl WatchedInstances {
         if self.watch.is_closed() {
             return;
         }
+        let absent_places: HashSet<usize> = absent(&self.watch).into_iter().map(|(at, _)| at).collect();
         for at in (0..ended.len()).filter(|at| ended[*at]) {
             let Some(future) = self.futures.get_mut(at).filter(|future| future.is_some()) else { continue };
             *future = None;
+            if self.own && absent_places.contains(&at) {
+                continue; // its end is noted when all have ended
+            }
             let failures = || self.watch.failures().into_iter().map(|(at, _)| at).collect::<HashSet<_>>();
             if !failed.get_or_insert_with(failures).contains(&at) {
                 outcome.recorder.ended(self.task, self.index(at));
@@ -115,10 +120,14 @@ impl WatchedInstances {
     /// Drops the futures of instances that have ended, so that the engine can free their results, and notes failures.
     /// Returns whether all of them have ended.
     pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
+        let absent: HashMap<usize, Absence> = absent(&self.watch).into_iter().collect();
         if let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
-            for ((index, future), ended) in self.indices.iter().zip(&self.futures).zip(outcomes?) {
-                if future.is_some() && ended.is_ok() {
+            absent.values().filter(|_| self.own).for_each(|why| outcome.note_absent(self.task, *why));
+            let all = self.indices.iter().zip(&self.futures).zip(outcomes?).enumerate();
+            for (at, ((index, future), ended)) in all {
+                let ran = !self.own || !absent.contains_key(&at);
+                if future.is_some() && ended.is_ok() && ran {
                     outcome.recorder.ended(self.task, index);
                 }
                 note(&mut outcome.failed, self.task, index, ended.err());

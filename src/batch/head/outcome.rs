@@ -1,12 +1,13 @@
 //! The result of a run, gathered at rank 0.
 
+use crate::batch::artifact::Absence;
 use crate::batch::failure::FailedInstance;
 use crate::batch::head::outputs::shared_files::Sinks;
 use crate::batch::head::recorder::Recorder;
 use crate::batch::head::stopped::Stopped;
 use crate::error::TaskError;
 use crate::script::plan::Plan;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// The number of failures whose messages are kept whole. Beyond it a failure that was told keeps its first line: a
@@ -18,6 +19,10 @@ const WHOLE: usize = 1_000;
 pub(crate) struct RunOutcome {
     /// The number of instances of the plan that have ended, with a result or without.
     pub ended: u64,
+    /// The number of instances that were skipped, by task number.
+    pub skipped: BTreeMap<usize, u64>,
+    /// The number of instances that were not needed, since an earlier one has met `until`, by task number.
+    pub not_needed: BTreeMap<usize, u64>,
     /// Instances that have no result, each with the cause.
     pub failed: FailureList,
     /// The path of the table of all failures; `None` before the run is over, and if there are none.
@@ -42,6 +47,17 @@ impl RunOutcome {
     /// Hands the files that have become complete since the last call to the recorder.
     pub(crate) fn record_files(&mut self, plan: &Plan) {
         self.recorder.complete(&plan.dir, self.sinks.take_complete());
+    }
+}
+
+impl RunOutcome {
+    /// Notes that an instance did not run although nothing has failed.
+    pub(crate) fn note_absent(&mut self, task: usize, why: Absence) {
+        let counts = match why {
+            Absence::Skipped => &mut self.skipped,
+            Absence::NotNeeded => &mut self.not_needed,
+        };
+        *counts.entry(task).or_insert(0) += 1;
     }
 }
 

@@ -4,7 +4,7 @@ use crate::batch::head::failed_members::Losses;
 use crate::batch::head::submitter::{PART, Submitter, is_whole};
 use crate::batch::task_def::streams;
 use crate::error::Result;
-use crate::script::plan::task::{Reference, TaskAction};
+use crate::script::plan::task::{PlanTask, Reference, TaskAction};
 use std::ops::Range;
 
 impl Submitter<'_> {
@@ -20,7 +20,10 @@ impl Submitter<'_> {
             let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
             // an instance of the same task counts as submitted if its index is lower
             let submitted = if reference.task == number { submitted.max(index) } else { submitted };
-            if self.plan.tasks[reference.task].optional && reference.join.is_gather() {
+            let other = &self.plan.tasks[reference.task];
+            // a tree is built of the instances that have a result
+            let is_counted = other.optional || other.skippable && is_reduction(task);
+            if is_counted && reference.join.is_gather() {
                 return submitted == all && self.losses.get(&reference.task).is_some_and(Losses::are_known);
             }
             submitted == all || !whole && reference.join.last(index).is_none_or(|last| last < submitted)
@@ -80,6 +83,16 @@ impl Submitter<'_> {
             task.action,
             TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. }
         );
-        family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
+        family
+            && !task.skippable
+            && task.references.is_empty()
+            && !self.read.referred[number]
+            && !task.keep
+            && !saved
     }
+}
+
+/// Whether a task merges the results of a family as a tree.
+fn is_reduction(task: &PlanTask) -> bool {
+    matches!(task.action, TaskAction::Reduce { .. } | TaskAction::Merge { .. })
 }

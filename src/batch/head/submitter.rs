@@ -216,7 +216,7 @@ impl<'a> Submitter<'a> {
         def.leave_out(|group| group.wanted.is_empty() && is_done(group.task));
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
-                group.without.clone_from(losses.lost());
+                group.without = losses.without(self.plan.tasks[group.task].optional);
             }
         }
         Ok(Box::new(OpenTask::new(def)))
@@ -260,7 +260,7 @@ impl<'a> Submitter<'a> {
         let mut saves = Vec::new();
         // A family that the engine expands has no dependants and saves no arrays, so nothing is to be done for it here.
         if let SubmittedFutures::Each(futures) = &instances {
-            if begun.def.task.optional {
+            if begun.def.task.optional || begun.def.task.skippable {
                 let losses = self.losses.entry(number).or_default();
                 losses.watch(indices.clone(), self.client.watch(futures), last);
             }

@@ -16,7 +16,7 @@ use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::RenderScope;
 use crate::script::values::units;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,7 +67,8 @@ impl Summary {
         let stopped = collected.stopped.unwrap_or_default();
         let undone = stopped.counts(plan.tasks.len()).iter().sum::<u64>();
         let without = (failed.len() + skipped.len() + left.len()) as u64;
-        let done = plan.instances().saturating_sub(without + undone);
+        let absent: u64 = collected.skipped.values().chain(collected.not_needed.values()).sum();
+        let done = plan.instances().saturating_sub(without + undone + absent);
         let later = left.len() as u64 + if stopped.is_resumable() { undone } else { 0 };
         let seconds = elapsed.as_secs_f64();
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
@@ -94,9 +95,18 @@ impl Summary {
         let width = plan.tasks.iter().map(|task| task.name.len()).max().unwrap_or(0);
         for (at, task) in plan.tasks.iter().enumerate() {
             let (failed, skipped, left) = (failed_of[at], skipped_of[at], left_of[at]);
-            let done = task.family.len().saturating_sub(failed + skipped + left);
+            let of = |counts: &BTreeMap<usize, u64>| counts.get(&at).copied().unwrap_or(0);
+            let (out, unneeded) = (of(&collected.skipped), of(&collected.not_needed));
+            let done = task.family.len().saturating_sub(failed + skipped + left + out + unneeded);
             let mut line = format!("  {:width$}  {done:>6} done", task.name);
-            for (count, what) in [(failed, "failed"), (skipped, "not run"), (left, "left for the next run")] {
+            let counts = [
+                (out, "skipped by `when`"),
+                (unneeded, "not needed"),
+                (failed, "failed"),
+                (skipped, "not run"),
+                (left, "left for the next run"),
+            ];
+            for (count, what) in counts {
                 if count > 0 {
                     let _ = write!(line, ", {count} {what}");
                 }

@@ -7,12 +7,12 @@ use crate::arrays::slab::Slab;
 use crate::arrays::{self, ExprError, RandomContext};
 use crate::batch::artifact::{Array, Artifact};
 use crate::batch::failure::{located, located_at};
-use crate::batch::rank::rank_state;
+use crate::batch::rank::{condition, rank_state};
 use crate::batch::task_def::TaskDef;
 use crate::error::Failure;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::CallArg;
-use crate::script::plan::task::{NameSource, TaskAction};
+use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
 use crate::script::plan::template::RenderScope;
 use crate::script::values::registry::{self, Argument, CallArgs};
 use crate::script::values::value::{Scalar, ScriptValue};
@@ -43,23 +43,14 @@ pub(crate) fn eval_array_alone(def: &TaskDef, number: u64) -> Result<Artifact, F
 
 fn evaluate(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
     let inputs = Inputs::new(def, index, inputs)?;
-    let (rank, attempt) = rank_state::here();
-    let facts = RuntimeVars {
-        rank: rank.0,
-        ranks: def.ranks,
-        host: rank_state::host(),
-        attempt: attempt.into(),
-        ..def.facts(index)
-    };
-    let values = def.task.family.bindings(index);
+    if let Some(absent) = condition::absence(def, index, &inputs)? {
+        return Ok(absent);
+    }
+    let (facts, values) = (facts(def, index), def.task.family.bindings(index));
     let bound = |binding: &NameSource| bound(binding, &values, &inputs, &facts);
     match &def.task.action {
         TaskAction::Array { text, expr, names } => {
-            let names = names.iter().map(|name| Ok((name.name.as_str(), bound(&name.binding)?)));
-            let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
-            let names =
-                ExpressionNames { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
-            Ok(expr.eval(&names).map_err(|error| told(text, &error))?.into())
+            evaluate_named(def, index, &inputs, ("array", text), expr, names).map(Artifact::from)
         }
         TaskAction::Call { function, args } => {
             let env = |name: &str| std::env::var(name).ok();
@@ -77,6 +68,37 @@ fn evaluate(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, 
         }
         _ => Err(Failure::new("internal error: no expression")),
     }
+}
+
+fn facts(def: &TaskDef, index: u64) -> RuntimeVars {
+    let (rank, attempt) = rank_state::here();
+    RuntimeVars {
+        rank: rank.0,
+        ranks: def.ranks,
+        host: rank_state::host(),
+        attempt: attempt.into(),
+        ..def.facts(index)
+    }
+}
+
+/// Evaluates an expression of an instance, which stands in the script's key `key` as `text`.
+///
+/// # Errors
+/// When the expression has no value.
+pub(crate) fn evaluate_named(
+    def: &TaskDef,
+    index: u64,
+    inputs: &Inputs<'_>,
+    (key, text): (&str, &str),
+    expr: &arrays::Expr,
+    names: &[ArrayName],
+) -> Result<arrays::ArrayValue, Failure> {
+    let (facts, values) = (facts(def, index), def.task.family.bindings(index));
+    let names =
+        names.iter().map(|name| Ok((name.name.as_str(), bound(&name.binding, &values, inputs, &facts)?)));
+    let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
+    let names = ExpressionNames { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
+    expr.eval(&names).map_err(|error| told(key, text, &error))
 }
 
 /// Looks up the value of a name in an instance's expression: a parameter, a variable, or results of another task.
@@ -121,10 +143,10 @@ fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Fail
 }
 
 /// Turns an error of an expression into a failure for the user, whose message quotes the faulty part of `text`.
-fn told(text: &str, error: &ExprError) -> Failure {
+fn told(key: &str, text: &str, error: &ExprError) -> Failure {
     let part = text.get(error.range.clone()).unwrap_or_default();
     let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-    Failure::new(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
+    Failure::new(format!("{}, at `{part}` of `{key} = \"{text}\"`{help}", error.message))
 }
 
 /// The value of a name in an expression. For results of tasks, the flag tells whether the reference is to a single
@@ -239,6 +261,9 @@ pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Artifact]) -> Result
             Failure::new(format!("{}{help}", error.message))
         };
         let mut partials: Vec<Cow<'_, arrays::ArrayValue>> = Vec::with_capacity(inputs.len());
+        if let [only @ Artifact::Absent(_)] = inputs {
+            return Ok(only.clone()); // all instances of the family were skipped
+        }
         for (input, is_leaf) in inputs.iter().zip(&step.is_leaf) {
             let input = input.array()?;
             partials.push(if *is_leaf && !step.with.takes_leaves() {

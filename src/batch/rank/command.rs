@@ -7,7 +7,7 @@ use crate::batch::failure::{left, located};
 use crate::batch::failure_detail::FailureDetail;
 use crate::batch::outputs;
 use crate::batch::rank::device_allocation::Allocation;
-use crate::batch::rank::{deadline, params_file, short_commands};
+use crate::batch::rank::{condition, deadline, params_file, short_commands};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
@@ -80,6 +80,9 @@ enum StreamPlace {
 
 fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -> Result<Artifact, Failure> {
     let inputs = Inputs::new(def, index, inputs)?;
+    if let Some(absent) = condition::absence(def, index, &inputs)? {
+        return Ok(absent);
+    }
     let execution = &def.task.execution;
     let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();

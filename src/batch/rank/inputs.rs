@@ -45,14 +45,39 @@ impl<'a> Inputs<'a> {
     }
 
     /// The group of results that a reference of the task (such as `{sim.stdout}`, by its number) names, and the results
-    /// themselves.
+    /// themselves, without those of instances that were skipped.
     ///
     /// # Errors
     /// When the reference has no group.
-    pub(crate) fn results(&self, reference: usize) -> Result<(&'a Group, &'a [Artifact]), Failure> {
+    pub(crate) fn results(&self, reference: usize) -> Result<(&'a Group, Vec<&'a Artifact>), Failure> {
         let at = self.def.sources.get(reference).copied().flatten();
         let found = at.and_then(|at| Some((self.def.groups.get(at)?, *self.groups.get(at)?)));
-        found.ok_or_else(|| Failure::new("internal error: a reference without results"))
+        let (group, all) =
+            found.ok_or_else(|| Failure::new("internal error: a reference without results"))?;
+        Ok((group, all.iter().filter(|result| !result.is_absent()).collect()))
+    }
+
+    /// Whether an instance that has to be there was skipped, so that the reading one is skipped too.
+    ///
+    /// # Errors
+    /// When a reference has no group.
+    pub(crate) fn lacks_one(&self) -> Result<bool, Failure> {
+        if !self.def.task.skippable {
+            return Ok(false);
+        }
+        let references = &self.def.task.references;
+        let is_there = |at: usize| Ok::<bool, Failure>(!self.results(at)?.1.is_empty());
+        for (at, reference) in references.iter().enumerate() {
+            if reference.optional || reference.is_gather() || reference.list || reference.is_order() {
+                continue;
+            }
+            let before: Result<Vec<bool>, Failure> =
+                reference.instead_of.iter().map(|before| is_there(*before)).collect();
+            if !before?.contains(&true) && !is_there(at)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The contents that a reference of the task names, in index order of the instances, each with the name of its
@@ -74,11 +99,12 @@ impl<'a> Inputs<'a> {
                 };
                 Ok((Cow::Borrowed(output.name), input))
             }
+            Artifact::Absent(_) => Err(Failure::new("internal error: a result that is not there")),
             Artifact::Array(array) => {
                 Ok(("array.txt".into(), StagedInput::Bytes(text::to_text(array).into_bytes().into())))
             }
         };
-        self.results(reference)?.1.iter().map(file).collect()
+        self.results(reference)?.1.into_iter().map(file).collect()
     }
 
     /// Writes the inputs that the command reads as files into its directory `scratch`. Returns their paths by number of

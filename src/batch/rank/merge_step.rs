@@ -50,6 +50,7 @@ pub(crate) fn merge(
 ) -> Result<Artifact, Failure> {
     located(def, step.index, || {
         let whole = match merged {
+            [only @ Artifact::Absent(_)] => return Ok(only.clone()), // the whole family was skipped
             [only] => renamed(def, &step, only)?.into(),
             _ => {
                 let failed =

@@ -14,12 +14,14 @@ use std::time::Duration;
 ///
 /// ```
 /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// fn waits(go: dtask::Event, n: u64) -> Result<u64, dtask::Failure> {
+///     go.wait()?;
+///     Ok(n)
+/// }
 /// let go = client.event("go");
-/// let waits = client.map(|n: i64, | { n }, 0..4);
-/// let started = client.submit(|go: dtask::Event| -> Result<bool, dtask::Failure> { go.wait()?; Ok(true) }, (&go,));
+/// let waiting = client.starmap(waits, (0..64).map(|n| (&go, n)));
 /// go.set()?;
-/// assert!(started.result()?);
-/// # client.gather(waits)?;
+/// assert_eq!(client.gather(waiting)?.len(), 64);
 /// # Ok(()) }
 /// ```
 ///

@@ -7,6 +7,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::lower::task::Compiler;
+use crate::script::plan::condition::Condition;
 use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
 use crate::script::resolve::resolver::{ElsePlace, Resolver, always_there};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
@@ -23,24 +24,26 @@ impl Compiler<'_> {
         resolver: &mut Resolver<'_>,
         cx: &mut DiagnosticCollector,
     ) -> Option<TaskAction> {
-        if text.value.trim().is_empty() {
-            empty("array", &text.span, cx);
-            return None;
-        }
-        let expr = match Expr::parse(&text.value) {
-            Ok(expr) => expr,
-            Err(ExprError { range, message, help }) => {
-                let span = cx.source.inside(text, range);
-                cx.push(
-                    Diagnostic::new(Code::ArrayExpression, span, message)
-                        .label("in this array expression")
-                        .maybe_help(help),
-                );
-                return None;
-            }
-        };
+        let expr = parsed("array", text, cx)?;
         let names = self.array_names(text, &expr, resolver, cx);
         Some(TaskAction::Array { text: text.value.clone(), expr, names })
+    }
+}
+
+/// Parses the expression of the key `key`. Mistakes are reported.
+fn parsed(key: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<Expr> {
+    if text.value.trim().is_empty() {
+        empty(key, &text.span, cx);
+        return None;
+    }
+    match Expr::parse(&text.value) {
+        Ok(expr) => Some(expr),
+        Err(ExprError { range, message, help }) => {
+            let span = cx.source.inside(text, range);
+            let diagnostic = Diagnostic::new(Code::ArrayExpression, span, message);
+            cx.push(diagnostic.label(format!("in this {key} expression")).maybe_help(help));
+            None
+        }
     }
 }
 
@@ -87,6 +90,19 @@ fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
 }
 
 impl Compiler<'_> {
+    /// Lowers the expression of the key `key`, which decides whether an instance runs.
+    pub(crate) fn condition(
+        &self,
+        key: &str,
+        text: &Text,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Option<Condition> {
+        let expr = parsed(key, text, cx)?;
+        let names = self.array_names(text, &expr, resolver, cx);
+        Some(Condition { text: text.value.clone(), expr, names })
+    }
+
     /// Resolves the names of an expression of arrays: parameters, variables, and results of other tasks. Wrong ones are
     /// reported.
     pub(crate) fn array_names(

@@ -86,6 +86,7 @@ impl Compiler<'_> {
             resolver.depend(task, Select::Order, None, name.span.clone());
         }
         let execution = execution(&raw.execution, &mut resolver, cx);
+        let when = raw.when.as_ref().and_then(|text| self.condition("when", text, &mut resolver, cx));
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
         Some(PlanTask {
@@ -97,6 +98,8 @@ impl Compiler<'_> {
             family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Sweep::single),
             references: resolver.found,
             knot: 0,
+            when,
+            skippable: false,
             outs,
             stdin,
             stdout,

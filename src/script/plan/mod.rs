@@ -4,6 +4,7 @@
 //! [`runtime_vars`] in them, quoted by [`shell_quote`]. [`stats`] computes fan-in, levels and the critical path,
 //! [`fingerprint`] the keys of instances. Tasks refer to each other by their index in [`Plan::tasks`].
 
+pub(crate) mod condition;
 pub(crate) mod execution;
 pub(crate) mod fingerprint;
 pub(crate) mod runtime_vars;

@@ -11,6 +11,7 @@ use crate::arrays::Expr;
 use crate::arrays::reduce::operator::Reduce;
 use crate::mapreduce::{Mapper, Operator};
 use crate::script::diagnostics::source::Span;
+use crate::script::plan::condition::Condition;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::{Gather, Join};
@@ -48,6 +49,10 @@ pub struct PlanTask {
     /// The number of the knot that the task is in, if its instances read others of the task, or the task and others
     /// read each other in a circle; 0 for all other tasks. Tasks of one knot have the same number.
     pub knot: u32,
+    /// The condition under which an instance runs, which the key `when` gives; `None` if all run.
+    pub when: Option<Condition>,
+    /// Whether instances may be skipped, by a condition of their own or of what they read.
+    pub skippable: bool,
     /// The output files that the command writes in the instance's scratch folder and other tasks can read.
     pub outs: Vec<OutputFile>,
     /// The standard input of the command; `None` for an empty one.
@@ -92,7 +97,8 @@ impl PlanTask {
     /// Whether `instance` reads by a reference of the task at all: one behind `else` is not read where what stands
     /// before it is there.
     pub fn reads(&self, reference: &Reference, instance: u64) -> bool {
-        reference.instead_of.iter().all(|before| {
+        let all = if reference.eager { &[] } else { &reference.instead_of[..] };
+        all.iter().all(|before| {
             self.references.get(*before).is_none_or(|before| before.instances(instance).remaining() == 0)
         })
     }
@@ -374,6 +380,8 @@ pub struct Reference {
     /// The numbers of the references whose place this one takes, as it stands behind their `else`: it reads only where
     /// each of them reads nothing.
     pub instead_of: Vec<usize>,
+    /// Whether the reference is read although one before its `else` is there, as that one may be skipped.
+    pub eager: bool,
     /// The place in the script where the reference first stands, for messages. The place is not sent to other ranks.
     #[serde(skip)]
     pub span: Span,
@@ -381,7 +389,7 @@ pub struct Reference {
 
 impl PartialEq for Reference {
     fn eq(&self, other: &Self) -> bool {
-        let Reference { task, select, join, list, optional, instead_of, span: _ } = self;
+        let Reference { task, select, join, list, optional, instead_of, eager: _, span: _ } = self;
         (*task, *select, *list, *optional) == (other.task, other.select, other.list, other.optional)
             && (join, instead_of) == (&other.join, &other.instead_of)
     }
@@ -390,7 +398,13 @@ impl PartialEq for Reference {
 impl Reference {
     /// Makes a reference to an output of the task number `task`, which has to be there.
     pub(crate) fn new(task: usize, select: Select, join: Join, span: Span) -> Self {
-        Reference { task, select, join, list: false, optional: false, instead_of: Vec::new(), span }
+        let (optional, instead_of, eager) = (false, Vec::new(), false);
+        Reference { task, select, join, list: false, optional, instead_of, eager, span }
+    }
+
+    /// Whether the reference only waits for instances and reads no result of them.
+    pub(crate) fn is_order(&self) -> bool {
+        self.select == Select::Order
     }
 
     /// Whether the reference is replaced by several values, as it reads several instances and is no `{x.list}`.

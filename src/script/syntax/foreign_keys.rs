@@ -183,8 +183,8 @@ const IN_TASK: &[ForeignKeys] = &[
         "the key is `for`: `for = { T = [250, 300], i = \"0..10\" }` is one instance for each combination",
     ),
     (
-        &["if", "when", "condition", "filter"],
-        "`where = \"T < 350\"` says which instances there are, by parameters and variables",
+        &["if", "condition", "filter"],
+        "`where = \"T < 350\"` says which instances there are, by parameters and variables; `when` skips some by results",
     ),
     (
         &["environment", "envs", "env_vars", "variables"],

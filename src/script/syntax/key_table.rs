@@ -181,6 +181,9 @@ const INSTANCES: &[ScriptKey] = &[
         .beside(SWEPT)
         .instead(MAPREDUCES, PARTITIONED)
         .means("an expression that is to be true"),
+    key("when", "a string")
+        .beside(&[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call])
+        .means("an expression over results, parameters and variables: an instance for which it is not true is skipped"),
 ];
 
 const FILES: &[ScriptKey] = &[

@@ -66,6 +66,8 @@ pub(crate) struct RawTask {
     pub(crate) wrap: Vec<Text>,
     pub(crate) ok_exit: Vec<i32>,
     pub(crate) optional: bool,
+    /// The condition under which an instance runs.
+    pub(crate) when: Option<Text>,
     pub(crate) priority: i32,
     pub(crate) keep: bool,
     /// The paths of `target`: files that the command itself writes at their final place, not in its private folder.

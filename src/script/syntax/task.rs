@@ -66,6 +66,7 @@ pub(crate) fn read(
         env: get("env").map(|node| env(node, cx)).unwrap_or_default(),
         wrap: get("wrap").and_then(|node| node.texts("`wrap`", cx)).unwrap_or_default(),
         optional: get("optional").and_then(|node| node.flag("`optional`", cx)).unwrap_or(false),
+        when: text("when", cx),
         priority: get("priority").map_or(0, |node| priority(node, cx)),
         keep: get("keep").is_some_and(|node| keep(node, cx)),
         targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),

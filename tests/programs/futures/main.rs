@@ -1,6 +1,7 @@
 //! What the tests of futures run under `mpirun`: `futures NAME`. Prints `ok NAME` on rank 0 when all is as it should
 //! be.
 
+mod bulk;
 mod control;
 mod waiting;
 
@@ -34,6 +35,14 @@ const TESTS: &[(&str, Test)] = &[
     ("places", control::places),
     ("refused", control::refused),
     ("view", control::view),
+    ("reduce", bulk::reduce),
+    ("chunks", bulk::chunks),
+    ("map_reduce", bulk::map_reduce),
+    ("parts", bulk::parts),
+    ("containers", bulk::containers),
+    ("results", bulk::results),
+    ("data", bulk::data),
+    ("executors", bulk::executors),
 ];
 
 fn main() -> Result<()> {

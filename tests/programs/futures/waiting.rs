@@ -23,6 +23,11 @@ pub(crate) fn endless(n: u64) -> u64 {
     n
 }
 
+/// A function that runs for some milliseconds.
+pub(crate) fn endless_for(millis: u64) -> u64 {
+    slow(millis)
+}
+
 pub(crate) fn as_completed(client: &Client) -> Result<()> {
     // the slow one comes last, the failed one comes like any other
     let late = client.submit(slow, (300,));

@@ -13,8 +13,9 @@
 //!
 //! [`Sinks`]: crate::batch::head::outputs::shared_files::Sinks
 
-use crate::batch::artifact::{Artifact, take_outputs};
+use crate::batch::artifact::{Absence, Artifact, take_outputs};
 use crate::batch::failure::is_left;
+use crate::batch::head::failed_members::absent;
 use crate::batch::head::outcome::{RunOutcome, note};
 use crate::batch::head::outputs::shared_files::OutputEnd;
 use crate::batch::head::outputs::shared_paths::paths;
@@ -26,7 +27,7 @@ use crate::client::future::{Future, Pending};
 use crate::client::watch::Watch;
 use crate::error::{Error, Result, TaskError};
 use crate::script::plan::Plan;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The largest number of instances of a family, expanded by the engine itself, that are watched or have ended and are
@@ -82,7 +83,15 @@ struct WatchedPart {
 }
 
 /// An instance that has ended: its index, its future, and its failure if it has no result.
-type EndedInstance = (u64, Future<Artifact>, Option<Arc<TaskError>>);
+type EndedInstance = (u64, Future<Artifact>, EndOf);
+
+/// The way in which an instance has ended.
+enum EndOf {
+    Result,
+    /// It did not run, although nothing has failed.
+    Absent(Absence),
+    Failed(Arc<TaskError>),
+}
 
 /// Outputs that are on their way to rank 0.
 struct FetchedOutputs {
@@ -113,10 +122,18 @@ impl WatchedPart {
             return Ok(Vec::new());
         }
         self.open = open;
+        let absent: HashMap<usize, Absence> = absent(&self.watch).into_iter().collect();
+        let end_of = |at: usize, failure: Option<Arc<TaskError>>| match (failure, absent.get(&at)) {
+            (Some(cause), _) => EndOf::Failed(cause),
+            (None, Some(why)) => EndOf::Absent(*why),
+            (None, None) => EndOf::Result,
+        };
         if open == 0 {
             let Some(outcomes) = self.watch.take() else { return Ok(Vec::new()) };
-            let ended = self.futures.iter_mut().zip(outcomes?);
-            let ended = ended.filter_map(|((index, future), end)| Some((*index, future.take()?, end.err())));
+            let ended = self.futures.iter_mut().zip(outcomes?).enumerate();
+            let ended = ended.filter_map(|(at, ((index, future), end))| {
+                Some((*index, future.take()?, end_of(at, end.err())))
+            });
             return Ok(ended.collect());
         }
         let ended = self.watch.ended();
@@ -126,7 +143,8 @@ impl WatchedPart {
             Some(failures.get(found.ok()?)?.1.clone())
         };
         let both = self.futures.iter_mut().zip(ended).enumerate().filter(|(_, (_, ended))| *ended);
-        let ended = both.filter_map(|(at, ((index, future), _))| Some((*index, future.take()?, failure(at))));
+        let ended = both
+            .filter_map(|(at, ((index, future), _))| Some((*index, future.take()?, end_of(at, failure(at)))));
         Ok(ended.collect())
     }
 }
@@ -250,22 +268,24 @@ impl StreamedTask {
     fn note_ended(&mut self, plan: &Plan, outcome: &mut RunOutcome) -> Result<bool> {
         let all = take_all_ended(&mut self.running)?;
         let moved = !all.is_empty();
-        for (index, future, failure) in all {
+        for (index, future, end) in all {
             outcome.ended += 1;
-            if failure.is_none() {
-                outcome.recorder.ended(self.task, index);
+            match end {
+                EndOf::Result => outcome.recorder.ended(self.task, index),
+                EndOf::Absent(why) => outcome.note_absent(self.task, why),
+                EndOf::Failed(_) => {}
             }
-            match failure {
-                Some(cause) => {
+            match end {
+                EndOf::Failed(cause) => {
                     let left = is_left(&cause);
                     note(&mut outcome.failed, self.task, index, Some(cause));
                     if self.has_files {
                         outcome.sinks.end(plan, self.task, index, &OutputEnd::Lost { left });
                     }
                 }
-                None if !self.has_files => {}
-                None if self.extract.is_empty() => drop(self.ready.insert(index, future)),
-                None => drop(self.ended.insert(index, future)),
+                _ if !self.has_files => {}
+                _ if self.extract.is_empty() => drop(self.ready.insert(index, future)),
+                _ => drop(self.ended.insert(index, future)),
             }
         }
         Ok(moved)
@@ -276,10 +296,10 @@ impl StreamedTask {
     fn extract(&mut self, plan: &Plan, client: &Client, outcome: &mut RunOutcome) -> Result<bool> {
         let extracted = take_all_ended(&mut self.extracting)?;
         let moved = !extracted.is_empty();
-        for (index, future, failure) in extracted {
-            match failure {
-                None => drop(self.ready.insert(index, future)),
-                Some(cause) => {
+        for (index, future, end) in extracted {
+            match end {
+                EndOf::Result | EndOf::Absent(_) => drop(self.ready.insert(index, future)),
+                EndOf::Failed(cause) => {
                     let why = OutputEnd::Unreadable(cause.message.clone());
                     outcome.sinks.end(plan, self.task, index, &why);
                 }

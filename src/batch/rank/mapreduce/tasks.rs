@@ -72,6 +72,9 @@ pub(crate) fn map_files(
 /// When a command fails.
 pub(crate) fn map_output(def: &TaskDef, output: &Artifact, _after: &[Artifact]) -> Result<Artifact, Failure> {
     located(def, 0, || {
+        if output.is_absent() {
+            return map(def, &[]);
+        }
         let parts = output.outputs()?.all()?;
         let first =
             parts.first().ok_or_else(|| Failure::new("internal error: an output that was not kept"))?;

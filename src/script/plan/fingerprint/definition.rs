@@ -108,6 +108,14 @@ fn key_task(plan: &Plan, task: &PlanTask, written: &BTreeSet<String>) -> KeyTask
         hash.text("clean");
     }
     part("clean-env", &mut hash);
+    if let Some(when) = &task.when {
+        hash.text(&when.text);
+        for name in &when.names {
+            hash.text(&name.name);
+            hash.name_source(&name.binding);
+        }
+    }
+    part("when", &mut hash);
     for reference in &task.references {
         let other = plan.tasks.get(reference.task).map_or("", |other| other.name.as_str());
         hash.text(other);

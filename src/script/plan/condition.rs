@@ -1,0 +1,45 @@
+//! Conditions: expressions over results, parameters and variables that decide whether an instance runs.
+
+use crate::arrays::Expr;
+use crate::script::plan::task::{ArrayName, PlanTask};
+use serde::{Deserialize, Serialize};
+
+/// The expression of the key `when`, with the sources of its names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The expression as the user has written it, for messages and for the key of an instance.
+    pub text: String,
+    /// The expression as a syntax tree.
+    pub expr: Expr,
+    /// The names in the expression, with the sources of their values.
+    pub names: Vec<ArrayName>,
+}
+
+/// Notes for each task of a plan whether its instances may be skipped: by a condition of their own, or because an
+/// instance that they read is. References behind the `else` of such a one are then read in any case, since which of both
+/// counts is known when the instance runs.
+pub(crate) fn note_skippable(tasks: &mut [PlanTask]) {
+    loop {
+        let skippable: Vec<bool> = tasks.iter().map(|task| task.skippable).collect();
+        let mut is_changed = false;
+        for task in tasks.iter_mut().filter(|task| !task.skippable) {
+            let is_lacking = task.references.iter().any(|reference| {
+                let is_required = !reference.optional && !reference.join.is_gather();
+                is_required && !reference.is_order() && skippable.get(reference.task) == Some(&true)
+            });
+            task.skippable = task.when.is_some() || is_lacking;
+            is_changed |= task.skippable;
+        }
+        if !is_changed {
+            break;
+        }
+    }
+    let skippable: Vec<bool> = tasks.iter().map(|task| task.skippable).collect();
+    for task in tasks {
+        let of: Vec<bool> =
+            task.references.iter().map(|reference| skippable.get(reference.task) == Some(&true)).collect();
+        for reference in &mut task.references {
+            reference.eager = reference.instead_of.iter().any(|before| of.get(*before) == Some(&true));
+        }
+    }
+}
