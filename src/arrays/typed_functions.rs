@@ -3,7 +3,8 @@
 
 use crate::arrays::error::Fault;
 use crate::arrays::exact;
-use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, integers, linalg};
+use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, integers, lanes, linalg, order};
+use crate::arrays::numeric::Numeric;
 use crate::arrays::syntax::ast::BinaryOp;
 use crate::arrays::syntax::function::{Aggregate, Map};
 use crate::arrays::typed_numbers::{Numbers, TypedNumbers, binary};
@@ -16,7 +17,12 @@ pub(crate) fn map(function: Map, a: TypedNumbers<'_>) -> Result<TypedNumbers<'_>
         (Map::Abs, Numbers::Integers(x)) => {
             Ok(TypedNumbers { numbers: integers::magnitude(x)?.into(), kind })
         }
-        (Map::Floor, numbers @ Numbers::Integers(_)) => Ok(TypedNumbers { numbers, kind }),
+        (Map::Floor | Map::Ceil | Map::Round, numbers @ Numbers::Integers(_)) => {
+            Ok(TypedNumbers { numbers, kind })
+        }
+        (Map::Isnan, Numbers::Integers(x)) => {
+            Ok(TypedNumbers { numbers: x.converted(|_| 0i64)?.into(), kind })
+        }
         (_, numbers) => {
             let floats = TypedNumbers { numbers, kind: a.kind }.into_floats()?;
             TypedNumbers::fitted(elementwise::map(function, floats)?, kind)
@@ -32,12 +38,19 @@ pub(crate) fn aggregate<'s>(
 ) -> Result<TypedNumbers<'s>, Fault> {
     let kind = a.kind.of_aggregate(function);
     match (function, a.numbers) {
-        (Aggregate::Std | Aggregate::Var | Aggregate::Norm, numbers) => {
+        (Aggregate::Any | Aggregate::All, Numbers::Integers(x)) => {
+            let truths = x.converted(|x| f64::from(u8::from(x != 0)))?;
+            TypedNumbers::fitted(aggregate::aggregate(function, truths, axis)?, kind)
+        }
+        (Aggregate::Std | Aggregate::Var | Aggregate::Norm | Aggregate::Median, numbers) => {
             let floats = TypedNumbers { numbers, kind: a.kind }.into_floats()?;
             TypedNumbers::fitted(aggregate::aggregate(function, floats, axis)?, kind)
         }
-        (Aggregate::Mean, Numbers::Integers(x)) => TypedNumbers::fitted(integers::mean(x, axis)?, kind),
+        (Aggregate::Mean | Aggregate::Nanmean, Numbers::Integers(x)) => {
+            TypedNumbers::fitted(integers::mean(x, axis)?, kind)
+        }
         (_, Numbers::Integers(x)) => {
+            let function = if function == Aggregate::Nansum { Aggregate::Sum } else { function };
             Ok(TypedNumbers { numbers: integers::aggregate(function, x, axis)?.into(), kind })
         }
         (_, Numbers::Floats(x)) => TypedNumbers::fitted(aggregate::aggregate(function, x, axis)?, kind),
@@ -141,4 +154,74 @@ pub(crate) fn extreme<'s>(
     let choose = if larger { elementwise::maximum } else { elementwise::minimum };
     let numbers = elementwise::apply(a.into_floats()?, b.into_floats()?, choose)?.into();
     Ok(TypedNumbers { numbers, kind })
+}
+
+/// Evaluates `quantile`: the value below which the part `q` of the elements lies.
+pub(crate) fn quantile<'s>(
+    a: TypedNumbers<'s>,
+    q: f64,
+    axis: Option<f64>,
+) -> Result<TypedNumbers<'s>, Fault> {
+    let kind = a.kind.fractional();
+    TypedNumbers::fitted(lanes::quantile(a.into_floats()?, q, axis)?, kind)
+}
+
+/// Evaluates `cumsum`. The sums of small integers have 64 bits, as those of `sum`.
+pub(crate) fn running_sums<'s>(a: TypedNumbers<'s>, axis: Option<f64>) -> Result<TypedNumbers<'s>, Fault> {
+    let kind = a.kind.of_aggregate(Aggregate::Sum);
+    match a.numbers {
+        Numbers::Integers(x) => {
+            let sums = lanes::cumsum(x, axis, i64::checked_add)?;
+            let sums =
+                sums.ok_or_else(|| integers::too_large("a sum of integers does not fit into 64 bits"))?;
+            Ok(TypedNumbers { numbers: sums.into(), kind })
+        }
+        Numbers::Floats(x) => {
+            let sums = lanes::cumsum(x, axis, |a, b| Some(a + b))?;
+            TypedNumbers::fitted(sums.unwrap_or(Numeric::Scalar(f64::NAN)), kind)
+        }
+    }
+}
+
+/// Evaluates `diff`.
+pub(crate) fn differences<'s>(
+    a: TypedNumbers<'s>,
+    times: usize,
+    axis: f64,
+) -> Result<TypedNumbers<'s>, Fault> {
+    match a.numbers {
+        Numbers::Integers(x) => {
+            let found = lanes::diff(x, times, axis, i64::checked_sub)?;
+            let told = "a difference of integers does not fit into 64 bits";
+            let numbers = found.ok_or_else(|| integers::too_large(told))?.into();
+            Ok(TypedNumbers { numbers, kind: a.kind })
+        }
+        Numbers::Floats(x) => {
+            let found = lanes::diff(x, times, axis, |a, b| Some(a - b))?;
+            TypedNumbers::fitted(found.unwrap_or(Numeric::Scalar(f64::NAN)), a.kind)
+        }
+    }
+}
+
+/// Evaluates `sort`.
+pub(crate) fn sorted<'s>(a: TypedNumbers<'s>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
+    let numbers = match a.numbers {
+        Numbers::Integers(x) => lanes::sort(x, axis, <[i64]>::sort_unstable)?.into(),
+        Numbers::Floats(x) => lanes::sort(x, axis, order::sort)?.into(),
+    };
+    Ok(TypedNumbers { numbers, kind: a.kind })
+}
+
+/// Evaluates `unique`.
+pub(crate) fn distinct(a: TypedNumbers<'_>) -> TypedNumbers<'_> {
+    let whole = |mut all: Vec<i64>| {
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    let numbers = match a.numbers {
+        Numbers::Integers(x) => lanes::unique(x, whole).into(),
+        Numbers::Floats(x) => lanes::unique(x, order::unique).into(),
+    };
+    TypedNumbers { numbers, kind: a.kind }
 }

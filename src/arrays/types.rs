@@ -120,18 +120,26 @@ impl ExprType {
         match function {
             Aggregate::Min | Aggregate::Max => self,
             Aggregate::Argmin | Aggregate::Argmax => ExprType::I64,
-            Aggregate::Sum => match self {
+            // as comparisons
+            Aggregate::Any | Aggregate::All => ExprType::Whole,
+            Aggregate::Sum | Aggregate::Nansum => match self {
                 ExprType::Of(element) if element.is_integer() => ExprType::I64,
                 other => other,
             },
-            Aggregate::Mean | Aggregate::Std | Aggregate::Var | Aggregate::Norm => self.fractional(),
+            Aggregate::Mean
+            | Aggregate::Nanmean
+            | Aggregate::Median
+            | Aggregate::Std
+            | Aggregate::Var
+            | Aggregate::Norm => self.fractional(),
         }
     }
 
     /// The type of an element-wise function of elements of this type.
     pub(crate) fn of_map(self, function: Map) -> ExprType {
         match function {
-            Map::Abs | Map::Floor => self,
+            Map::Abs | Map::Floor | Map::Ceil | Map::Round => self,
+            Map::Isnan => ExprType::Whole,
             _ => self.fractional(),
         }
     }

@@ -25,6 +25,8 @@ pub(crate) struct TaskDef {
     pub groups: Vec<Group>,
     /// For each reference to another task, the number of the group with its results; `None` if no result is needed.
     pub sources: Vec<Option<usize>>,
+    /// For each reference to another task, the name of what it reads as scripts write it: `mesh`, `sim.probe`.
+    pub names: Vec<String>,
     /// For each reference to another task, whether the command reads the results as files in its directory.
     pub staged: Vec<bool>,
     /// The folder of the script, an absolute path.
@@ -141,6 +143,7 @@ impl TaskDef {
             }
         }
         let staged = staged(&task);
+        let names = task.references.iter().map(|reference| name_of(plan, reference)).collect();
         let keep = read.keep(&task, number);
         let here = plan.dir.display().to_string();
         let (folder, log) = (folder.to_owned(), LogLimits::new(&plan.policy, ranks));
@@ -151,6 +154,7 @@ impl TaskDef {
             keep,
             groups,
             sources,
+            names,
             staged,
             here,
             folder,
@@ -248,6 +252,18 @@ impl ReadOutputs {
     }
 }
 
+/// The name of what a reference reads, as scripts write it.
+fn name_of(plan: &Plan, reference: &Reference) -> String {
+    let Some(task) = plan.tasks.get(reference.task) else { return String::new() };
+    let output = match reference.select {
+        Select::File(number) => task.outs.get(number).and_then(|out| out.name.clone()),
+        Select::Stdout => Some("stdout".to_owned()),
+        Select::Order | Select::Value => None,
+    };
+    let list = reference.list.then(|| "list".to_owned());
+    [Some(task.name.clone()), output, list].into_iter().flatten().collect::<Vec<_>>().join(".")
+}
+
 /// The number of the output that a reference to another task reads; `None` if the reference only means to run after it.
 fn output_of(reference: &Reference) -> Option<u32> {
     match reference.select {
@@ -279,7 +295,7 @@ pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
     };
     match &task.action {
         TaskAction::Run { argv } => argv.iter().for_each(&mut note),
-        TaskAction::Shell { script, .. } => note(script),
+        TaskAction::Shell { interpreter, script } => interpreter.iter().chain([script]).for_each(&mut note),
         _ => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));

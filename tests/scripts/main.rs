@@ -26,6 +26,7 @@ mod mapreduce;
 mod messages;
 mod outline;
 mod policy;
+mod programs;
 mod random_graphs;
 mod reductions;
 mod references;

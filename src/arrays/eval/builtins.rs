@@ -82,6 +82,37 @@ impl<'s> Evaluator<'s> {
                 let b = self.typed(self.required(call, 1, span)?)?;
                 typed_functions::product_of(a, b, call.function == Function::Dot).at(span)
             }
+            Function::Percentile | Function::Quantile => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let node = self.required(call, 1, span)?;
+                let most = if call.function == Function::Percentile { 100.0 } else { 1.0 };
+                let q = self.number(node, "`q`")?;
+                if !(0.0..=most).contains(&q) {
+                    let name = call.signature().name;
+                    return Err(Fault::new(format!("a {name} is from 0 to {most}, not {q}")).at(&node.span));
+                }
+                let axis = self.axis(call)?;
+                typed_functions::quantile(x, q / most, axis).at(self.place_of_axis(call, span))
+            }
+            Function::Cumsum => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                typed_functions::running_sums(x, self.axis(call)?).at(self.place_of_axis(call, span))
+            }
+            Function::Diff => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let times = shape::length(self.optional(call, "n", 1.0)?).at(span)?;
+                let axis = self.axis(call)?.unwrap_or(-1.0);
+                typed_functions::differences(x, times, axis).at(self.place_of_axis(call, span))
+            }
+            Function::Sort => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let axis = self.axis(call)?.unwrap_or(-1.0);
+                typed_functions::sorted(x, axis).at(self.place_of_axis(call, span))
+            }
+            Function::Unique => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                Ok(typed_functions::distinct(x))
+            }
             Function::Histogram => {
                 let x = self.typed(self.required(call, 0, span)?)?;
                 let bins = self.optional(call, "bins", 10.0)?;
@@ -123,6 +154,15 @@ impl<'s> Evaluator<'s> {
 
     fn optional(&self, call: &Call, name: &str, default: f64) -> Result<f64, ExprError> {
         call.arg(name).map_or(Ok(default), |node| self.number(node, &format!("`{name}`")))
+    }
+
+    fn axis(&self, call: &Call) -> Result<Option<f64>, ExprError> {
+        call.arg("axis").map(|axis| self.number(axis, "`axis`")).transpose()
+    }
+
+    /// The place of a wrong axis: that of the argument, if it is given.
+    fn place_of_axis<'c>(&self, call: &'c Call, span: &'c Span) -> &'c Span {
+        call.arg("axis").map_or(span, |axis| &axis.span)
     }
 
     fn three(&self, call: &Call, span: &Span) -> Result<[TypedNumbers<'s>; 3], ExprError> {

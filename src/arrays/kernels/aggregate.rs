@@ -1,4 +1,4 @@
-//! `sum mean min max std var norm argmin argmax`, of a whole array or along one axis.
+//! `sum mean min max std var norm argmin argmax median any all nansum nanmean`, of a whole array or along one axis.
 //!
 //! The order of the additions depends on the shape alone, never on the number of threads: whole arrays and
 //! single lanes are summed pairwise (error grows with log n) over chunks of fixed length, other axes row
@@ -8,6 +8,7 @@ use super::broadcast::PARALLEL;
 use crate::arrays::buffer_pool;
 use crate::arrays::error::Fault;
 use crate::arrays::kernels::elementwise::{maximum, minimum};
+use crate::arrays::kernels::order;
 use crate::arrays::numeric::{Computed, Cows, Numeric};
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::function::Aggregate;
@@ -109,6 +110,15 @@ fn whole(function: Aggregate, x: &[f64]) -> f64 {
         Aggregate::Norm => sum_by(x, |x| x * x).sqrt(),
         Aggregate::Argmin => place(x, |x, y| x < y),
         Aggregate::Argmax => place(x, |x, y| x > y),
+        Aggregate::Median => order::median(x),
+        // what is no number is true, as anything but zero
+        Aggregate::Any => f64::from(u8::from(x.iter().any(|x| *x != 0.0))),
+        Aggregate::All => f64::from(u8::from(x.iter().all(|x| *x != 0.0))),
+        Aggregate::Nansum => sum_by(x, |x| if x.is_nan() { 0.0 } else { x }),
+        Aggregate::Nanmean => {
+            let count = x.iter().filter(|x| !x.is_nan()).count();
+            whole(Aggregate::Nansum, x) / count as f64
+        }
     }
 }
 
@@ -197,8 +207,7 @@ struct Rows<'d> {
 impl Rows<'_> {
     fn aggregate(&self, function: Aggregate, out: &mut [f64]) {
         if self.n == 0 {
-            let zero = matches!(function, Aggregate::Sum | Aggregate::Norm);
-            out.fill(if zero { 0.0 } else { f64::NAN });
+            out.fill(whole(function, &[]));
         } else if self.inner == 1 {
             let lanes = |(out, lane): (&mut f64, &[f64])| *out = whole(function, lane);
             if self.data.len() > PARALLEL {
@@ -257,7 +266,13 @@ impl Rows<'_> {
                 }
                 out.iter_mut().for_each(|x| *x = x.sqrt());
             }
-            Aggregate::Argmin | Aggregate::Argmax => {
+            Aggregate::Argmin
+            | Aggregate::Argmax
+            | Aggregate::Median
+            | Aggregate::Any
+            | Aggregate::All
+            | Aggregate::Nansum
+            | Aggregate::Nanmean => {
                 let lane = |column: usize| -> Vec<f64> {
                     self.rows(outer, from, out.len()).filter_map(|row| row.get(column)).copied().collect()
                 };

@@ -76,6 +76,10 @@ pub(crate) fn map(function: Map, a: Numeric<'_>) -> Result<Numeric<'_>, Fault> {
         Map::Tan => map_with(a, f64::tan),
         Map::Abs => map_with(a, f64::abs),
         Map::Floor => map_with(a, f64::floor),
+        Map::Ceil => map_with(a, f64::ceil),
+        // halves to even, as in numpy
+        Map::Round => map_with(a, f64::round_ties_even),
+        Map::Isnan => map_with(a, |x| truth(x.is_nan())),
     }
 }
 

@@ -15,7 +15,8 @@ pub(crate) type Integers<'s> = Numeric<'s, i64>;
 /// The help of every message about an integer that is too large.
 pub(crate) const AS_FLOATS: &str = "`cast(x, \"f64\")` computes with floats, which are rounded";
 
-fn too_large(what: impl Into<String>) -> Fault {
+/// The error of an integer that is too large.
+pub(crate) fn too_large(what: impl Into<String>) -> Fault {
     Fault::new(what).help(AS_FLOATS)
 }
 

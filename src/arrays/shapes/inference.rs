@@ -228,6 +228,10 @@ impl<'n> Sketcher<'n> {
                 None => Ok(Sketch::Unknown),
             },
             Function::Aggregate(function) => self.aggregate(call, function, first, node),
+            // its axis is taken away as well, or all of them
+            Function::Percentile | Function::Quantile => self.aggregate(call, Aggregate::Median, first, node),
+            Function::Cumsum | Function::Sort | Function::Diff => self.along(call, first, node),
+            Function::Unique => Ok(Sketch::Unknown),
             Function::Map(function) => match first {
                 Sketch::Number(x) => {
                     let found = elementwise::map(function, Numeric::Scalar(*x)).at(span)?;
@@ -292,6 +296,30 @@ impl<'n> Sketcher<'n> {
             matches!(function, Aggregate::Min | Aggregate::Max | Aggregate::Argmin | Aggregate::Argmax);
         if needs_one && length == 0 && shape::elements(&shape).at(&node.span)? > 0 {
             return Err(Fault::new("the least or greatest of no elements has no value").at(&axis.span));
+        }
+        Ok(Sketch::Shape(shape))
+    }
+
+    /// The shape of what `cumsum`, `sort` and `diff` make of an array along an axis.
+    fn along(&self, call: &Call, x: &Sketch, node: &ExprNode) -> Sketched {
+        let Some(mut shape) = self.shape(x).at(&node.span)? else { return Ok(Sketch::Unknown) };
+        let axis = match (call.arg("axis"), call.function) {
+            (None, Function::Cumsum) => return Ok(Sketch::Shape(vec![shape.iter().product()])),
+            (None, _) => -1.0,
+            (Some(axis), _) => match self.sketch(axis)? {
+                Sketch::Number(axis) => axis,
+                _ => return Ok(Sketch::Unknown),
+            },
+        };
+        let place = call.arg("axis").map_or(&node.span, |axis| &axis.span);
+        let axis = shape::axis(axis, shape.len()).at(place)?;
+        if call.function == Function::Diff {
+            let times = match call.arg("n").map(|times| self.sketch(times)).transpose()? {
+                None => 1.0,
+                Some(Sketch::Number(times)) => times,
+                Some(_) => return Ok(Sketch::Unknown),
+            };
+            shape[axis] = shape[axis].saturating_sub(shape::length(times).at(&node.span)?);
         }
         Ok(Sketch::Shape(shape))
     }

@@ -14,6 +14,9 @@ pub enum Map {
     Tan,
     Abs,
     Floor,
+    Ceil,
+    Round,
+    Isnan,
 }
 
 /// A function that aggregates an array to one number, or along an axis.
@@ -29,6 +32,11 @@ pub enum Aggregate {
     Norm,
     Argmin,
     Argmax,
+    Median,
+    Any,
+    All,
+    Nansum,
+    Nanmean,
 }
 
 /// A function of texts, such as `stem` or `replace`. Such functions are allowed for single values only, as in `let`:
@@ -75,6 +83,12 @@ pub enum Function {
     FromCsv,
     FromBytes,
     Load,
+    Percentile,
+    Quantile,
+    Cumsum,
+    Diff,
+    Sort,
+    Unique,
     /// `number(text)`: parses a text as a number.
     Number,
     /// A function of texts, for single values only.
@@ -159,6 +173,17 @@ pub(crate) static FUNCTIONS: &[Signature] = &[
     aggregate("norm", Aggregate::Norm),
     aggregate("argmin", Aggregate::Argmin),
     aggregate("argmax", Aggregate::Argmax),
+    aggregate("median", Aggregate::Median),
+    aggregate("any", Aggregate::Any),
+    aggregate("all", Aggregate::All),
+    aggregate("nansum", Aggregate::Nansum),
+    aggregate("nanmean", Aggregate::Nanmean),
+    plain("percentile", Function::Percentile, &["x", "q", "axis"], 2),
+    plain("quantile", Function::Quantile, &["x", "q", "axis"], 2),
+    plain("cumsum", Function::Cumsum, &["x", "axis"], 1),
+    plain("diff", Function::Diff, &["x", "n", "axis"], 1),
+    plain("sort", Function::Sort, &["x", "axis"], 1),
+    plain("unique", Function::Unique, &["x"], 1),
     plain("histogram", Function::Histogram, &["x", "bins", "min", "max"], 1),
     map("sqrt", Map::Sqrt),
     map("exp", Map::Exp),
@@ -168,6 +193,9 @@ pub(crate) static FUNCTIONS: &[Signature] = &[
     map("tan", Map::Tan),
     map("abs", Map::Abs),
     map("floor", Map::Floor),
+    map("ceil", Map::Ceil),
+    map("round", Map::Round),
+    map("isnan", Map::Isnan),
     plain("clip", Function::Clip, &["x", "min", "max"], 3),
     plain("where", Function::Where, &["condition", "a", "b"], 3),
     joining("concat", Function::Concat),

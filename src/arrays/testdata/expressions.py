@@ -76,6 +76,9 @@ NAMES = {
     "norm": along(np.linalg.norm), "argmin": along(np.argmin), "argmax": along(np.argmax), "histogram": histogram, "cast": cast,
     "eye": lambda n, m=None: np.eye(int(n), None if m is None else int(m)),
     "stack": lambda *a, axis=0: np.stack(a[0] if len(a) == 1 else a, axis=axis),
+    "median": along(np.median), "any": along(np.any), "all": along(np.all), "nansum": along(np.nansum), "nanmean": along(np.nanmean),
+    "percentile": np.percentile, "quantile": np.quantile, "cumsum": np.cumsum, "diff": np.diff, "sort": np.sort, "unique": np.unique,
+    "ceil": np.ceil, "round": np.round, "isnan": np.isnan,
     "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan,
 }
 
@@ -152,6 +155,18 @@ CASES = [
     "clip(f, -1, 2)", "concat(n, b)", "concat(f, b)", "concat(f, n)", "concat(b, x)", "stack(n, n)", "cast(x, 'i32')", "cast(x, 'f32')", "cast(n, 'u8')",
     "cast(l, 'u8')", "cast(x, 'i64')", "cast(f, 'f64')", "cast(0.1, 'f32')", "cast(x, 'i32') / 2", "cast(300, 'u8')", "cast(m, 'f32') * y", "cast(-2.7, 'i64')",
     "cast(x > 0, 'u8')", "cast(1, 'f32') / 3", "n * 100000", "cast([46341], 'i32') ** 2", "cast([3], 'i32') ** 31", "n % 0", "sum(x > 0)", "f * (f > 0)", "n * (n > 0)",
+    # Order, truth, what is no number.
+    "median(x)", "median(y)", "median(m, axis=0)", "median(m, axis=1)", "median(t, axis=-1)", "median(log(x))", "median(3)", "median(n)", "median(f)",
+    "percentile(x, 25)", "percentile(y, 90)", "percentile(m, 10, axis=0)", "percentile(t, 75, axis=1)", "quantile(x, 0.5)", "quantile(x, 0)",
+    "quantile(y, 1)", "quantile(m, 0.3, axis=-1)", "quantile(log(x), 0.5)", "quantile(l, 0.25)", "cumsum(x)", "cumsum(m)", "cumsum(m, axis=0)",
+    "cumsum(m, axis=1)", "cumsum(t, axis=1)", "cumsum(b)", "cumsum(n)", "cumsum(l, axis=1)", "cumsum(3)", "cumsum(e, axis=1)", "diff(x)", "diff(y)",
+    "diff(m)", "diff(m, axis=0)", "diff(t, axis=1)", ("diff(x, 2)", "diff(x, 2)"), ("diff(m, n=2, axis=0)", "diff(m, 2, 0)"), "diff(b)", "diff(n)", "diff(x[0:1])",
+    ("diff(y, n=9)", "diff(y, 9)"), "diff(y, 0)", "sort(y)", "sort(x % 2)", "sort(-m)", "sort(-m, axis=0)", "sort(t, axis=1)", "sort(log(x))", "sort(l % 5)",
+    "sort(f % 2)", "unique(x % 2)", "unique(m % 1 > 0)", "unique(t > 0)", "unique(b)", "unique(3)", "unique(e)", "unique([3, 1, 3])", "any(x > 8)", "any(x > 9)",
+    "all(x > -5)", "all(x > 0)", "any(m > 3, axis=0)", "all(m > 0, axis=1)", "any(e)", "all(e)", "any(log(x))", "any(n, axis=0)", "nansum(log(x))",
+    "nanmean(log(x))", "nansum(m, axis=0)", "nanmean(t, axis=1)", "nansum(reshape(log(x), 2, 5), axis=0)", "nanmean(reshape(log(x), 2, 5), axis=1)",
+    "nansum(n)", "nanmean(l)", "isnan(log(x))", "isnan(x)", "isnan(0.5)", "sum(isnan(log(x)))", "ceil(x)", "ceil(-k)", "round(x)", "round(k)", "round(-k)",
+    "round(3.5)", "round(f)", "ceil(f)", "round(m * 2)",
     # Gathers.
     ("g", "asarray(g)"), "g[0]", "g[-1]", "g[1][2]", ("g[1, 2]", "g[1][2]"), ("g[0:2]", "asarray(g[0:2])"), ("g[::-1]", "asarray(g[::-1])"),
     ("g[:, 1]", "asarray(g)[:, 1]"), ("g[..., 0:2]", "asarray(g)[..., 0:2]"), ("g + 1", "asarray(g) + 1"), ("g * y", "asarray(g) * y"), "sum(g)",

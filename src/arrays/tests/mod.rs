@@ -3,6 +3,7 @@
 pub(crate) mod errors;
 pub(crate) mod integers;
 pub(crate) mod numpy;
+mod order;
 pub(crate) mod random;
 pub(crate) mod robust;
 

@@ -7,7 +7,7 @@ use crate::batch::failure::{left, located};
 use crate::batch::failure_detail::FailureDetail;
 use crate::batch::outputs;
 use crate::batch::rank::device_allocation::Allocation;
-use crate::batch::rank::{condition, deadline, short_commands};
+use crate::batch::rank::{condition, deadline, params_file, short_commands};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
@@ -169,6 +169,7 @@ fn try_once(
         ranks: def.ranks,
         host: rank_state::host(),
         scratch: scratch.path().display().to_string(),
+        params: params_file::path(scratch.path()).display().to_string(),
         attempt,
         ..def.facts(index)
     };
@@ -182,6 +183,7 @@ fn try_once(
     let outs = prepare_outs(scratch.path(), &files)?;
     let staged = inputs.stage(scratch.path())?;
     (scope.inputs, scope.outs) = (&staged, &outs);
+    params_file::write(def, &scope, scratch.path())?;
     let mut spec = specify(def, &scope, inputs, scratch.path())?;
     let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
@@ -279,6 +281,7 @@ fn specify(
         ("DTASK_RANK", facts.rank.to_string()),
         ("DTASK_ATTEMPT", facts.attempt.to_string()),
         ("DTASK_SCRATCH", facts.scratch.clone()),
+        ("DTASK_PARAMS", facts.params.clone()),
         ("DTASK_THREADS", facts.threads.to_string()),
     ];
     spec.env.extend(told.map(|(name, value)| (name.to_owned(), value.into())));

@@ -5,7 +5,8 @@
 //! [`device_allocation`], which gives cores and GPUs to commands; [`short_commands`], which lends the slots of short
 //! commands; [`deadline`], the time that the job has left; [`open_datasets`], the HDF5 files that the rank writes; and
 //! the shuffle stores of [`mapreduce`]. These parts do not import [`rank_state`], so that imports have no circle.
-//! [`condition`] decides whether an instance runs. [`npy`] writes numpy's files.
+//! [`condition`] decides whether an instance runs. [`npy`] writes numpy's files, [`params_file`] the JSON of an
+//! instance's parameters.
 
 pub(crate) mod array;
 pub(crate) mod command;
@@ -18,6 +19,7 @@ pub(crate) mod mapreduce;
 pub(crate) mod merge_step;
 pub(crate) mod npy;
 pub(crate) mod open_datasets;
+mod params_file;
 pub(crate) mod rank_state;
 pub(crate) mod save_array;
 pub(crate) mod save_files;

@@ -177,6 +177,12 @@ codes! {
     /// A `match` pattern that names no parameter, or a row of `include` beside a `match`, whose parameters have only
     /// the values that names of files give.
     BadMatch = "E99",
+    /// A file that `script` names and that is not there.
+    NoScriptFile = "E100",
+    /// A file of `script` for which neither its first line nor its ending says what runs it.
+    UnknownLanguage = "E101",
+    /// A `wrap` that cannot be put before the command: it is empty, or hands its words on to another shell.
+    BadWrap = "E102",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -227,7 +233,8 @@ mod tests {
     fn numbers_ascend() {
         let (errors, warnings): (Vec<&Code>, Vec<&Code>) = Code::ALL.iter().partition(|c| !c.is_warning());
         for codes in [errors, warnings] {
-            assert!(codes.is_sorted_by(|a, b| a.id() < b.id() && a < b), "{codes:?}");
+            let number = |code: &Code| code.id()[1..].parse::<u32>().unwrap();
+            assert!(codes.is_sorted_by(|a, b| number(a) < number(b) && a < b), "{codes:?}");
         }
         // The guide and the specification print this code.
         assert_eq!(Code::UnknownName.to_string(), "E21");

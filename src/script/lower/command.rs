@@ -6,6 +6,7 @@ use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::lower::programs;
 use crate::script::lower::task::Compiler;
 use crate::script::plan::shell_lexer::VALUE;
+use crate::script::plan::shell_lexer::inner_programs;
 use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::{Reference, TaskAction};
 use crate::script::plan::template::{Template, TemplatePart};
@@ -32,21 +33,20 @@ impl Compiler<'_> {
     ) -> Option<TaskAction> {
         match action {
             RawAction::Words(text) => {
-                let argv = split(text, resolver, cx)?;
-                self.check_argv(&argv, &text.span, cx);
-                Some(TaskAction::Run { argv })
+                let (argv, words) = split(text, resolver, cx)?;
+                self.command(raw, (argv, words), &text.span, resolver, cx)
             }
             RawAction::Argv(items, span) => {
-                let mut argv: Vec<Template> =
+                let argv: Vec<Template> =
                     items.iter().map(|item| resolver.template(item, TextContext::Command, cx)).collect();
                 for (item, word) in items.iter().zip(&argv) {
                     check_word(word, &item.span, resolver, cx);
                 }
                 let words: Vec<ArgvWord<'_>> = items.iter().map(ArgvWord::of).collect();
-                resolver.inner_programs(&words, &mut argv, cx);
-                self.check_argv(&argv, items.first().map_or(span, |first| &first.span), cx);
-                Some(TaskAction::Run { argv })
+                let span = items.first().map_or(span, |first| &first.span);
+                self.command(raw, (argv, words), span, resolver, cx)
             }
+            RawAction::Script(file, rest) => self.script(raw, file, rest, resolver, cx),
             RawAction::Shell(text, interpreter) => {
                 if text.value.trim().is_empty() {
                     empty("shell", &text.span, cx);
@@ -62,7 +62,10 @@ impl Compiler<'_> {
                 let interpreter: Vec<String> =
                     interpreter.as_ref().map_or_else(|| INTERPRETER.map(String::from).to_vec(), words);
                 let script = resolver.shell(text, &interpreter, cx);
-                Some(TaskAction::Shell { interpreter, script })
+                let mut words = self.wrap(raw, resolver, cx);
+                refuse_joiners(&raw.wrap, cx);
+                words.extend(interpreter.into_iter().map(Template::literal));
+                Some(TaskAction::Shell { interpreter: words, script })
             }
             RawAction::Array(text) => self.array(text, resolver, cx),
             RawAction::Call(function, args) => self.call(function, args, resolver, cx),
@@ -71,17 +74,84 @@ impl Compiler<'_> {
         }
     }
 
-    fn check_argv(&self, argv: &[Template], span: &Span, cx: &mut DiagnosticCollector) {
-        match argv.first().map(Template::as_literal) {
-            None => empty("run", span, cx),
-            Some(Some(program)) if program.is_empty() => empty("run", span, cx),
-            Some(Some(program)) if self.options.check_programs => programs::check(&program, span, cx),
-            Some(_) => {}
+    /// Makes the action of a command of its words, behind those of `wrap`.
+    fn command(
+        &self,
+        raw: &RawTask,
+        (own, own_words): (Vec<Template>, Vec<ArgvWord<'_>>),
+        span: &Span,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Option<TaskAction> {
+        if own.first().is_none_or(|program| program.as_literal().is_some_and(|name| name.is_empty())) {
+            empty("run", span, cx);
+        }
+        let mut argv = self.wrap(raw, resolver, cx);
+        if argv.is_empty() {
+            self.check_program(own.first(), span, cx);
+        }
+        argv.extend(own);
+        let words: Vec<ArgvWord<'_>> = raw.wrap.iter().map(ArgvWord::of).chain(own_words).collect();
+        resolver.inner_programs(&words, &mut argv, cx);
+        Some(TaskAction::Run { argv })
+    }
+
+    /// Resolves the words of `wrap`, of which the first is a program of this machine: that of the command may be one of
+    /// a container.
+    pub(crate) fn wrap(
+        &self,
+        raw: &RawTask,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Vec<Template> {
+        let words: Vec<Template> =
+            raw.wrap.iter().map(|word| resolver.template(word, TextContext::Command, cx)).collect();
+        for (word, text) in words.iter().zip(&raw.wrap) {
+            check_word(word, &text.span, resolver, cx);
+        }
+        if let Some(first) = raw.wrap.first() {
+            if first.value.trim().is_empty() {
+                let message = "`wrap` begins with nothing";
+                let diagnostic =
+                    Diagnostic::new(Code::BadWrap, first.span.clone(), message).label("no program");
+                cx.push(diagnostic.help("write `wrap = [\"apptainer\", \"exec\", \"image.sif\"]`"));
+            } else {
+                self.check_program(words.first(), &first.span, cx);
+            }
+        }
+        words
+    }
+
+    pub(crate) fn check_program(&self, word: Option<&Template>, span: &Span, cx: &mut DiagnosticCollector) {
+        if let Some(program) = word.and_then(Template::as_literal).filter(|program| !program.is_empty())
+            && self.options.check_programs
+        {
+            programs::check(&program, span, cx);
         }
     }
 }
 
-fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector) -> Option<Vec<Template>> {
+/// Reports a program in the `wrap` of a shell script that hands its words on to another shell, which would take the
+/// script apart.
+fn refuse_joiners(wrap: &[Text], cx: &mut DiagnosticCollector) {
+    let joins = |word: &&Text| inner_programs::joins_its_words(inner_programs::program_name(&word.value));
+    if let Some(joiner) = wrap.iter().find(joins) {
+        let message = format!(
+            "`{}` hands its words on to another shell, which would take the script apart",
+            joiner.value
+        );
+        let diagnostic =
+            Diagnostic::new(Code::BadWrap, joiner.span.clone(), message).label("not before a script");
+        cx.push(diagnostic.help("call it in the script, or write `run` with plain words"));
+    }
+}
+
+/// Splits the text of `run` into its words, as templates and as they are written.
+fn split<'t>(
+    text: &'t Text,
+    resolver: &mut Resolver<'_>,
+    cx: &mut DiagnosticCollector,
+) -> Option<(Vec<Template>, Vec<ArgvWord<'t>>)> {
     let pieces = placeholder::parse(&text.value);
     let words = match shell_words::split(&text.value, &pieces) {
         Ok(words) => words,
@@ -121,9 +191,8 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
         check_word(&template, &text.span, resolver, cx);
         argv.push(template);
     }
-    let inner: Vec<ArgvWord<'_>> = words.iter().map(|word| argv_word(word, text, &pieces)).collect();
-    resolver.inner_programs(&inner, &mut argv, cx);
-    Some(argv)
+    let inner = words.iter().map(|word| argv_word(word, text, &pieces)).collect();
+    Some((argv, inner))
 }
 
 fn argv_word<'t>(word: &[WordPart], text: &'t Text, pieces: &[TextPiece]) -> ArgvWord<'t> {
@@ -142,7 +211,12 @@ fn argv_word<'t>(word: &[WordPart], text: &'t Text, pieces: &[TextPiece]) -> Arg
 
 /// Reports an argument of a command with two gathers, which are references to several instances of another task. The
 /// argument would be repeated for every pair of their paths, and no user means that.
-fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
+pub(crate) fn check_word(
+    word: &Template,
+    span: &Span,
+    resolver: &Resolver<'_>,
+    cx: &mut DiagnosticCollector,
+) {
     let is_gather = |at: usize| resolver.found.get(at).is_some_and(Reference::is_gather);
     let gather = |part: &&TemplatePart| match part {
         TemplatePart::Fill { what, .. } => what.inputs().into_iter().any(is_gather),

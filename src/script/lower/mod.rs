@@ -2,7 +2,7 @@
 //! mistake.
 //!
 //! [`task`] is where to start; it handles the keys that all kinds share. [`command`], [`mod@array`], [`call`],
-//! [`mapreduce`], [`reduce_arrays`] and [`reduce_files`] lower one action each, and [`execution`] the settings of
+//! [`script_file`], [`mapreduce`], [`reduce_arrays`] and [`reduce_files`] lower one action each, and [`execution`] the settings of
 //! commands. [`programs`] checks that programs exist; [`toposort`] orders tasks by their dependencies.
 
 pub(crate) mod array;
@@ -14,5 +14,6 @@ pub(crate) mod mapreduce;
 pub(crate) mod programs;
 pub(crate) mod reduce_arrays;
 pub(crate) mod reduce_files;
+mod script_file;
 pub(crate) mod task;
 pub(crate) mod toposort;

@@ -28,11 +28,13 @@ pub enum RuntimeVar {
     Seed,
     /// The path of the folder that has the script.
     Here,
+    /// The path of a JSON file with the instance's parameters, inputs, outputs, threads and seed.
+    Params,
 }
 
 impl RuntimeVar {
     /// All runtime variables with their names in scripts: `rank` stands for `{dtask.rank}`.
-    pub const NAMED: [(&'static str, RuntimeVar); 9] = [
+    pub const NAMED: [(&'static str, RuntimeVar); 10] = [
         ("rank", RuntimeVar::Rank),
         ("ranks", RuntimeVar::Ranks),
         ("host", RuntimeVar::Host),
@@ -42,6 +44,7 @@ impl RuntimeVar {
         ("threads", RuntimeVar::Threads),
         ("seed", RuntimeVar::Seed),
         ("here", RuntimeVar::Here),
+        ("params", RuntimeVar::Params),
     ];
 
     /// Returns the variable of that name, without the `dtask.` before it; `None` if there is none.
@@ -57,7 +60,7 @@ impl RuntimeVar {
 
     /// Whether the value of this variable is a text. All other variables are integers.
     pub fn is_text(self) -> bool {
-        matches!(self, RuntimeVar::Host | RuntimeVar::Scratch | RuntimeVar::Here)
+        matches!(self, RuntimeVar::Host | RuntimeVar::Scratch | RuntimeVar::Here | RuntimeVar::Params)
     }
 }
 
@@ -84,6 +87,8 @@ pub struct RuntimeVars {
     pub seed: u64,
     /// The path of the folder that has the script.
     pub here: String,
+    /// The path of a JSON file with the instance's parameters, inputs, outputs, threads and seed.
+    pub params: String,
 }
 
 impl RuntimeVars {
@@ -100,6 +105,7 @@ impl RuntimeVars {
             // Half the range, so that programs that read a signed number accept it.
             RuntimeVar::Seed => ScriptValue::Int((self.seed >> 1) as i64),
             RuntimeVar::Here => ScriptValue::Text(self.here.clone()),
+            RuntimeVar::Params => ScriptValue::Text(self.params.clone()),
         }
     }
 }

@@ -132,8 +132,8 @@ pub enum TaskAction {
     },
     /// Starts a shell that runs a script (the key `shell`).
     Shell {
-        /// The shell and its options; the script is added as the last argument.
-        interpreter: Vec<String>,
+        /// The shell and its options, behind the words of `wrap`; the script is added as the last argument.
+        interpreter: Vec<Template>,
         /// The text of the shell script, with references in it.
         script: Template,
     },
@@ -190,7 +190,9 @@ impl TaskAction {
                 Ok(Some(words?.concat()))
             }
             TaskAction::Shell { interpreter, script } => {
-                let mut words = interpreter.clone();
+                let words: Result<Vec<_>, _> =
+                    interpreter.iter().map(|word| word.render_args(scope)).collect();
+                let mut words = words?.concat();
                 words.push(script.render_shell(scope)?);
                 Ok(Some(words))
             }
@@ -203,7 +205,7 @@ impl TaskAction {
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {
             TaskAction::Run { argv } => argv.iter().collect(),
-            TaskAction::Shell { script, .. } => vec![script],
+            TaskAction::Shell { interpreter, script } => interpreter.iter().chain([script]).collect(),
             TaskAction::Merge { command, .. } => command.templates(),
             _ => Vec::new(),
         }

@@ -100,6 +100,9 @@ impl Resolver<'_> {
                 Some(fact) if place == TextContext::File && !fact.is_fixed() => {
                     Err(not_here(reference, "a file's name must not depend on where the task runs"))
                 }
+                Some(RuntimeVar::Params) if place == TextContext::Array => {
+                    Err(not_here(reference, "the file of parameters is for commands"))
+                }
                 Some(fact) => Ok(ReferenceTarget::Fact(fact)),
                 None => {
                     let known = RuntimeVar::NAMED.map(|(name, _)| name);

@@ -272,10 +272,16 @@ fn text(
 
 fn map(function: Map, x: Bounds) -> BoundsAndFailure {
     match (function, x) {
-        (Map::Floor, Bounds::Ints(..)) => (x, false),
-        (Map::Floor, _) => {
+        (Map::Isnan, _) => (Bounds::Ints(0, 1), false),
+        (Map::Floor | Map::Ceil | Map::Round, Bounds::Ints(..)) => (x, false),
+        (Map::Floor | Map::Ceil | Map::Round, _) => {
             let (low, high) = x.ends();
-            match (integer_of(low.floor()), integer_of(high.floor())) {
+            let whole = match function {
+                Map::Floor => f64::floor,
+                Map::Ceil => f64::ceil,
+                _ => f64::round_ties_even,
+            };
+            match (integer_of(whole(low)), integer_of(whole(high))) {
                 (Some(low), Some(high)) => (Bounds::Ints(low, high), false),
                 _ => (ANY_INT, false),
             }

@@ -13,7 +13,7 @@ pub(super) fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
     let fault = |message: String| {
         FormulaError {
         help: Some(
-            "there are numbers, names, operators, `sqrt exp log sin cos tan abs floor clip where`, and for texts \
+            "there are numbers, names, operators, `sqrt exp log sin cos tan abs floor ceil round isnan clip where`, and for texts \
              `stem name dir ext replace upper lower split join pad number text`"
                 .into(),
         ),
@@ -111,7 +111,7 @@ pub(super) fn kind(node: &ExprNode, types: &HashMap<String, FormulaType>) -> For
         NodeKind::Binary(..) => FormulaType::Whole,
         NodeKind::Call(call) => match call.function {
             Function::Text(_) => FormulaType::Text,
-            Function::Map(Map::Floor) => FormulaType::Whole,
+            Function::Map(Map::Floor | Map::Ceil | Map::Round | Map::Isnan) => FormulaType::Whole,
             Function::Map(Map::Abs) | Function::Clip => {
                 numbers(&call.named.iter().flatten().collect::<Vec<_>>())
             }

@@ -246,10 +246,16 @@ fn arithmetic<'a>(op: BinaryOp, x: Values<'a>, y: Values<'a>, node: &ExprNode) -
 
 fn map<'a>(function: Map, x: Values<'a>, node: &ExprNode) -> Evaluated<'a> {
     match (function, x) {
-        (Map::Floor, Values::Ints(lane)) => Ok(Values::Ints(lane)),
+        (Map::Floor | Map::Ceil | Map::Round, Values::Ints(lane)) => Ok(Values::Ints(lane)),
+        (Map::Isnan, Values::Ints(lane)) => Ok(truths(lane.map(|_| false), |x| x)),
+        (Map::Isnan, Values::Floats(lane)) => Ok(truths(lane.map(f64::is_nan), |x| x)),
         (Map::Abs, Values::Ints(lane)) => ints(lane.try_map(i64::checked_abs), node),
-        (Map::Floor, Values::Floats(lane)) => {
-            let lane = lane.map(f64::floor);
+        (Map::Floor | Map::Ceil | Map::Round, Values::Floats(lane)) => {
+            let lane = lane.map(match function {
+                Map::Floor => f64::floor,
+                Map::Ceil => f64::ceil,
+                _ => f64::round_ties_even,
+            });
             let whole = lane.clone().try_map(integer_of);
             Ok(whole.map_or(Values::Floats(lane), Values::Ints))
         }
@@ -263,6 +269,10 @@ fn map<'a>(function: Map, x: Values<'a>, node: &ExprNode) -> Evaluated<'a> {
                 Map::Tan => f64::tan,
                 Map::Abs => f64::abs,
                 Map::Floor => f64::floor,
+                Map::Ceil => f64::ceil,
+                Map::Round => f64::round_ties_even,
+                // has been answered
+                Map::Isnan => |_| f64::NAN,
             };
             Ok(Values::Floats(to_floats(x, node)?.map(f)))
         }

@@ -7,7 +7,7 @@ use crate::script::syntax::key_table::TASK;
 use crate::script::syntax::script::RawAction;
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 
-/// Reads the command (`run` or `shell`) of a table; `None` where the table has neither, or a wrong value, which is
+/// Reads the command (`run`, `shell` or `script`) of a table; `None` where the table has neither, or a wrong value, which is
 /// reported.
 pub(crate) fn read<'n>(
     get: &impl Fn(&str) -> Option<&'n Node>,
@@ -30,6 +30,25 @@ pub(crate) fn read<'n>(
             |node: &Node| Some(At { value: node.texts("`interpreter`", cx)?, span: node.span.clone() });
         let interpreter = get("interpreter").and_then(words);
         return node.text("`shell`", cx).map(|script| RawAction::Shell(script, interpreter));
+    }
+    if let Some(node) = get("script") {
+        return match &node.value {
+            TomlKind::Text(file) => {
+                Some(RawAction::Script(At { value: file.clone(), span: node.span.clone() }, Vec::new()))
+            }
+            TomlKind::List(_) => {
+                let mut words = node.texts("`script`", cx)?;
+                if words.is_empty() {
+                    words.push(At { value: String::new(), span: node.span.clone() });
+                }
+                let rest = words.split_off(1);
+                words.pop().map(|file| RawAction::Script(file, rest))
+            }
+            _ => {
+                cx.push(TASK.wrong_type("script", node));
+                None
+            }
+        };
     }
     None
 }

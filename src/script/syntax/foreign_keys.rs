@@ -92,18 +92,7 @@ const IN_TASK: &[ForeignKeys] = &[
          `interpreter = [\"bash\", \"-euo\", \"pipefail\", \"-c\"]`",
     ),
     (
-        &[
-            "command",
-            "commands",
-            "cmd",
-            "exec",
-            "execute",
-            "program",
-            "executable",
-            "script",
-            "argv",
-            "entrypoint",
-        ],
+        &["command", "commands", "cmd", "exec", "execute", "program", "executable", "argv", "entrypoint"],
         "`run` starts a program without a shell, `shell` a script for `/bin/sh`: `run = \"./work {x}\"`",
     ),
     (

@@ -89,6 +89,7 @@ impl ScriptKey {
 pub(crate) enum TaskKind {
     Run,
     Shell,
+    Script,
     Array,
     Call,
     /// A task that merges arrays (`reduce` by an operator).
@@ -103,9 +104,10 @@ pub(crate) enum TaskKind {
 
 impl TaskKind {
     /// All kinds of tasks.
-    pub(crate) const ALL: [TaskKind; 8] = [
+    pub(crate) const ALL: [TaskKind; 9] = [
         TaskKind::Run,
         TaskKind::Shell,
+        TaskKind::Script,
         TaskKind::Array,
         TaskKind::Call,
         TaskKind::Reduce,
@@ -128,6 +130,7 @@ impl TaskKind {
         match self {
             TaskKind::Run => "run",
             TaskKind::Shell => "shell",
+            TaskKind::Script => "script",
             TaskKind::Array => "array",
             TaskKind::Call => "call",
             TaskKind::Reduce | TaskKind::Merge => "reduce",

@@ -7,22 +7,37 @@
 use super::key_row::{KeySection, KnownKeys, ScriptKey, TaskKind, key};
 
 /// The kinds of tasks whose action itself is a program to start.
-const PROGRAMS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell];
+const PROGRAMS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Script];
 /// The kinds of tasks that run commands with standard input and output files of their own.
-const COMMANDS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge];
+const COMMANDS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Script, TaskKind::Merge];
 /// The kinds of tasks that may have the keys of how a command is run (`timeout`, `env`, ..): those that start commands,
 /// and every `mapreduce`, even with built-in stages only.
-const EXECUTED: &[TaskKind] =
-    &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge, TaskKind::MapReduce, TaskKind::Streaming];
+const EXECUTED: &[TaskKind] = &[
+    TaskKind::Run,
+    TaskKind::Shell,
+    TaskKind::Script,
+    TaskKind::Merge,
+    TaskKind::MapReduce,
+    TaskKind::Streaming,
+];
 /// The kinds of tasks that always start commands.
-const STARTING: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge, TaskKind::Streaming];
+const STARTING: &[TaskKind] =
+    &[TaskKind::Run, TaskKind::Shell, TaskKind::Script, TaskKind::Merge, TaskKind::Streaming];
 /// The kinds of tasks whose instances the script defines by parameters; those of a `mapreduce` are its partitions.
-const SWEPT: &[TaskKind] =
-    &[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call, TaskKind::Reduce, TaskKind::Merge];
+const SWEPT: &[TaskKind] = &[
+    TaskKind::Run,
+    TaskKind::Shell,
+    TaskKind::Script,
+    TaskKind::Array,
+    TaskKind::Call,
+    TaskKind::Reduce,
+    TaskKind::Merge,
+];
 /// The kinds of tasks that may take more than one slot (a core of a rank).
 const PLACED: &[TaskKind] = &[
     TaskKind::Run,
     TaskKind::Shell,
+    TaskKind::Script,
     TaskKind::Array,
     TaskKind::Call,
     TaskKind::Reduce,
@@ -119,6 +134,10 @@ const ACTIONS: &[ScriptKey] = &[
         .beside(&[TaskKind::Shell])
         .default("`[\"/bin/sh\", \"-eu\", \"-c\"]`")
         .means("the shell and its options, such as `[\"bash\", \"-euo\", \"pipefail\", \"-c\"]`"),
+    key("script", "a string or an array of strings").action().means(
+        "a program of the script's folder, `\"fit.py\"`, that its first line (`#!`) or its ending runs, and arguments, \
+         `[\"fit.py\", \"{mesh}\"]`; it finds its parameters in the JSON file that `DTASK_PARAMS` names",
+    ),
     key("array", "a string").action().means("an array expression"),
     key("reduce", "a table").action().means(
         "a family reduced as a tree: arrays, `{ of = \"x\", with = \"add\" }`, or files, \
@@ -207,6 +226,10 @@ const FILES: &[ScriptKey] = &[
         .default("`\"here\"`")
         .means("`\"here\"` (the script's folder), `\"scratch\"`, or a path"),
     key("env", "a table").beside(EXECUTED).default("inherited, less the launcher's").means("variables added"),
+    key("wrap", "an array of strings")
+        .beside(EXECUTED)
+        .default("none")
+        .means("words that are put before the command, `[\"apptainer\", \"exec\", \"tool.sif\"]`"),
     key("clean-env", "`true` or `false`")
         .beside(EXECUTED)
         .default("`false`")

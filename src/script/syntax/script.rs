@@ -62,6 +62,8 @@ pub(crate) struct RawTask {
     pub(crate) saves: Vec<RawSave>,
     pub(crate) after: Vec<Text>,
     pub(crate) env: Vec<(Text, Text)>,
+    /// The words that are put before each command of the task.
+    pub(crate) wrap: Vec<Text>,
     pub(crate) ok_exit: Vec<i32>,
     pub(crate) optional: bool,
     /// The condition under which an instance runs.
@@ -84,6 +86,8 @@ pub(crate) enum RawAction {
     /// `run` as an array of words.
     Argv(Vec<Text>, Span),
     Shell(Text, Option<At<Vec<Text>>>),
+    /// `script`: a file of the script's folder, which its first line or its ending runs, and further arguments.
+    Script(Text, Vec<Text>),
     Array(Text),
     Reduce(RawReduce),
     /// `call`: the name of a function that the program has registered, and the arguments for it.
@@ -106,6 +110,7 @@ impl RawAction {
         match self {
             RawAction::Words(text)
             | RawAction::Shell(text, _)
+            | RawAction::Script(text, _)
             | RawAction::Array(text)
             | RawAction::Call(text, _) => text.span.clone(),
             RawAction::Argv(_, span) => span.clone(),

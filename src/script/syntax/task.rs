@@ -64,6 +64,7 @@ pub(crate) fn read(
         saves: get("save").map(|node| saves(node, cx)).unwrap_or_default(),
         after: get("after").map(|node| after(node, cx)).unwrap_or_default(),
         env: get("env").map(|node| env(node, cx)).unwrap_or_default(),
+        wrap: get("wrap").and_then(|node| node.texts("`wrap`", cx)).unwrap_or_default(),
         optional: get("optional").and_then(|node| node.flag("`optional`", cx)).unwrap_or(false),
         when: text("when", cx),
         priority: get("priority").map_or(0, |node| priority(node, cx)),
@@ -164,7 +165,7 @@ fn targets(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {
 }
 
 fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Option<RawAction> {
-    if get("run").or(get("shell")).is_some() {
+    if get("run").or(get("shell")).or(get("script")).is_some() {
         return command::read(get, cx);
     }
     if let Some(node) = get("mapreduce") {

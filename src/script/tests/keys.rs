@@ -119,6 +119,7 @@ fn keys_beside_other_actions_are_errors() {
     let actions = [
         (TaskKind::Run, "run = 'true'"),
         (TaskKind::Shell, "shell = 'true'"),
+        (TaskKind::Script, "script = 'fit.py'"),
         (TaskKind::Array, "array = '1'"),
         (TaskKind::Call, "call = 'f'"),
         (TaskKind::Reduce, "reduce = { of = 'x', with = 'add' }"),

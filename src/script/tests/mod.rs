@@ -107,6 +107,7 @@ pub(crate) fn folder() -> PathBuf {
             ("steps.csv", "T,p\n250,1\n250,2\n"),
             ("bare.csv", "250,1.5\n300,2.5\n"),
             ("ragged.csv", "a,b\n1,2\n3\n"),
+            ("fit.py", "print(1)\n"),
             ("lines.txt", "first\n\nsecond line\n"),
             ("empty.txt", "\n \n"),
             ("twice.txt", "a\nb\na\n"),

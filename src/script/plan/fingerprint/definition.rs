@@ -263,11 +263,12 @@ impl PartHash<'_> {
                 // a program that is named by a path is an input, since users rebuild their programs
                 let program = argv.first().and_then(Template::as_literal).filter(|word| word.contains('/'));
                 files.extend(program.filter(|path| is_own(path)));
+                files.extend(argv.iter().filter_map(beside_the_script));
                 "run"
             }
             TaskAction::Shell { interpreter, script } => {
                 self.text("shell");
-                interpreter.iter().for_each(|word| self.text(word));
+                interpreter.iter().for_each(|word| self.template(word));
                 self.template(script);
                 "shell"
             }
@@ -323,6 +324,16 @@ impl PartHash<'_> {
                 "reduce"
             }
         }
+    }
+}
+
+/// The file that a word `{dtask.here}/name` names, of the script's folder.
+fn beside_the_script(word: &Template) -> Option<String> {
+    match &word.parts[..] {
+        [TemplatePart::Fill { what: Fill::Fact(RuntimeVar::Here), .. }, TemplatePart::Text(name)] => {
+            name.strip_prefix('/').map(str::to_owned)
+        }
+        _ => None,
     }
 }
 
