@@ -35,7 +35,7 @@ pub(crate) enum Artifact {
 /// The reason why an instance has no result although it has not failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Absence {
-    /// Its `when` does not hold, or an instance that it needs was skipped.
+    /// The condition `when` does not hold for the instance, or an instance that it needs was skipped.
     Skipped,
     /// An earlier instance has met the condition of `until`.
     NotNeeded,

@@ -133,8 +133,8 @@ impl Client {
         level.pop().unwrap_or_else(|| self.submit_refused(function, "`reduce_tree` was given no futures"))
     }
 
-    /// Submits one task for every `size` items, which it computes one after the other: for functions that take less time
-    /// than a task costs. Each future is a vector of results, in the order of the items.
+    /// Submits one task for every `size` items, which it computes one after the other: for functions that take less
+    /// time than a task costs. Each future is a vector of results, in the order of the items.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {

@@ -1,7 +1,7 @@
 //! Futures inside other containers than one vector, as arguments: options, arrays, tuples, maps, vectors of vectors.
 //!
-//! The futures travel as inputs of the task, one after the other, and the form of the container (lengths, keys) as bytes
-//! beside them; `task::assembly` is the other side.
+//! The futures travel as inputs of the task, one after the other, and the form of the container (lengths, keys) as
+//! bytes beside them; `task::assembly` is the other side.
 
 use super::arguments::{Arg, ArgumentPack};
 use super::future::Future;

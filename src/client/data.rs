@@ -72,8 +72,8 @@ impl Client {
         values.into_iter().zip(ranks.iter().cycle()).map(spread).collect()
     }
 
-    /// Stores a value as a result of which each rank gets a copy, by a binomial tree: each rank that has one hands it on.
-    /// Does not wait for that.
+    /// Stores a value as a result of which each rank gets a copy, by a binomial tree: each rank that has one hands it
+    /// on. Does not wait for that.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -89,8 +89,8 @@ impl Client {
         future
     }
 
-    /// Has `copies` ranks fetch a result when it is there, by a binomial tree. Does not wait for that. Copies of results of
-    /// at most 128 bytes are not needed: rank 0 has them and sends them with the tasks.
+    /// Has `copies` ranks fetch a result when it is there, by a binomial tree. Does not wait for that. Copies of
+    /// results of at most 128 bytes are not needed: rank 0 has them and sends them with the tasks.
     #[track_caller]
     pub fn replicate<T: Data>(&self, future: &Future<T>, copies: usize) {
         let ranks = self.computing_ranks();

@@ -78,8 +78,8 @@ impl Executor for Client {
     fn shutdown(self) {}
 }
 
-/// Threads of this process (rayon) that compute functions as tasks are computed, without MPI: for tests of programs that
-/// are written against [`Executor`].
+/// Threads of this process (rayon) that compute functions as tasks are computed, without MPI: for tests of programs
+/// that are written against [`Executor`].
 #[derive(Debug)]
 pub struct LocalExecutor {
     threads: rayon::ThreadPool,

@@ -53,8 +53,8 @@ pub fn current() -> Result<Client> {
     Ok(Client { parent: Some(task), ..client.clone() })
 }
 
-/// The client by which a task on a result is submitted: that of the running task, else that of rank 0. A thread of another
-/// rank that runs no task, such as one for callbacks, submits as if the task of the result did.
+/// The client by which a task on a result is submitted: that of the running task, else that of rank 0. A thread of
+/// another rank that runs no task, such as one for callbacks, submits as if the task of the result did.
 pub(super) fn client_of(handle: &FutureHandle) -> Client {
     let shared = handle.shared.clone();
     let ranks = shared.ranks;

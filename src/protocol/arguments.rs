@@ -30,9 +30,9 @@ pub const ARGUMENT_REFUSED: u8 = 3;
 /// The first byte, in place of all arguments, of a task that fails for a reason of its own, such as an option that
 /// means nothing. The length and the text of the reason follow.
 pub const ARGUMENT_NEVER: u8 = 4;
-/// The first byte of an argument that is a container of the task's next inputs. Their number follows, then in eight bytes
-/// the offset in the executable of the function that puts the values together, then the length and the bytes of the
-/// container's form.
+/// The first byte of an argument that is a container of the task's next inputs. Their number follows, then in eight
+/// bytes the offset in the executable of the function that puts the values together, then the length and the bytes of
+/// the container's form.
 pub const ARGUMENT_CONTAINER: u8 = 5;
 /// The longest reason that [`push_refusal`] writes for an argument that could not be encoded, in bytes. A task may have
 /// eight such arguments, which must fit into one frame.

@@ -392,7 +392,7 @@ pub enum RankReport {
         rank: Rank,
         /// Seconds for which nothing has come.
         seconds: u32,
-        /// Whether something has come again.
+        /// Whether messages have come again from the rank that was silent.
         is_back: bool,
     },
     /// Reports how many bytes of the sender's results have been moved to disk, because its memory was short.

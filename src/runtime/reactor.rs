@@ -118,7 +118,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
     pub(crate) fn turn(&mut self) -> Result<bool, ExecutorError> {
         self.links.profile.enter(Profiled::Polling);
-        // those that came in earlier turns: the requests that make the scheduler know them are taken before
+        // only promised results of earlier turns: the scheduler learns of their promises from the requests taken below
         let kept = std::mem::take(&mut self.node.objects.kept);
         let mut moved = self.take_requests()?;
         moved |= self.keep_promises(kept)?;

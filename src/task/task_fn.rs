@@ -21,15 +21,16 @@ pub struct R<T: ?Sized>(PhantomData<T>);
 /// value or by reference.
 ///
 /// # What to write instead
-/// Where the compiler says that it cannot infer a type of `submit` or `map`, or that `!` is no `Data`, two readings of the
-/// function are possible:
+/// Where the compiler says that it cannot infer a type of `submit` or `map`, or that `!` is no `Data`, two readings of
+/// the function are possible:
 ///
 /// | in place of | write |
 /// |---|---|
 /// | a parameter `&str` | `&String` or `String`; the argument may be a `&str` |
 /// | a parameter `&[u8]` | `&Vec<u8>` or `Vec<u8>` |
 /// | a parameter `&Path` | `&PathBuf` or `PathBuf` |
-/// | a result `Result<T, String>`, or with another error that serde can encode | `Result<T, Failure>`, with `Failure::new(text)` |
+/// | a result `Result<T, String>`, or with another error that serde can encode | `Result<T, Failure>`, with
+/// `Failure::new(text)` |
 ///
 /// Other slices of numbers, such as `&[f64]`, are parameters as they are.
 #[diagnostic::on_unimplemented(

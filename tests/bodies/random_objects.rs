@@ -86,7 +86,8 @@ fn receive(input: Receiver<u64>) -> Result<u64, Failure> {
     Ok(sum)
 }
 
-/// Runs the program of this seed. An attempt has objects of its own, apart from those of an attempt whose rank has died.
+/// Runs the program of this seed. An attempt has objects of its own, apart from those of an attempt whose rank has
+/// died.
 pub fn program(seed: u64) -> Result<Vec<u64>, Failure> {
     let client = dtask::current()?;
     let own = dtask::internal::running().map_or(0, |(rank, attempt)| rank.0 * 100 + u32::from(attempt));

@@ -30,8 +30,8 @@ fn temperature() -> Array3<f64> {
     Array3::from_shape_fn((1000, 6, 5), |(t, y, x)| (t as f64 / 58.1).sin() * 10.0 + (y * 5 + x) as f64)
 }
 
-/// Opens a file whose lock another test's child may have inherited for a moment: HDF5 opens files without `O_CLOEXEC`, so
-/// a process that is forked meanwhile has them, and the lock, until its `exec`.
+/// Opens a file whose lock another test's child may have inherited for a moment: HDF5 opens files without `O_CLOEXEC`,
+/// so a process that is forked meanwhile has them, and the lock, until its `exec`.
 fn unlocked(open: impl Fn() -> hdf5::Result<File>) -> File {
     for _ in 0..500 {
         match open() {

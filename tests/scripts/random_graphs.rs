@@ -1,5 +1,5 @@
-//! Random scripts with chains, circles of families, `else` and `when`, against an oracle that computes one instance after
-//! the other. `DTASK_SEEDS=500` looks at more of them.
+//! Random scripts with chains, circles of families, `else` and `when`, against an oracle that computes one instance
+//! after the other. `DTASK_SEEDS=500` looks at more of them.
 
 use super::Folder;
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ impl Dice {
     }
 }
 
-/// A term of the expression of a task: the task that is read, how many positions before the own one, and the number that
-/// stands for it where it is not there; without one, the reading instance is skipped.
+/// A term of the expression of a task: the task that is read, how many positions before the own one, and the number
+/// that stands for it where it is not there; without one, the reading instance is skipped.
 struct Term {
     task: usize,
     lag: u64,

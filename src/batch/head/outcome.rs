@@ -37,15 +37,15 @@ pub(crate) struct RunOutcome {
     pub fruitless: u32,
     /// The number of instances that have failed in earlier runs, and run again.
     pub failed_before: u64,
-    /// The recorder of what has ended.
+    /// The recorder, which writes the ends of instances to the journal.
     pub recorder: Recorder,
-    /// What is wrong with the journal, for the user.
+    /// The error of the journal, as a text for the user; `None` if all could be recorded.
     pub unrecorded: Option<String>,
 }
 
 impl RunOutcome {
-    /// Hands the files that have become complete since the last call to the recorder, and those that have grown; `all` of
-    /// them, if no more comes.
+    /// Hands the files that have become complete since the last call to the recorder, and those that have grown; `all`
+    /// of them, if no more comes.
     pub(crate) fn record_files(&mut self, plan: &Plan, all: bool) {
         self.recorder.complete(&plan.dir, self.sinks.take_complete());
         self.recorder.grown(&plan.dir, self.sinks.take_grown(all));

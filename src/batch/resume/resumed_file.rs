@@ -1,4 +1,4 @@
-//! A file that instances share, which an earlier run has begun and this one completes.
+//! Files to which several instances append, begun by an earlier run and completed by this one.
 
 use crate::batch::resume::shared::{FileWriters, SharedOutput};
 use crate::compact::Ranges;
@@ -6,34 +6,34 @@ use crate::journal::record::{FileStamp, GrownFile, OutputGap};
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
 
-/// What a shared file has from earlier runs: all outputs of each part before `next`, but for gaps.
+/// The content of a shared file that earlier runs have written: of each task all outputs before `next`, except gaps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ResumedFile {
-    /// The path as the journal has it: relative to the script's folder where it is below that.
+    /// The path as in the journal: relative to the script's folder if the file lies below it, else absolute.
     pub name: String,
     /// The length in bytes to which the file is cut back.
     pub length: u64,
-    /// What it has of each task, in the order of the tasks.
+    /// The outputs of each task in the file, in the order of the tasks.
     pub parts: Vec<ResumedPart>,
-    /// The number of outputs that it has.
+    /// The number of outputs in the file.
     pub outputs: u64,
 }
 
-/// What a shared file has of one task. The number of an output is twice the index of its instance, and one more for
+/// The outputs of one task in a shared file. The number of an output is twice the index of its instance, plus one for
 /// standard error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ResumedPart {
     /// The number of the task.
     pub task: usize,
-    /// The number from which on it has no output of the task.
+    /// The number of the first output of the task that the file lacks, with all later ones.
     pub next: u64,
-    /// The outputs before that which it lacks.
+    /// The outputs before `next` that the file lacks.
     pub gaps: Vec<OutputGap>,
 }
 
 impl ResumedFile {
-    /// Makes it from the record of a file, if the file still has what was recorded, and if the tasks that write it are
-    /// those of the plan and follow one another as they did.
+    /// Makes the description from the journal's record of a file. `None` if the file on disk no longer begins with what
+    /// was recorded, or if the plan's tasks that write the file, or their order, have changed.
     pub(super) fn of(
         plan: &Plan,
         keys: &KeyPlan,

@@ -1,5 +1,5 @@
-//! Files that several instances write. Those to which streams are appended are completed by the next run; the instances
-//! of a dataset run together or not at all.
+//! Files that several instances write. A file of streams that is incomplete is completed by the next run; the
+//! instances that write one dataset run all together or not at all.
 
 use crate::batch::outputs::{STDERR, STDOUT};
 use crate::batch::resume::resumed_file::ResumedFile;
@@ -16,22 +16,23 @@ use std::ops::Range;
 pub(crate) struct FileWriters {
     /// The number of the task.
     pub task: usize,
-    /// The number of the output that they append; `None` for a dataset.
+    /// The number of the output that each instance appends, 0 for standard output and 1 for standard error; `None` for
+    /// a dataset.
     pub stream: Option<u32>,
-    /// Their indices.
+    /// The indices of the instances.
     pub range: Range<u64>,
 }
 
 /// A file, or a dataset of an HDF5 file, that several instances write.
 #[derive(Debug)]
 pub(crate) struct SharedOutput {
-    /// The path as the script has it, for the user.
+    /// The path as in the script, for messages.
     pub name: String,
     /// Whether the file is complete, and unchanged since that was recorded.
     pub is_there: bool,
-    /// What it has, if something can be added to it.
+    /// The content from earlier runs, if this run can append to the file; `None` if it is written anew.
     pub grown: Option<ResumedFile>,
-    /// The instances that write it.
+    /// The instances that write the file.
     pub writers: Vec<FileWriters>,
 }
 

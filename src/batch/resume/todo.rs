@@ -228,8 +228,9 @@ impl Todo {
         runs.is_some_and(|run| run.start < writers.range.end)
     }
 
-    /// Adds the instances whose outputs a file lacks that an earlier run has begun. A file cannot be completed if it has
-    /// outputs that are not to stay, since their instances run for a new result. Returns whether instances were added.
+    /// Adds the instances whose outputs a file lacks that an earlier run has begun. A file cannot be completed if it
+    /// has outputs that are not to stay, since their instances run for a new result. Returns whether instances were
+    /// added.
     fn complete(&mut self, output: &mut SharedOutput) -> bool {
         let SharedOutput { name, grown, writers, .. } = output;
         let Some(file) = grown else { return false };

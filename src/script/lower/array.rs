@@ -91,7 +91,7 @@ fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
 }
 
 impl Compiler<'_> {
-    /// Compiles the expression of the key `key`, such as `if`, which decides whether an instance runs.
+    /// Compiles the expression of the key `key`, such as `when`, which decides whether an instance runs.
     pub(crate) fn condition(
         &self,
         key: &str,

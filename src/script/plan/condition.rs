@@ -16,8 +16,8 @@ pub struct Condition {
 }
 
 /// Notes for each task of a plan whether its instances may be skipped: by a condition of their own, or because an
-/// instance that they read is. References behind the `else` of such a one are then read in any case, since which of both
-/// counts is known when the instance runs.
+/// instance that they read is. References after the `else` of a reference to a skippable task are
+/// always read, since only at run time it is known which of the two is used.
 pub(crate) fn note_skippable(tasks: &mut [PlanTask]) {
     loop {
         let skippable: Vec<bool> = tasks.iter().map(|task| task.skippable).collect();

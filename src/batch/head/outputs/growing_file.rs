@@ -109,10 +109,10 @@ impl GrowingFile {
         GrowingFile { path: path.to_owned(), buffer: Vec::new(), place: GrowthPlace::Unborn }
     }
 
-    /// Goes on with the file at a path that an earlier run has begun, after cutting it back to `length` bytes.
+    /// Opens a file that an earlier run has begun, to append to it. Cuts it back to `length` bytes first.
     ///
     /// # Errors
-    /// When it is no regular file, or is shorter.
+    /// When there is no regular file at the path, or it is shorter than `length`.
     pub(crate) fn resumed(path: &Path, length: u64) -> io::Result<Self> {
         let Destination::File(end) = Destination::of(path)? else {
             return Err(io::Error::other("it is no regular file any more"));
@@ -126,10 +126,10 @@ impl GrowingFile {
         Ok(GrowingFile { path: path.to_owned(), buffer: Vec::new(), place })
     }
 
-    /// Writes the file once more with pieces put in, each at its place, in ascending order. Nothing may be buffered.
+    /// Writes the file once more with pieces inserted at their offsets, which ascend. No output may be buffered.
     ///
     /// # Errors
-    /// When it cannot be written; then the file is as it was.
+    /// When the new file cannot be written; the old one is then unchanged.
     pub(crate) fn insert(&mut self, pieces: &[(u64, BytesSource<'_>)]) -> io::Result<()> {
         let GrowthPlace::Made { path, identity: own, length, synced } = &mut self.place else {
             return Err(io::Error::other("it is no regular file"));
@@ -153,7 +153,7 @@ impl GrowingFile {
         Ok(())
     }
 
-    /// Whether it is a regular file, and something is in it.
+    /// Whether this is a regular file that is not empty.
     pub(crate) fn is_regular(&self) -> bool {
         matches!(self.place, GrowthPlace::Made { .. })
     }

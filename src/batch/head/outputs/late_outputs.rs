@@ -1,5 +1,5 @@
-//! Outputs for which a shared file has no room at its end: those of instances that an earlier run has passed over, and
-//! that have run now. They wait until the end, and then the file is written once more with all of them in their places.
+//! Late outputs of a shared file: an earlier run has passed over their instances, which have run now, so that they
+//! belong before the end of the file. At the end of the run, the file is written once more with all of them inserted.
 
 use crate::batch::head::outputs::growing_file::BytesSource;
 use crate::batch::head::outputs::shared_file::{FilePart, OutputSlot, SharedFile};
@@ -27,7 +27,7 @@ impl SharedFile {
                 }
             };
             shared.parts[at].gaps.clone_from(gaps);
-            // one that the file has stays as it is, though its instance runs again for the sake of others
+            // an output that the file already has stays, even if its instance runs again because others need its result
             let is_lacking = |number: &u64| gaps.iter().any(|gap| (gap.first..=gap.last).contains(number));
             let late = shared.parts[at].take_before(*next);
             shared.late.extend(
@@ -57,7 +57,7 @@ impl SharedFile {
             return Err(io::Error::other("the file that an earlier run has begun is gone"));
         };
         growing.flush()?;
-        // of outputs on disk, the open files
+        // the files of those outputs that are on disk, opened here
         let stored: Vec<(u64, LateSource<'_>)> = {
             let mut list = Vec::new();
             for ((part, number), slot) in self.late.iter().filter(|(_, slot)| is_there(slot)) {
@@ -131,7 +131,7 @@ impl SharedFile {
     }
 }
 
-/// An output that waits, with the open file if it has one of its own.
+/// An output that waits, with its open file if it is in a file of its own.
 enum LateSource<'a> {
     Bytes(BytesSource<'a>),
     File(Arc<File>, u64),
@@ -147,7 +147,7 @@ impl LateSource<'_> {
 }
 
 impl FilePart {
-    /// Takes the numbers before `next` out of the order, in which they come too late.
+    /// Removes the outputs before `next` from the order of appending, since they are late.
     fn take_before(&mut self, next: u64) -> Vec<u64> {
         let first = self.order.get(0);
         if first.is_none_or(|first| first >= next) {

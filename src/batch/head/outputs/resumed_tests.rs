@@ -1,4 +1,5 @@
-//! Shared files over several runs: whatever each of them has done, in whatever order, the last one makes the file whole.
+//! Shared files over several runs: whatever each of them has done, in whatever order, the last one makes the file
+//! whole.
 
 use super::*;
 use crate::batch::artifact::OutputBytes;

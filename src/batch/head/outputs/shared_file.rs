@@ -25,7 +25,7 @@ const NAMED: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct SharedFile {
     pub(crate) path: PathBuf,
-    /// The path by which it is known, however it is written.
+    /// The normalized path, by which the file is found whatever spelling the script uses.
     pub(crate) key: PathBuf,
     /// The outputs that the file gets, by task, in the order of the tasks.
     pub(crate) parts: SmallVec<[FilePart; 1]>,
@@ -37,7 +37,7 @@ pub(crate) struct SharedFile {
     pub(crate) is_complete: bool,
     /// Whether the next output has arrived and is not appended yet, since too many had arrived at once.
     pub(crate) is_behind: bool,
-    /// The number of outputs that it has from earlier runs.
+    /// The number of outputs in the file from earlier runs.
     pub(crate) earlier: u64,
     /// The length in bytes of all outputs that were appended, with those of earlier runs.
     pub(crate) end: u64,
@@ -45,9 +45,9 @@ pub(crate) struct SharedFile {
     pub(crate) last: Option<(usize, u64)>,
     /// Whether the last output that had its turn was passed over.
     pub(crate) is_in_gap: bool,
-    /// Outputs that belong before its end, by part and number.
+    /// Late outputs, which belong before the end of the file, by part and number.
     pub(crate) late: BTreeMap<(u32, u64), OutputSlot>,
-    /// The number of them at the beginning.
+    /// The number of outputs that the file lacked before its end when this run began.
     pub(crate) late_total: u64,
     /// The number of outputs that were appended.
     pub(crate) appended: u64,
@@ -70,14 +70,14 @@ pub(crate) struct SharedFile {
     pub(crate) refused: Option<(io::Error, Option<PathBuf>)>,
 }
 
-/// What a shared file has, as the journal gets it.
+/// The content of a shared file, as it is recorded in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GrownOutputs {
     /// The path by which the file is known.
     pub key: PathBuf,
-    /// Its length in bytes.
+    /// The length of the file in bytes.
     pub length: u64,
-    /// By task, the number from which on it has no outputs, and those before that which it lacks.
+    /// By task, the number from which on the file has no outputs, and the outputs before that number that it lacks.
     pub parts: Vec<(usize, u64, Vec<OutputGap>)>,
 }
 
@@ -267,8 +267,7 @@ impl SharedFile {
         part.slots.drain(..part.slots.len().min(usize::try_from(count).unwrap_or(usize::MAX)));
     }
 
-    /// What it has, for the journal: the number from which on it has no outputs of a task, and those before that which
-    /// it lacks, by task. `None` if it is no regular file, or has none.
+    /// Describes the content of the file for the journal. `None` if it is no regular file, or has no outputs.
     pub(crate) fn grown(&self) -> Option<GrownOutputs> {
         let (last, after) =
             self.last.filter(|_| self.growing.as_ref().is_some_and(|file| file.is_regular()))?;

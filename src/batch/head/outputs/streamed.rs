@@ -88,7 +88,7 @@ type EndedInstance = (u64, Future<Artifact>, EndOf);
 /// The way in which an instance has ended.
 enum EndOf {
     Result,
-    /// It did not run, although nothing has failed.
+    /// The instance did not run, although nothing has failed.
     Absent(Absence),
     Failed(Arc<TaskError>),
 }
