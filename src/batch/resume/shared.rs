@@ -92,7 +92,7 @@ fn is_as_recorded(plan: &Plan, state: &JournalState, path: &str) -> bool {
 impl FileWriters {
     /// The numbers of the outputs of an instance in the file: twice its index, and one more for standard error.
     pub(super) fn number(&self, index: u64) -> u64 {
-        debug_assert!(STDOUT == 0 && STDERR == 1);
+        const { assert!(STDOUT == 0 && STDERR == 1) }
         2 * index + u64::from(self.stream.unwrap_or(STDOUT))
     }
 }

@@ -146,7 +146,7 @@ pub(crate) fn data(client: &Client) -> Result<()> {
     client.wait(&parts)?;
     let holders: Vec<Vec<Rank>> = parts.iter().map(|part| client.who_has(part)).collect::<Result<_>>()?;
     let first: std::collections::BTreeSet<u32> = holders.iter().flatten().map(|rank| rank.0).collect();
-    check(first.len() >= (ranks - 1).max(1).min(8), "spread over the ranks")?;
+    check(first.len() >= (ranks - 1).clamp(1, 8), "spread over the ranks")?;
     check(client.nbytes(&parts[0])? == 80_000, "bytes")?;
     let sums = client.gather(client.map(|part: &[f64]| part.iter().sum::<f64>(), &parts))?;
     check(sums[3] == 30_000.0, "sums")?;
