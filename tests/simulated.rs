@@ -79,8 +79,8 @@ fn results_beyond_the_memory_limit_go_to_disk_and_come_back() {
         let last = |parts: Vec<Vec<f64>>| parts.iter().map(|part| part[499]).sum::<f64>();
         let all = client.pending(&parts);
         cluster.settle(STEPS, |_| all.is_ready()).unwrap();
-        let sums: Vec<_> = (0..3).map(|_| client.submit(last, (parts.clone(),))).collect();
-        let sums = client.pending(&sums);
+        let futures: Vec<_> = (0..3).map(|_| client.submit(last, (parts.clone(),))).collect();
+        let sums = client.pending(&futures);
         cluster.settle(STEPS, |_| sums.is_ready()).unwrap();
         let expected: f64 = (0..30).map(|n| f64::from(n * 1000 + 499)).sum();
         for sum in sums.take().expect("ready") {
@@ -91,7 +91,7 @@ fn results_beyond_the_memory_limit_go_to_disk_and_come_back() {
         }
         assert!(cluster.spilled().0 > 0, "seed {seed}: nothing was moved to disk");
         assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
-        drop(parts);
+        drop((parts, futures));
         cluster.settle(STEPS, Cluster::is_empty).unwrap();
         assert_eq!(cluster.spilled().1, 0, "seed {seed}: bytes in memory at the end");
     }

@@ -322,13 +322,13 @@ mod bytes {
         peer(Peer::Part { bytes: bytes() }, "02 01 76");
         let call = |kind, op| ObjectCall { object: object(kind), call: 9, op };
         let queue = call(ObjectKind::Queue, ObjectOp::Put { limit: 7 });
-        peer(Peer::Call { call: queue, payload: bytes() }, "03 03 04 05 09 0a 07 01 76");
+        peer(Peer::Call { call: queue, payload: bytes() }, "03 03 04 05 09 0b 07 01 76");
         let event = call(ObjectKind::Event, ObjectOp::Wait);
         peer(Peer::Call { call: event, payload: Blob::default() }, "03 03 00 05 09 01 00");
         let ticket = ObjectOp::Ticket { side: HandleSide::Back, ticket: 4 };
         peer(
             Peer::Call { call: call(ObjectKind::Channel, ticket), payload: bytes() },
-            "03 03 06 05 09 15 01 04 01 76",
+            "03 03 06 05 09 16 01 04 01 76",
         );
         peer(Peer::Reply { call: 9, kind: ReplyKind::Closed, payload: bytes() }, "04 09 03 01 76");
         let channel = object(ObjectKind::Channel);

@@ -9,7 +9,7 @@ fn a_command_is_told_what_it_is_and_where_it_runs() {
         r#"
 [task.here]
 for    = { i = "5..7" }
-shell  = "echo $DTASK_TASK $DTASK_INDEX $DTASK_RANK $DTASK_ATTEMPT $DTASK_THREADS; pwd -P; ls -A $DTASK_SCRATCH | wc -l"
+shell  = "echo $DTASK_TASK $DTASK_INDEX $DTASK_RANK $DTASK_ATTEMPT $DTASK_THREADS; pwd -P; ls $DTASK_SCRATCH | wc -l"
 stdout = "here.txt"
 [task.own]
 dir    = "scratch"
