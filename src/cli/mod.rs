@@ -352,9 +352,16 @@ pub fn main() -> ExitCode {
     ended(code)
 }
 
+/// Time for which a rank that prints nothing waits before it ends with an error that another rank prints.
+const SILENT_END: Duration = Duration::from_millis(500);
+
 /// The exit code of a command whose purpose is to print something: [`DONE`] becomes another code if standard output
 /// could not be written.
 fn ended(code: u8) -> ExitCode {
+    if code != DONE && !launch::speaks() {
+        // `mpirun` kills the other ranks when one has failed, and the one that speaks may not have spoken yet
+        std::thread::sleep(SILENT_END);
+    }
     ran(if code == DONE && console::failure().is_some() { STARTUP } else { code })
 }
 

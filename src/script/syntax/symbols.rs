@@ -163,15 +163,14 @@ impl Symbols {
             let help = format!("a list gives a parameter its values: `for = {{ x = \"{{{name}}}\" }}`");
             return Some(error("a list").help(help));
         }
+        if !self.groups.iter().any(|group| group == name) {
+            return None;
+        }
         let begin = format!("{name}.");
-        let mut inside: Vec<&str> =
-            self.sorted.iter().map(String::as_str).filter(|known| known.starts_with(&begin)).collect();
-        inside.truncate(10);
-        let listed = inside.iter().map(|known| format!("`{{{known}}}`")).collect::<Vec<_>>().join(", ");
-        self.groups
-            .iter()
-            .any(|group| group == name)
-            .then(|| error("a table").help(format!("it has {listed}")))
+        let from = self.sorted.partition_point(|known| known.as_str() < begin.as_str());
+        let inside = self.sorted[from..].iter().take_while(|known| known.starts_with(&begin)).take(10);
+        let listed = inside.map(|known| format!("`{{{known}}}`")).collect::<Vec<_>>().join(", ");
+        Some(error("a table").help(format!("it has {listed}")))
     }
 
     pub(crate) fn task(&self, name: &str) -> Option<usize> {
