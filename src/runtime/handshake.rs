@@ -109,11 +109,15 @@ pub(crate) fn meet<T: Transport>(
     let mut looks = 0;
     loop {
         poll(transport, &mut early, &mut looks)?;
-        if early.is_empty() {
-            continue;
-        }
-        let Arrival::Control { from: HEAD, frame } = early.remove(0) else {
-            return Err(Error::Startup(format!("{program}: something came before the welcome of rank 0")));
+        // a rank that has its welcome already may have called an object here: that waits for the reactor
+        let welcome = early.iter().position(|came| matches!(came, Arrival::Control { from: HEAD, .. }));
+        let gone = early.iter().any(|came| matches!(came, Arrival::Lost { rank: HEAD }));
+        let frame = match welcome.map(|at| early.remove(at)) {
+            Some(Arrival::Control { frame, .. }) => frame,
+            _ if gone => {
+                return Err(Error::Startup(format!("{program}: rank 0 died before the run began")));
+            }
+            _ => continue,
         };
         return match protocol::decode(&frame) {
             Ok(Frame::Welcome(Welcome::Start {
@@ -300,6 +304,34 @@ mod tests {
         );
         assert!(!text.contains('\n'));
         assert!(meet_two(|hello| hello.version += 1).is_err());
+    }
+
+    #[test]
+    fn what_another_rank_sends_before_the_welcome_waits_for_the_reactor() {
+        for seed in 0..20 {
+            let network = SimNetwork::new(3, seed);
+            let send =
+                |from: Rank, frame: Vec<u8>| network.endpoint(from).send_control(Rank(1), frame).unwrap();
+            let mut call = Vec::new();
+            protocol::append(&mut call, &crate::protocol::Peer::Part { bytes: Default::default() }).unwrap();
+            send(Rank(2), call);
+            let (cores, gpus, same_files) = (Vec::new(), Vec::new(), Vec::new());
+            let (memory_limit, silence, awaits, profile) = (5, 0, true, false);
+            let start =
+                Welcome::Start { slots: 3, profile, cores, gpus, same_files, silence, memory_limit, awaits };
+            let mut welcome = Vec::new();
+            protocol::append(&mut welcome, &start).unwrap();
+            send(HEAD, welcome);
+            let own = hello("here").unwrap();
+            let mut transport = network.endpoint(Rank(1));
+            let meeting = meet(&mut transport, own, &Config::default(), true).unwrap();
+            let mut early = meeting.early;
+            for _ in 0..1000 {
+                transport.poll(&mut early).unwrap();
+            }
+            assert_eq!((meeting.slots, early.len()), (3, 1), "seed {seed}");
+            assert!(matches!(early[0], Arrival::Control { from: Rank(2), .. }), "seed {seed}");
+        }
     }
 
     #[test]

@@ -24,8 +24,9 @@ impl<C: Compute> Executor<C> {
     /// Starts writing results to disk, on another thread, until those in memory are below the limit.
     pub(super) fn relieve(&mut self) {
         while let Some((task, value, disk)) = self.store.next_to_move() {
+            // here, where nobody else has the value: it may be encoded for another rank before it is written
+            let (bytes, identity) = (value.in_memory(), value.identity());
             let write = move || {
-                let (bytes, identity) = (value.in_memory(), value.identity());
                 let written = value.write_to(&disk);
                 ComputeEvent::Moved(MovedResult { task, value: identity, bytes, written })
             };
