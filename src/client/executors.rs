@@ -25,7 +25,7 @@ use std::sync::{Arc, mpsc};
 ///
 /// let executor = LocalExecutor::new(2)?;
 /// assert_eq!(sum_of_squares(&executor, 4)?, 14); // in a program: `dtask::run(|client| sum_of_squares(client, 4))`
-/// # dtask::Result::Ok(())
+/// # Ok::<(), dtask::Error>(())
 /// ```
 pub trait Executor {
     /// The name of a result that may not exist yet.

@@ -21,3 +21,11 @@ pub(crate) mod short_tasks;
 pub(crate) mod simulated;
 pub(crate) mod task_belongings;
 pub(crate) mod task_context;
+
+/// Starts a pool of one thread of this name, with a stack of `stack` bytes.
+///
+/// # Errors
+/// When the thread cannot be started.
+fn single_thread(name: &'static str, stack: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(stack).thread_name(move |_| name.into()).build()
+}

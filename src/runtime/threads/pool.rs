@@ -15,6 +15,7 @@ use crate::runtime::threads::blocking::{BlockingSeats, GrantedSeat, pool_size};
 use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::{DurationEstimate, is_in_a_pool};
+use crate::runtime::threads::single_thread;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
 use crate::task::value::AnyValue;
 use crate::transport::BulkSource;
@@ -371,8 +372,8 @@ pub(crate) struct Pool {
     /// tasks have ended.
     encoder: rayon::ThreadPool,
     calls: CallThreads,
-    /// A thread that only writes results to disk.
-    spiller: rayon::ThreadPool,
+    /// A thread that only writes results to disk, made when the first one is.
+    spiller: Option<rayon::ThreadPool>,
     paces: Vec<DurationEstimate>,
     short: VecDeque<Job>,
 }
@@ -392,18 +393,14 @@ impl Pool {
         stack: usize,
     ) -> Result<Self, ThreadPoolBuildError> {
         let slots = slots.max(1) as usize;
-        let single = |name: &'static str| {
-            let thread = rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(stack);
-            thread.thread_name(move |_| name.into()).build()
-        };
-        let (encoder, spiller) = (single("dtask-encode")?, single("dtask-spill")?);
+        let encoder = single_thread("dtask-encode", stack)?;
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
         let done = Mailbox::new(waker);
         let calls = CallThreads::new(slots, place.clone(), done.clone(), home.clone(), driver.clone(), stack);
         let shared = Arc::new(PoolShared { queue, waiting, done, place, home, driver, stack });
         let seats = BlockingSeats::new(slots, |pool| shared.build(slots, pool))?;
         shared.queue.lock().seats = seats;
-        Ok(Pool { shared, encoder, spiller, calls, paces: Vec::new(), short: VecDeque::new() })
+        Ok(Pool { shared, encoder, spiller: None, calls, paces: Vec::new(), short: VecDeque::new() })
     }
 
     /// Queues a job for the compute threads.
@@ -440,7 +437,12 @@ impl Compute for Pool {
         let shared = self.shared.clone();
         let thread = match thread {
             BackgroundThread::Encode => &self.encoder,
-            BackgroundThread::Spill => &self.spiller,
+            BackgroundThread::Spill => {
+                if self.spiller.is_none() {
+                    self.spiller = single_thread("dtask-spill", self.shared.stack).ok();
+                }
+                self.spiller.as_ref().unwrap_or(&self.encoder)
+            }
         };
         thread.spawn_fifo(move || {
             let event = job::quietly(work);
