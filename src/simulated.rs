@@ -3,7 +3,8 @@
 
 use crate::client::Client;
 use crate::ids::{HEAD, Rank};
-use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::executor::Executor;
+use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::head::{Head, Request};
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;

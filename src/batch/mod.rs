@@ -21,7 +21,7 @@ pub(crate) mod whole_files;
 
 use crate::batch::artifact::ArtifactBulk;
 use crate::batch::head::collector::RunCollector;
-use crate::batch::head::failure_report::FailureReporter;
+use crate::batch::head::failures::failure_report::FailureReporter;
 use crate::batch::head::progress::Progress;
 use crate::batch::head::recorder::Recorder;
 use crate::batch::head::submitter::Submitter;

@@ -6,7 +6,7 @@
 use super::check::read;
 use super::script_file::is_stream;
 use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
-use crate::batch::head::failures_file::{self, FAILURES};
+use crate::batch::head::failures::failures_file::{self, FAILURES};
 use crate::batch::head::run_folder::{EARLIER, LAST_WORDS, RunFolder};
 use crate::batch::head::run_record::RunRecord;
 use crate::batch::rank::logs::{self, LabelPattern};

@@ -12,7 +12,7 @@
 //! other threads.
 
 use super::mailbox::Waker;
-use crate::runtime::executor::ExecutorError;
+use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::idle::{Backoff, Idle};
 use crate::runtime::threads::job;
 use crate::transport::Flight;

@@ -7,6 +7,7 @@
 //!
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
+pub(crate) mod error;
 mod spill;
 mod starved;
 
@@ -14,13 +15,14 @@ use super::deadlines::Deadlines;
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
 use crate::console;
-use crate::error::{CodecError, ProtocolError, TaskError, TaskErrorKind};
+use crate::error::{ProtocolError, TaskError, TaskErrorKind};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
+use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::objects::RankObjects;
-use crate::runtime::outbox::{LinkError, Links};
+use crate::runtime::outbox::Links;
 use crate::runtime::store::Store;
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
 use crate::runtime::threads::pool::{BackgroundThread, Compute, ComputeEvent, OutgoingValue};
@@ -66,26 +68,6 @@ pub(crate) struct Executor<C> {
     pub objects: RankObjects,
     /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
-}
-
-/// An error after which a rank's reactor cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ExecutorError {
-    /// The network failed, or a message could not be encoded for sending.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// A message breaks the protocol: a bug of dtask, or a damaged message.
-    #[error("internal error: {0} (please report this)")]
-    Protocol(#[from] ProtocolError),
-    /// The bytes of a message could not be decoded.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-}
-
-impl From<crate::transport::TransportError> for ExecutorError {
-    fn from(error: crate::transport::TransportError) -> Self {
-        ExecutorError::Link(error.into())
-    }
 }
 
 impl<C: Compute> Executor<C> {

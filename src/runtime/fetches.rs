@@ -10,7 +10,7 @@ use super::profile::ProfilePhase;
 use crate::error::{CodecError, ProtocolError};
 use crate::ids::{IdMap, Rank, TaskId};
 use crate::protocol::{Blob, BulkLayout, FETCH_INLINE_MAX, Peer, TAG_INLINE};
-use crate::runtime::executor::ExecutorError;
+use crate::runtime::executor::error::ExecutorError;
 use crate::task::value::AnyValue;
 use crate::task::{allocation, bulk};
 use crate::transport::Transport;

@@ -13,7 +13,8 @@ use crate::ids::{IdMap, TaskId};
 use crate::protocol::{
     COUNTERS_MAX, INPUTS_MAX, NestedAnswer, NestedDefinition, NestedTask, RankReport, Status,
 };
-use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::executor::Executor;
+use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{DefOptions, NewTask, SchedulerEvent};

@@ -4,6 +4,7 @@
 //! function's signature.
 
 use super::function::{self, ActorValue, Computed, FunctionCode, Made, Record};
+use super::parameter_macros::{combinations, owned, parameter, pass, unpack};
 use super::task_fn::{R, TaskOutput, V};
 use super::value::{Data, output};
 use crate::error::Failure;
@@ -100,42 +101,6 @@ pub(crate) fn method_of<A: Send + 'static, F: MethodFn<A, M>, M>(_: &F) -> u64 {
     function::offset(record)
 }
 
-macro_rules! parameter {
-    (V $p:ident) => {
-        $p
-    };
-    (R $p:ident) => {
-        &$p
-    };
-}
-
-macro_rules! owned {
-    (V $p:ident) => {
-        $p
-    };
-    (R $p:ident) => {
-        <$p as ToOwned>::Owned
-    };
-}
-
-macro_rules! unpack {
-    (V $arguments:ident $p:ident) => {
-        $arguments.take()?.into_owned::<$p>()?
-    };
-    (R $arguments:ident $p:ident) => {
-        $arguments.take()?.hold::<<$p as ToOwned>::Owned>()?
-    };
-}
-
-macro_rules! pass {
-    (V $x:ident) => {
-        $x
-    };
-    (R $x:ident) => {
-        $x.get().borrow()
-    };
-}
-
 macro_rules! method {
     ($receiver:ident, $actor:ty, [$(($how:tt $p:ident))*] [$($generics:tt)*] [$($bounds:tt)*]) => {
         #[allow(non_snake_case, unused_variables, clippy::too_many_arguments)]
@@ -180,20 +145,6 @@ macro_rules! implement {
 
         method!(Mutable, &mut Act, [$(($how $p))*] [$($generics)*] [$($bounds)*]);
         method!(ReadOnly, &Act, [$(($how $p))*] [$($generics)*] [$($bounds)*]);
-    };
-}
-
-/// Calls the macro `implement!` for each combination of parameters by value and by reference.
-macro_rules! combinations {
-    ([] $done:tt $generics:tt $bounds:tt) => {
-        implement!($done $generics $bounds);
-    };
-    ([$p:ident $($rest:ident)*] [$($done:tt)*] [$($generics:tt)*] [$($bounds:tt)*]) => {
-        combinations!([$($rest)*] [$($done)* (V $p)] [$($generics)* $p,] [$($bounds)* $p: Data,]);
-        combinations!(
-            [$($rest)*] [$($done)* (R $p)] [$($generics)* $p: ?Sized,]
-            [$($bounds)* $p: ToOwned + 'static, $p::Owned: Data,]
-        );
     };
 }
 

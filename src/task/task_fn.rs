@@ -4,6 +4,7 @@
 //! The trait [`TaskFn`] carries a marker type `M` such as `fn(V<A>, R<B>) -> (O, Plain)`, which says for each parameter
 //! how it is taken. The compiler infers it from the function's signature; nobody writes it.
 
+use super::parameter_macros::{combinations, owned, parameter, pass, unpack};
 use super::value::Data;
 use crate::error::Failure;
 use crate::task::arguments::Arguments;
@@ -88,42 +89,6 @@ impl<T: Data, E: Display + 'static> TaskOutput<Fallible> for Result<T, E> {
     }
 }
 
-macro_rules! parameter {
-    (V $p:ident) => {
-        $p
-    };
-    (R $p:ident) => {
-        &$p
-    };
-}
-
-macro_rules! owned {
-    (V $p:ident) => {
-        $p
-    };
-    (R $p:ident) => {
-        <$p as ToOwned>::Owned
-    };
-}
-
-macro_rules! unpack {
-    (V $arguments:ident $p:ident) => {
-        $arguments.take()?.into_owned::<$p>()?
-    };
-    (R $arguments:ident $p:ident) => {
-        $arguments.take()?.hold::<<$p as ToOwned>::Owned>()?
-    };
-}
-
-macro_rules! pass {
-    (V $x:ident) => {
-        $x
-    };
-    (R $x:ident) => {
-        $x.get().borrow()
-    };
-}
-
 macro_rules! implement {
     ([$(($how:tt $p:ident))*] [$($generics:tt)*] [$($bounds:tt)*]) => {
         #[allow(non_snake_case, unused_variables, clippy::too_many_arguments)]
@@ -142,21 +107,6 @@ macro_rules! implement {
                 self($(pass!($how $p)),*).into_result()
             }
         }
-    };
-}
-
-/// Expands to an `implement!` for each combination of parameters by value and by reference: 2^n of them for n
-/// parameters.
-macro_rules! combinations {
-    ([] $done:tt $generics:tt $bounds:tt) => {
-        implement!($done $generics $bounds);
-    };
-    ([$p:ident $($rest:ident)*] [$($done:tt)*] [$($generics:tt)*] [$($bounds:tt)*]) => {
-        combinations!([$($rest)*] [$($done)* (V $p)] [$($generics)* $p,] [$($bounds)* $p: Data,]);
-        combinations!(
-            [$($rest)*] [$($done)* (R $p)] [$($generics)* $p: ?Sized,]
-            [$($bounds)* $p: ToOwned + 'static, $p::Owned: Data,]
-        );
     };
 }
 

@@ -189,3 +189,16 @@ save = "plain.txt"
     folder.run(2, &["s.toml"]).assert_success();
     assert!(folder.read("s/8.txt").starts_with("7\n0\n"));
 }
+
+/// `check` goes through the first 300,000 instances of a family whose distances are not constant, and no further.
+#[test]
+fn a_circle_that_is_found_too_late_ends_the_run_and_names_its_instances() {
+    let folder = Folder::script(
+        "[task.a]\nfor = { i = '0..300_050' }\narray = '(a[i = where(i < 300_040, 0 - 1, i + 1)] else 0) + 1'\n\
+         [task.b]\narray = 'sum(a)'\nstdout = 'b.txt'\n",
+    );
+    let run = folder.run(0, &["s.toml"]);
+    run.assert_code(1).assert_stderr_has("it waits for `a[i=300041]`, which waits for `a[i=300042]`");
+    assert!(run.stdout.contains("a  300040 done, 1 failed, 9 not run"), "{}", run.stdout);
+    assert!(!folder.path("b.txt").exists());
+}

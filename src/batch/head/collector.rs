@@ -3,7 +3,7 @@
 
 use crate::batch::failure::{FailuresByKind, part};
 use crate::batch::head::deadline::Walltime;
-use crate::batch::head::failure_report::FailureReporter;
+use crate::batch::head::failures::failure_report::FailureReporter;
 use crate::batch::head::in_flight::{WatchedInstances, turn_all};
 use crate::batch::head::interrupt;
 use crate::batch::head::longest::LongestRunning;
@@ -89,15 +89,15 @@ impl<'a> RunCollector<'a> {
     }
 
     /// Submits to the engine those instances whose inputs are submitted, as many as the window (the limit of submitted
-    /// instances that have not ended) has room for.
-    fn submit(&mut self) -> Result<()> {
+    /// instances that have not ended) has room for. Returns whether there were any.
+    fn submit(&mut self) -> Result<bool> {
         let mut open = vec![0; self.plan.tasks.len()];
         self.watched.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
         self.streamed.iter().for_each(|(task, streamed)| open[*task] += streamed.open());
-        for entry in self.submitter.advance(open)? {
-            self.add(entry);
-        }
-        Ok(())
+        let entries = self.submitter.advance(open)?;
+        let any = !entries.is_empty();
+        entries.into_iter().for_each(|entry| self.add(entry));
+        Ok(any)
     }
 
     fn add(
@@ -157,14 +157,19 @@ impl<'a> RunCollector<'a> {
         let mut pause = SHORTEST;
         loop {
             let merged = self.submitter.merged;
-            if !self.submitter.is_done() {
-                self.submit()?;
-            }
+            let submits = !self.submitter.is_done() && self.submit()?;
             self.note_failures();
             let moved = self.turn()? || self.submitter.merged > merged;
             let rest = self.watched.len() + self.streamed.len();
             if rest == 0 && self.submitter.is_done() && !self.outcome.sinks.is_behind() {
                 return self.finish();
+            }
+            if rest == 0
+                && !submits
+                && !moved
+                && let Some((instance, why)) = self.submitter.stuck()
+            {
+                return self.stop_stuck(instance, why);
             }
             self.outcome.recorder.turn();
             self.stay_if_ending(|run| run.tally().done_of(run.plan.instances()));

@@ -3,7 +3,7 @@
 
 use crate::batch::artifact::{Absence, Artifact};
 use crate::batch::failure::FailedInstance;
-use crate::batch::head::failed_members::absent;
+use crate::batch::head::failures::failed_members::absent;
 use crate::batch::head::outcome::{RunOutcome, note};
 use crate::batch::head::stopped::{self, Running, Stopped};
 use crate::client::Client;

@@ -1,24 +1,21 @@
 //! Rank 0's part of a run: submits the plan, collects results, writes shared files, reports progress.
 //!
 //! Start with [`submitter`]: it hands the plan over window by window ([`ready_instances`]). [`placement`] has the
-//! resources that tasks request, [`retained`] the results that others will read, [`failed_members`] failures that
-//! gathers leave out, and [`submitted`] describes what was submitted. [`collector`] is the loop that waits for
-//! instances ([`in_flight`], [`outputs::streamed`]), drops results that are no longer needed, and gathers the
-//! [`outcome`].
+//! resources that tasks request, [`retained`] the results that others will read, and [`submitted`] describes what was
+//! submitted. [`collector`] is the loop that waits for instances ([`in_flight`], [`outputs::streamed`]), drops results
+//! that are no longer needed, and gathers the [`outcome`].
 //!
 //! [`recorder`] tells the journal what has ended. [`reduce`] and [`mapreduce`] plan reductions. [`outputs`] brings the
 //! streams of instances to the files to which they append. [`dataset_files`] keeps track of HDF5 files, and
 //! [`run_folder`] is `NAME.dtask`, with a [`run_record`]. [`mod@deadline`], [`stop`] and [`interrupt`] end a run early;
-//! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failure_report`] (with the table of
-//! failures, [`failures_file`]) and [`summary`] inform the user ([`display`]: paths, sizes and times).
+//! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failures`] and [`summary`] inform the user
+//! ([`display`]: paths, sizes and times).
 
 pub(crate) mod collector;
 pub(crate) mod dataset_files;
 pub(crate) mod deadline;
 pub(crate) mod display;
-pub(crate) mod failed_members;
-pub(crate) mod failure_report;
-pub(crate) mod failures_file;
+pub(crate) mod failures;
 pub(crate) mod in_flight;
 pub(crate) mod interrupt;
 pub(crate) mod longest;

@@ -1,7 +1,7 @@
 //! Chooses the instances to submit next: those whose inputs have been submitted, as many as the window has room for.
 
-use crate::batch::head::failed_members::Losses;
-use crate::batch::head::submitter::{PART, Submitter, is_whole};
+use crate::batch::head::failures::failed_members::Losses;
+use crate::batch::head::submitter::{PART, Submitter};
 use crate::batch::task_def::streams;
 use crate::error::Result;
 use crate::script::plan::task::{PlanTask, Reference, TaskAction};
@@ -12,7 +12,7 @@ impl Submitter<'_> {
     /// instance.
     pub(super) fn is_ready(&self, number: usize, index: u64) -> bool {
         let task = &self.plan.tasks[number];
-        let whole = is_whole(task);
+        let whole = task.is_whole();
         let is_there = |reference: &Reference| {
             if !task.reads(reference, index) {
                 return true;
@@ -39,7 +39,7 @@ impl Submitter<'_> {
         if !self.is_ready(number, next) {
             return Ok(Vec::new());
         }
-        if is_whole(task) {
+        if task.is_whole() {
             return Ok(std::iter::once(next..all).collect());
         }
         if self.is_lazy(number) {
@@ -91,6 +91,52 @@ impl Submitter<'_> {
             && !saved
     }
 }
+
+impl Submitter<'_> {
+    /// The first instance of the rest of the plan, with the reason, if none of it can ever start: it waits for itself.
+    /// `None` while a merge or the end of a family is still to come. The caller has nothing under way, and the last
+    /// [`Submitter::advance`] has submitted nothing.
+    pub(super) fn stuck(&self) -> Option<((usize, u64), String)> {
+        if !self.unordered.is_empty() || self.losses.values().any(|losses| !losses.have_ended()) {
+            return None;
+        }
+        let first = *self.left.first()?;
+        let first = (first, self.next[first]);
+        let mut path = vec![first];
+        while let Some(next) = self.waits_for(*path.last()?).filter(|_| path.len() < NAMED) {
+            let was_there = path.contains(&next);
+            path.push(next);
+            if was_there {
+                break;
+            }
+        }
+        let label = |(task, index): &(usize, u64)| format!("`{}`", self.plan.tasks[*task].label(*index));
+        let rest: Vec<String> = path.iter().skip(1).map(label).collect();
+        let rest = rest.join(", which waits for ");
+        Some((first, format!("it can never start: it waits for {rest}; see `dtask explain E89` and `E90`")))
+    }
+
+    /// An instance that `instance` waits for: one that it reads, or the one before which it must not be submitted.
+    fn waits_for(&self, (number, index): (usize, u64)) -> Option<(usize, u64)> {
+        let task = &self.plan.tasks[number];
+        let read = task.references.iter().filter(|reference| task.reads(reference, index));
+        let mut missing = read.filter_map(|reference| {
+            let next = self.next[reference.task];
+            if task.is_whole() || reference.join.is_gather() {
+                let all = self.plan.tasks[reference.task].family.len();
+                return (next < all).then_some((reference.task, next));
+            }
+            // as in `is_ready`: an instance of the same task counts as submitted if its index is lower
+            let next = if reference.task == number { next.max(index) } else { next };
+            reference.join.last(index).filter(|last| *last >= next).map(|last| (reference.task, last))
+        });
+        // the instances of a task are submitted in the order of their indices
+        missing.next().or_else(|| (self.next[number] < index).then_some((number, self.next[number])))
+    }
+}
+
+/// The most instances of a circle that are named.
+const NAMED: usize = 8;
 
 /// Whether a task merges the results of a family as a tree.
 fn is_reduction(task: &PlanTask) -> bool {

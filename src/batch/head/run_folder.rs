@@ -2,7 +2,7 @@
 //! run, and a lock against a second run. Logs of the runs before lie in folders in it, `run.1` (the last one before) to
 //! `run.4`.
 
-use crate::batch::head::failures_file::FAILURES;
+use crate::batch::head::failures::failures_file::FAILURES;
 use crate::batch::head::run_record::{RECORD, RunRecord};
 use crate::batch::whole_files::make_private;
 use crate::console;

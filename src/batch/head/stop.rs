@@ -6,8 +6,10 @@ use crate::batch::head::collector::RunCollector;
 use crate::batch::head::interrupt;
 use crate::batch::head::outcome::note;
 use crate::batch::head::stopped::{Running, StopReason, Stopped};
-use crate::error::Result;
+use crate::error::{Origin, Result, Retry, TaskError};
+use crate::ids::HEAD;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl RunCollector<'_> {
@@ -101,6 +103,18 @@ impl RunCollector<'_> {
         let limit = self.plan.policy.limit()?;
         let failures = self.failures();
         (failures >= limit).then_some(StopReason::Failures(failures))
+    }
+
+    /// Stops a run of which nothing that is left can ever start: `instance` fails, for the reason `why`.
+    pub(crate) fn stop_stuck(&mut self, (task, index): (usize, u64), why: String) -> Result<()> {
+        let key = self.plan.tasks.get(task).map_or_else(String::new, |task| task.label(index));
+        let cause = TaskError::not_started(why, key, HEAD).with_retry(Retry::Never);
+        let origin = u32::try_from(task).ok().map(|group| Origin { group, index });
+        note(&mut self.outcome.failed, task, index, Some(Arc::new(TaskError { origin, ..cause })));
+        self.look_at_failures();
+        self.outcome.ended += 1;
+        self.submitter.next[task] += 1; // it has failed, so it is not one of those that are given up
+        self.stop(StopReason::Stuck)
     }
 
     /// Stops the run early: cancels the tasks that are not running, and waits for those that are.

@@ -15,6 +15,8 @@ pub(crate) enum StopReason {
     Time,
     /// A signal to dtask asked the run to stop.
     Asked,
+    /// Nothing that was left could ever start, since its instances wait for each other.
+    Stuck,
 }
 
 /// The instances that were not run because the run was stopped early, with the reason.

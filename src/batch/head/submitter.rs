@@ -6,10 +6,10 @@
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::dataset_files::DatasetFiles;
-use crate::batch::head::failed_members::Losses;
+use crate::batch::head::failures::failed_members::Losses;
 use crate::batch::head::placement;
 use crate::batch::head::reduce::any_order::Merging;
-use crate::batch::head::reduce::{self, fixed, is_unordered};
+use crate::batch::head::reduce::{self, fixed};
 use crate::batch::head::retained::RetainedResults;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
@@ -58,7 +58,7 @@ pub(crate) struct Submitter<'a> {
     pub(crate) next: Vec<u64>,
     pub(super) begun: Vec<Option<Box<OpenTask>>>,
     /// Numbers of the tasks with instances left to submit, in the order of the plan.
-    left: Vec<usize>,
+    pub(super) left: Vec<usize>,
     /// By task, the tasks that depend on it.
     users: Vec<Vec<usize>>,
     /// Results whose futures are held, since tasks that are not submitted yet will read them.
@@ -70,7 +70,7 @@ pub(crate) struct Submitter<'a> {
     pub(super) losses: HashMap<usize, Losses>,
     /// By task number, reductions with `order = "any"` whose last merge steps are not submitted yet, since inputs are
     /// still to come.
-    unordered: HashMap<usize, Merging<'a>>,
+    pub(super) unordered: HashMap<usize, Merging<'a>>,
     /// The number of merge steps submitted so far, over all reductions that merge results as they come
     /// (`order = "any"`).
     pub(crate) merged: u64,
@@ -337,7 +337,7 @@ impl<'a> Submitter<'a> {
     /// Starts to merge the inputs of a task that reduces with `order = "any"`, unless it was started before. Returns
     /// whether this call started it.
     fn begin_unordered(&mut self, number: usize) -> Result<bool> {
-        if !is_unordered(&self.plan.tasks[number]) || self.unordered.contains_key(&number) {
+        if !self.plan.tasks[number].is_unordered() || self.unordered.contains_key(&number) {
             return Ok(false);
         }
         let def = self.begin(number)?.def;
@@ -419,9 +419,4 @@ fn done_families(plan: &Plan, todo: &Todo) -> HashMap<usize, Losses> {
     let tasks = plan.tasks.iter().enumerate();
     let done = tasks.filter(|(number, task)| task.optional && todo.next(*number, 0) == task.family.len());
     done.map(|(number, _)| (number, Losses::none())).collect()
-}
-
-/// Whether all instances of a task are submitted at once, after everything that the task depends on.
-pub(super) fn is_whole(task: &PlanTask) -> bool {
-    matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
 }

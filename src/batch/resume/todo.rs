@@ -3,7 +3,6 @@
 //! Two passes over the plan. Forwards: an instance runs if it is not done, or if it reads one that was not done.
 //! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
 
-use crate::batch::head::reduce::is_unordered;
 use crate::batch::resume::known::{KnownInstances, KnownTask};
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
@@ -11,7 +10,7 @@ use crate::batch::resume::shared::{FileWriters, SharedOutput};
 use crate::compact::Ranges;
 use crate::journal::record::FileStamp;
 use crate::script::plan::Plan;
-use crate::script::plan::task::{PlanTask, Reference, Select, TaskAction};
+use crate::script::plan::task::{PlanTask, Reference, Select};
 use std::ops::Range;
 
 /// The reason why an instance runs, for `dtask plan --why`.
@@ -190,7 +189,7 @@ impl Todo {
         let mut grown = false;
         for (number, task) in plan.tasks.iter().enumerate().rev() {
             let own = &mut self.tasks[number];
-            if is_together(task) && !own.run.is_empty() {
+            if task.is_whole() && !own.run.is_empty() {
                 grown |= own.add_range(0..own.all, &RunReason::Together);
             }
             grown |= self.need(plan, number, task);
@@ -328,11 +327,6 @@ impl Todo {
     pub(crate) fn skipped(&self) -> u64 {
         self.tasks.iter().map(TaskTodo::skipped).sum()
     }
-}
-
-/// Whether all instances of a task are submitted at once, so that one of them cannot run without the others.
-fn is_together(task: &PlanTask) -> bool {
-    matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
 }
 
 /// Makes the forward pass for one task: decides which instances run without regard to those that read them. Also

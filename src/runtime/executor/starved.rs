@@ -1,8 +1,9 @@
 //! Results that wait for memory: when their fetches are tried again, and when they are given up.
 
-use super::{Executor, ExecutorError};
+use super::Executor;
 use crate::error::{CodecError, TaskError};
 use crate::ids::TaskId;
+use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::transport::Transport;

@@ -18,7 +18,8 @@ use crate::protocol::{
     Blob, BulkLayout, HandleSide, INLINE_MAX, ObjectCall, ObjectId, PART_MAX, Peer, ReplyKind,
     ReportedResult, decode_error,
 };
-use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::executor::Executor;
+use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::objects::channels::{ChannelEnds, InletCell, OutletCell};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::calls::ActorCell;

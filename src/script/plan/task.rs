@@ -89,6 +89,21 @@ pub struct PlanTask {
 }
 
 impl PlanTask {
+    /// Whether the task merges results in the order in which they arrive (`order = "any"`), not in a fixed tree.
+    pub(crate) fn is_unordered(&self) -> bool {
+        matches!(
+            self.action,
+            TaskAction::Reduce { order: ReduceOrder::Any, .. }
+                | TaskAction::Merge { order: ReduceOrder::Any, .. }
+        )
+    }
+
+    /// Whether all instances are submitted at once, after everything that the task depends on, so that one of them
+    /// cannot run without the others.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.action, TaskAction::MapReduce(_)) || self.is_unordered()
+    }
+
     /// Returns the name of an instance for messages, the task with the values of its parameters: `sim[T=300, p=1]`.
     pub fn label(&self, instance: u64) -> String {
         self.family.label(&self.name, instance)

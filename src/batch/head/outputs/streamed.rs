@@ -15,7 +15,7 @@
 
 use crate::batch::artifact::{Absence, Artifact, take_outputs};
 use crate::batch::failure::is_left;
-use crate::batch::head::failed_members::absent;
+use crate::batch::head::failures::failed_members::absent;
 use crate::batch::head::outcome::{RunOutcome, note};
 use crate::batch::head::outputs::shared_files::OutputEnd;
 use crate::batch::head::outputs::shared_paths::paths;

@@ -16,17 +16,8 @@ use crate::batch::head::retained::RetainedResults;
 use crate::batch::task_def::TaskDef;
 use crate::client::options::Options;
 use crate::error::Result;
-use crate::script::plan::task::{PlanTask, ReduceOrder, TaskAction};
+use crate::script::plan::task::TaskAction;
 use std::ops::Range;
-
-/// Whether a `reduce` task merges results in the order in which they arrive (`order = "any"`), not in a fixed tree.
-pub(crate) fn is_unordered(task: &PlanTask) -> bool {
-    matches!(
-        task.action,
-        TaskAction::Reduce { order: ReduceOrder::Any, .. }
-            | TaskAction::Merge { order: ReduceOrder::Any, .. }
-    )
-}
 
 /// Prepares the reduction of a range of instances of a `reduce` task: collects the futures to be reduced. The merge
 /// steps will be submitted with `options`.

@@ -7,7 +7,7 @@
 
 use crate::batch::failure::{self, FailedInstance};
 use crate::batch::head::display::shown;
-use crate::batch::head::failures_file::{self, FailuresFile};
+use crate::batch::head::failures::failures_file::{self, FailuresFile};
 use crate::batch::head::outcome::FailureList;
 use crate::batch::head::progress::Progress;
 use crate::batch::head::run_folder::RunFolder;

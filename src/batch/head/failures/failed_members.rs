@@ -69,6 +69,11 @@ impl Losses {
         self.complete && self.watched.is_empty()
     }
 
+    /// Whether all instances of the family that are submitted have ended.
+    pub(crate) fn have_ended(&self) -> bool {
+        self.watched.is_empty()
+    }
+
     /// Indices of the family's instances that have ended without a result, in ascending order: those that were skipped,
     /// and those that have failed, if the family is `optional`.
     pub(crate) fn without(&self, optional: bool) -> Vec<u64> {
