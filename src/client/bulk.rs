@@ -278,7 +278,7 @@ part! {
 }
 
 impl<A: Data, B: Data> Future<(A, B)> {
-    /// A future for each output of a task that returns a tuple.
+    /// Makes a future for each output of a task that returns a tuple.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -293,7 +293,7 @@ impl<A: Data, B: Data> Future<(A, B)> {
 }
 
 impl<A: Data, B: Data, C: Data> Future<(A, B, C)> {
-    /// A future for each output of a task that returns a tuple of three.
+    /// Makes a future for each output of a task that returns a tuple of three.
     #[track_caller]
     pub fn split(&self) -> (Future<A>, Future<B>, Future<C>) {
         (self.then(first_of_three), self.then(second_of_three), self.then(third_of_three))
@@ -301,7 +301,7 @@ impl<A: Data, B: Data, C: Data> Future<(A, B, C)> {
 }
 
 impl<A: Data, B: Data, C: Data, D: Data> Future<(A, B, C, D)> {
-    /// A future for each output of a task that returns a tuple of four.
+    /// Makes a future for each output of a task that returns a tuple of four.
     #[track_caller]
     pub fn split(&self) -> (Future<A>, Future<B>, Future<C>, Future<D>) {
         let (first, second) = (self.then(first_of_four), self.then(second_of_four));

@@ -16,7 +16,7 @@ pub(super) trait FutureContainer {
     /// The kind of the container of values.
     type Kind: Assembly;
 
-    /// Adds the futures to the pack and what tells their form to the form.
+    /// Adds the futures to the pack, and the lengths and keys of the container to `form`.
     ///
     /// # Errors
     /// When the key of a map cannot be encoded.

@@ -93,10 +93,10 @@ pub struct LocalFuture<T> {
 }
 
 impl LocalExecutor {
-    /// Starts this many threads; 0 for as many as there are cores.
+    /// Makes an executor with this many threads; 0 for as many as there are cores.
     ///
     /// # Errors
-    /// When they cannot be started.
+    /// When the threads cannot be started.
     pub fn new(threads: usize) -> Result<Self> {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         Ok(LocalExecutor { threads: threads.map_err(|error| Error::Other(error.to_string()))? })
