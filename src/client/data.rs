@@ -91,6 +91,13 @@ impl Client {
 
     /// Has `copies` ranks fetch a result when it is there, by a binomial tree. Does not wait for that. Copies of
     /// results of at most 128 bytes are not needed: rank 0 has them and sends them with the tasks.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.submit(|n: usize| vec![0.5; n], (1_000_000,));
+    /// client.replicate(&table, 3);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn replicate<T: Data>(&self, future: &Future<T>, copies: usize) {
         let ranks = self.computing_ranks();
@@ -117,6 +124,14 @@ impl Client {
     /// The ranks that hold a copy of a result: none before it is there; rank 0 for one of at most 128 bytes. Only the
     /// client of rank 0 can ask.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.submit(|n: usize| vec![0.5; n], (1_000_000,));
+    /// client.wait([&table])?;
+    /// println!("{:?}", client.who_has(&table)?); // [r2], say
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the run has ended, or in a task on another rank.
     pub fn who_has<T>(&self, future: &Future<T>) -> Result<Vec<Rank>> {
@@ -134,6 +149,14 @@ impl Client {
     }
 
     /// The size in bytes of a result as ranks hold it; 0 before it is there. Only the client of rank 0 can ask.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.submit(|n: usize| vec![0.5; n], (1_000_000,));
+    /// client.wait([&table])?;
+    /// assert_eq!(client.nbytes(&table)?, 8_000_000);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When the run has ended, or in a task on another rank.

@@ -29,6 +29,7 @@ pub(crate) mod objects;
 pub(crate) mod options;
 pub(crate) mod pure_calls;
 pub(crate) mod resources;
+#[cfg(feature = "mpi")]
 pub(crate) mod run;
 pub(crate) mod task_info;
 pub(crate) mod waiting;
@@ -69,6 +70,14 @@ type Held = SmallVec<[Arc<FutureHandle>; 1]>;
 
 /// A client, which submits tasks. Its copies share everything and may be used from any thread of their rank: rank 0,
 /// and with [`current`](crate::current) the rank that computes a task.
+///
+/// ```
+/// fn mean(client: &dtask::Client, parts: Vec<Vec<f64>>) -> dtask::Result<f64> {
+///     let count = parts.iter().map(Vec::len).sum::<usize>() as f64;
+///     let sums = client.map(|part: Vec<f64>| part.iter().sum::<f64>(), parts);
+///     Ok(client.gather(sums)?.iter().sum::<f64>() / count)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<ClientShared>,
@@ -217,6 +226,12 @@ impl Client {
     }
 
     /// Number of ranks of the MPI job, rank 0 included.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// println!("{} ranks, rank 0 too", client.ranks());
+    /// # Ok(()) }
+    /// ```
     pub fn ranks(&self) -> usize {
         self.ranks
     }
@@ -279,6 +294,14 @@ impl Client {
     }
 
     /// Options for the tasks that are submitted through them; see [`Options`].
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let careful = client.options().retries(3).priority(1);
+    /// let x = careful.submit(|n: u64| n + 1, (1,));
+    /// # x.result()?;
+    /// # Ok(()) }
+    /// ```
     pub fn options(&self) -> Options<'_> {
         Options::new(self)
     }

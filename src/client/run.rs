@@ -68,6 +68,16 @@ pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
 
 /// Does the same as [`run`], with settings.
 ///
+/// ```no_run
+/// fn main() -> dtask::Result<()> {
+///     let config = dtask::Config { slots: Some(2), ..dtask::Config::default() };
+///     dtask::run_with(&config, |client| {
+///         println!("{}", client.submit(|x: i64| x + 1, (1,)).result()?);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
 /// # Errors
 /// As [`run`].
 ///
@@ -133,6 +143,22 @@ fn run_to_its_end(
 /// more, a round trip takes half the time: threads that wait then call MPI themselves, one at a time. Until this
 /// returns, the program must not call MPI in another thread, unless it has `MPI_THREAD_MULTIPLE`.
 ///
+/// ```no_run
+/// use mpi::traits::*;
+///
+/// fn main() -> dtask::Result<()> {
+///     let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Serialized).expect("MPI starts");
+///     let world = universe.world();
+///     // your own messages and collectives
+///     dtask::run_on(&world, |client| {
+///         println!("{}", client.submit(|x: i64| x + 1, (1,)).result()?);
+///         Ok(())
+///     })?;
+///     world.barrier(); // and again
+///     Ok(())
+/// }
+/// ```
+///
 /// # Errors
 /// The error that the closure returns; [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread
 /// level; [`Error::Transport`] when MPI fails, after which the program should call `MPI_Abort`: the other ranks wait.
@@ -144,6 +170,22 @@ pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()>
 }
 
 /// Does the same as [`run_on`], with settings.
+///
+/// ```no_run
+/// use mpi::traits::*;
+///
+/// fn main() -> dtask::Result<()> {
+///     let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Serialized).expect("MPI starts");
+///     let world = universe.world();
+///     // your own messages and collectives
+///     dtask::run_on_with(&world, &dtask::Config::default(), |client| {
+///         println!("{}", client.submit(|x: i64| x + 1, (1,)).result()?);
+///         Ok(())
+///     })?;
+///     world.barrier(); // and again
+///     Ok(())
+/// }
+/// ```
 ///
 /// # Errors
 /// As [`run_on`].

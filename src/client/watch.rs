@@ -72,6 +72,13 @@ impl Watch {
 
 impl Client {
     /// The statuses of the tasks at this moment, in the order of the futures.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let squares = client.map(|n: u64| n * n, 0..4);
+    /// println!("{:?}", client.statuses(&squares));
+    /// # Ok(()) }
+    /// ```
     pub fn statuses<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Vec<Status> {
         self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task()))
     }

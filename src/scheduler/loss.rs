@@ -40,6 +40,10 @@ impl Scheduler {
         let told = out.len();
         let orphans = self.orphan(lost);
         self.take_from(lost);
+        let promised: Vec<TaskId> = orphans.iter().copied().filter(|&task| self.is_promised(task)).collect();
+        for task in promised {
+            self.fail_unplaced(task, lost, "the rank that was to get it has died".into(), out);
+        }
         for task in orphans {
             self.release_if_unneeded(task, out);
         }
@@ -175,7 +179,7 @@ impl Scheduler {
             }
             missing += 1;
         }
-        missing += u32::from(self.is_held_back(task));
+        missing += u32::from(self.is_held_back(task) || self.is_promised(task));
         if let TaskState::Assigned { rank, cost, missing: noted } = state {
             if (noted > 0) != (missing > 0) {
                 self.workers.set_ahead(rank, cost, missing > 0);

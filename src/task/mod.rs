@@ -19,6 +19,7 @@ pub(crate) mod arguments;
 pub(crate) mod assembly;
 pub(crate) mod bulk;
 pub(crate) mod function;
+pub(crate) mod handles;
 mod parameter_macros;
 pub(crate) mod shared;
 pub(crate) mod spilled;

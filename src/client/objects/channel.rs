@@ -12,6 +12,7 @@ use crate::runtime::objects::{ObjectRequest, ReplySink};
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
 use crate::task::value::{Data, decode};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -24,6 +25,15 @@ const TOGETHER: u32 = 16;
 ///
 /// Its copies, on any rank, send into the same channel, which is closed when the last one is dropped. A receiver that
 /// goes is an error of the next [`Sender::send`].
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let (tx, rx) = client.channel::<u64>(8);
+/// let sent = client.submit(|out: dtask::Sender<u64>| -> Result<(), dtask::Failure> { Ok(out.send(7)?) }, (tx,));
+/// assert_eq!(rx.recv()?, 7);
+/// # sent.result()?;
+/// # Ok(()) }
+/// ```
 pub struct Sender<T> {
     held: SenderHandle,
     item: PhantomData<fn() -> T>,
@@ -34,6 +44,15 @@ held_handle!(Sender<T>, Channel, Front);
 ///
 /// It receives on one rank: it can be passed on until the first [`Receiver::recv`]. Copies on that rank share the
 /// items.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let (tx, rx) = client.channel::<u64>(8);
+/// let first = client.submit(|input: dtask::Receiver<u64>| -> Result<u64, dtask::Failure> { Ok(input.recv()?) }, (rx,));
+/// tx.send(7)?;
+/// assert_eq!(first.result()?, 7);
+/// # Ok(()) }
+/// ```
 pub struct Receiver<T> {
     held: ReceiverHandle,
     item: PhantomData<fn() -> T>,
@@ -42,9 +61,42 @@ held_handle!(Receiver<T>, Channel, Back);
 
 /// The ends of a channel on this rank, which further handles of the same channel share.
 #[derive(Default)]
-pub(in crate::client) struct KnownEnds {
+struct KnownEnds {
     outlet: Weak<OutletCell>,
     inlet: Weak<InletCell>,
+}
+
+impl KnownEnds {
+    fn is_used(&self) -> bool {
+        self.outlet.strong_count() > 0 || self.inlet.strong_count() > 0
+    }
+}
+
+/// The ends of all channels that this rank uses.
+///
+/// The reactor may hold an end longer than the last handle of this rank, while items are on their way. So what is no
+/// longer used is looked for when the table has doubled.
+#[derive(Default)]
+pub(super) struct ChannelTable {
+    ends: BTreeMap<ObjectId, KnownEnds>,
+    /// The number of channels at which the table is looked through.
+    full: usize,
+}
+
+impl ChannelTable {
+    fn of(&mut self, channel: ObjectId) -> &mut KnownEnds {
+        if self.ends.len() >= self.full {
+            self.ends.retain(|_, ends| ends.is_used());
+            self.full = 16.max(2 * self.ends.len());
+        }
+        self.ends.entry(channel).or_default()
+    }
+
+    /// The number of channels with an end that is used.
+    #[cfg(feature = "testing")]
+    pub(super) fn used(&self) -> usize {
+        self.ends.values().filter(|ends| ends.is_used()).count()
+    }
 }
 
 #[derive(Clone)]
@@ -124,7 +176,7 @@ impl ClientShared {
 
     fn outlet(&self, channel: ObjectId, capacity: u32) -> Arc<OutletCell> {
         let mut channels = self.objects.channels.lock();
-        let ends = channels.entry(channel).or_default();
+        let ends = channels.of(channel);
         ends.outlet.upgrade().unwrap_or_else(|| {
             let cell = OutletCell::new(capacity);
             ends.outlet = Arc::downgrade(&cell);
@@ -134,7 +186,7 @@ impl ClientShared {
 
     fn inlet(&self, channel: ObjectId, capacity: u32) -> Arc<InletCell> {
         let mut channels = self.objects.channels.lock();
-        let ends = channels.entry(channel).or_default();
+        let ends = channels.of(channel);
         ends.inlet.upgrade().unwrap_or_else(|| {
             let cell = InletCell::new(capacity);
             ends.inlet = Arc::downgrade(&cell);
@@ -147,11 +199,8 @@ impl ClientShared {
     pub(super) fn drop_end(&self, channel: ObjectId, side: HandleSide) {
         self.push_object(ObjectRequest::DropEnd { channel, side });
         let mut channels = self.objects.channels.lock();
-        if channels
-            .get(&channel)
-            .is_some_and(|ends| ends.outlet.strong_count() == 0 && ends.inlet.strong_count() == 0)
-        {
-            channels.remove(&channel);
+        if channels.ends.get(&channel).is_some_and(|ends| !ends.is_used()) {
+            channels.ends.remove(&channel);
         }
     }
 
@@ -188,6 +237,14 @@ impl<T: Data> Sender<T> {
     /// Sends an item. Waits while as many items as the channel's capacity are under way from this rank; a task gives
     /// its slot back meanwhile.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.send(7)?;
+    /// assert_eq!(rx.recv()?, 7);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the item cannot be encoded; [`Error::Gone`] when the receiver was dropped or its rank has died; and when
     /// the run has ended.
@@ -196,6 +253,16 @@ impl<T: Data> Sender<T> {
     }
 
     /// Sends an item like [`Sender::send`], but waits for at most `limit`.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.send_timeout(7, Duration::from_secs(1))?;
+    /// # rx.recv()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Sender::send`]; and [`Error::Timeout`], after which the item was not sent.
@@ -224,11 +291,27 @@ impl<T: Data> Sender<T> {
 
     /// Closes the channel, as far as this handle goes: the receiver gets what was sent, and then the end, once all
     /// handles of the sending end are closed or dropped.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.close();
+    /// assert!(rx.recv().is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn close(self) {}
 }
 
 impl<T: Data> Receiver<T> {
     /// Receives the next item, and waits until there is one. A task gives its slot back meanwhile.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.send(7)?;
+    /// assert_eq!(rx.recv()?, 7);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Gone`] when the channel is closed and empty, or a rank that has sent items has died; when the item is
@@ -239,6 +322,16 @@ impl<T: Data> Receiver<T> {
 
     /// Receives the next item like [`Receiver::recv`], but waits for at most `limit`.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// assert!(rx.recv_timeout(Duration::from_millis(5)).is_err()); // nobody has sent
+    /// # drop(tx);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Receiver::recv`]; and [`Error::Timeout`].
     pub fn recv_timeout(&self, limit: Duration) -> Result<T> {
@@ -246,6 +339,14 @@ impl<T: Data> Receiver<T> {
     }
 
     /// Receives the next item if it has arrived.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// assert_eq!(rx.try_recv()?, None);
+    /// # drop(tx);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Receiver::recv`].
@@ -266,6 +367,14 @@ impl<T: Data> Receiver<T> {
 
     /// The number of items that have arrived and were not received.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// println!("{} items have come", rx.len()?);
+    /// # drop(tx);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Receiver::recv`].
     pub fn len(&self) -> Result<usize> {
@@ -274,6 +383,14 @@ impl<T: Data> Receiver<T> {
 
     /// Whether no item has arrived that was not received.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// assert!(rx.is_empty()?);
+    /// # drop(tx);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Receiver::recv`].
     pub fn is_empty(&self) -> Result<bool> {
@@ -281,9 +398,28 @@ impl<T: Data> Receiver<T> {
     }
 
     /// Closes the channel: who sends gets an error from now on. The same as a drop.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// rx.close();
+    /// while tx.send(1).is_ok() {}
+    /// # Ok(()) }
+    /// ```
     pub fn close(self) {}
 
     /// Receives items until the channel is closed and empty.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.send(7)?;
+    /// tx.close();
+    /// for item in rx.iter() {
+    ///     println!("{}", item?);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> ReceivedItems<'_, T> {
         ReceivedItems { receiver: self, is_over: false }
     }
@@ -352,6 +488,14 @@ impl<'r, T: Data> IntoIterator for &'r Receiver<T> {
 
 /// The items of a channel, received one by one until it is closed and empty; see [`Receiver::iter`]. An error other
 /// than that is the last item.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let (tx, rx) = client.channel::<u64>(8);
+/// tx.close();
+/// assert_eq!((&rx).into_iter().count(), 0);
+/// # Ok(()) }
+/// ```
 pub struct ReceivedItems<'r, T> {
     receiver: &'r Receiver<T>,
     is_over: bool,
