@@ -174,6 +174,13 @@ impl TaskInfo {
 
     /// Whether nobody wants the task's result any more, as [`cancelled`] says it; for other threads that compute parts
     /// of the task.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.cancelled()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.cancelled.as_ref().is_some_and(|list| list.contains(self.task))
     }

@@ -86,7 +86,7 @@ fn holds(permits: Semaphore, tokens: Queue<u64>, n: u64) -> Result<u64, Failure>
     let _permit = permits.acquire()?;
     let token = tokens.try_get()?.ok_or_else(|| Failure::new("more holders than permits"))?;
     tokens.put(token)?;
-    if n % 3 == 0 { Err(Failure::new(super::tasks::ON_PURPOSE)) } else { Ok(n) }
+    if n.is_multiple_of(3) { Err(Failure::new(super::tasks::ON_PURPOSE)) } else { Ok(n) }
 }
 
 fn counts(lock: Lock, sum: Variable<u64>, n: u64) -> Result<u64, Failure> {

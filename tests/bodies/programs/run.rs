@@ -79,7 +79,7 @@ impl Program {
         let live: Vec<usize> = (0..self.slots.len()).filter(|&at| !self.slots[at].is_dropped).collect();
         // often recent ones, so that graphs get deep
         let pick = |input: &usize| {
-            let span = if input % 3 == 0 { live.len() } else { live.len().min(6) };
+            let span = if input.is_multiple_of(3) { live.len() } else { live.len().min(6) };
             live[live.len() - 1 - input % span]
         };
         if live.is_empty() { Vec::new() } else { inputs.iter().map(pick).collect() }
