@@ -21,7 +21,7 @@ use crate::runtime::objects::{KeptPromise, ObjectRequest};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{
-    RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome, TaskState,
+    RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome,
 };
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
@@ -67,6 +67,8 @@ pub(crate) enum Request {
     Lengths(Runs, mpsc::Sender<Vec<u64>>),
     /// Asks for the ranks that hold a copy of a result, and its size in bytes; the answer goes into the given channel.
     Holders(TaskId, mpsc::Sender<(Vec<Rank>, u64)>),
+    /// Asks for the keys of the results of which a rank holds a copy; the answer goes into the given channel.
+    ResultsOn(Rank, mpsc::Sender<Vec<String>>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
@@ -233,12 +235,11 @@ impl Head {
                 return Ok(());
             }
             Request::Holders(task, reply) => {
-                let holders = match self.machine.task(task).map(|record| &record.state) {
-                    Some(TaskState::Stored(copies)) => (copies.holders.iter().collect(), copies.nbytes),
-                    Some(TaskState::Inline(bytes)) => (vec![HEAD], bytes.len() as u64),
-                    _ => (Vec::new(), 0),
-                };
-                let _ = reply.send(holders); // the thread that asked may have given up
+                let _ = reply.send(self.machine.copies_of(task)); // the thread that asked may have given up
+                return Ok(());
+            }
+            Request::ResultsOn(rank, reply) => {
+                let _ = reply.send(self.machine.results_on(rank)); // the thread that asked may have given up
                 return Ok(());
             }
             Request::Totals(reply) => {

@@ -144,6 +144,7 @@ impl Nested {
             (
                 Request::Lengths(..)
                 | Request::Holders(..)
+                | Request::ResultsOn(..)
                 | Request::Totals(_)
                 | Request::Place(..)
                 | Request::CounterName(..)

@@ -32,6 +32,7 @@ mod detached;
 mod event;
 mod family;
 pub(crate) mod host_affinity;
+mod inventory;
 mod leaving;
 mod loss;
 mod nested;

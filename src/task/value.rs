@@ -92,8 +92,14 @@ impl AnyValue {
     /// Makes a value whose encoding is made only when another rank fetches it; `length` is the number of bytes of the
     /// encoding that was announced to other ranks.
     pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
+        Self::shared_with(Arc::new(value), length)
+    }
+
+    /// Makes a value that shares the memory of `value` with the program. `length` is the number of bytes of its encoding,
+    /// as in [`AnyValue::to_be_encoded`]; 0 for a bulk value.
+    pub fn shared_with<T: Data>(value: Arc<T>, length: usize) -> Self {
         let inner = ValueInner { announced: length, ..ValueInner::default() };
-        let _ = inner.typed.set(Arc::new(value));
+        let _ = inner.typed.set(value);
         AnyValue(Arc::new(inner))
     }
 
