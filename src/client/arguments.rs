@@ -134,6 +134,13 @@ impl<'c> ArgumentPack<'c> {
         self.keys.push(handle.key());
     }
 
+    /// Adds a published result as the next argument.
+    pub(super) fn published(&mut self, task: TaskId) {
+        self.args.push(ARGUMENT_INPUT);
+        self.inputs.push(task);
+        self.keys.push(task.0.into());
+    }
+
     fn inputs<'a, T: Data>(&mut self, futures: impl ExactSizeIterator<Item = &'a Future<T>>) {
         self.args.push(ARGUMENT_INPUTS);
         push_length(&mut self.args, futures.len());

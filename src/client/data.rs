@@ -40,9 +40,18 @@ impl<T: Data> ScatterValue<T> for Arc<T> {
     }
 }
 
+impl<T: Data> ScatterValue<T> for &Arc<T> {
+    fn into_shared(self) -> Arc<T> {
+        self.clone()
+    }
+}
+
 impl Client {
     /// Stores a value as a result at rank 0 (in a task: at the task's rank), to be an argument of many tasks: it is
-    /// moved once to each rank that needs it. An `Arc` is shared, not copied.
+    /// moved once to each rank that needs it.
+    ///
+    /// An `Arc` is shared with the store, not copied: `client.scatter(&table)`. By value an `Arc` is data too, so there
+    /// the type of the future has to be said: `let table: Future<Vec<f64>> = client.scatter(table)`.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {

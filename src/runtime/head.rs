@@ -20,9 +20,7 @@ use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::objects::{KeptPromise, ObjectRequest};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
-use crate::scheduler::{
-    RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome,
-};
+use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::cmp::Reverse;
@@ -69,6 +67,8 @@ pub(crate) enum Request {
     Holders(TaskId, mpsc::Sender<(Vec<Rank>, u64)>),
     /// Asks for the keys of the results of which a rank holds a copy; the answer goes into the given channel.
     ResultsOn(Rank, mpsc::Sender<Vec<String>>),
+    /// Asks for the names under which results are published; the answer goes into the given channel.
+    PublishedNames(mpsc::Sender<Vec<String>>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
@@ -240,6 +240,10 @@ impl Head {
             }
             Request::ResultsOn(rank, reply) => {
                 let _ = reply.send(self.machine.results_on(rank)); // the thread that asked may have given up
+                return Ok(());
+            }
+            Request::PublishedNames(reply) => {
+                let _ = reply.send(self.machine.published_names());
                 return Ok(());
             }
             Request::Totals(reply) => {

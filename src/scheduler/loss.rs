@@ -38,6 +38,7 @@ impl Scheduler {
             }
         }
         let told = out.len();
+        self.forget_moves(lost);
         let orphans = self.orphan(lost);
         self.take_from(lost);
         for task in orphans {
@@ -72,6 +73,7 @@ impl Scheduler {
         for task in all {
             self.release_if_unneeded(task, out);
         }
+        self.tell_moved(out);
         // the futures of these tasks were lost with the rank, not dropped by a mistake of the user
         let mut at = 0;
         out.retain(|action| {

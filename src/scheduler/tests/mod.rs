@@ -17,6 +17,7 @@ mod nested;
 mod placement;
 pub(crate) mod prefetch;
 mod release;
+mod results;
 mod retract;
 mod retry;
 mod revival;
