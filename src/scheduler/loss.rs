@@ -177,7 +177,7 @@ impl Scheduler {
             }
             missing += 1;
         }
-        missing += u32::from(self.is_held_back(task));
+        missing += u32::from(self.is_held_back(task)) + u32::from(self.is_promised(task));
         if let TaskState::Assigned { rank, cost, missing: noted } = state {
             if (noted > 0) != (missing > 0) {
                 self.workers.set_ahead(rank, cost, missing > 0);

@@ -2,6 +2,7 @@
 
 use super::Scheduler;
 use super::event::{NewTask, SchedulerAction, TaskOutcome};
+use super::published::TAKES_PUBLISHED;
 use super::task::{OwnerWants, SCATTERED, ScheduledTask, TaskState};
 use crate::compact::Bytes;
 use crate::error::{ProtocolError, TaskError};
@@ -19,12 +20,12 @@ impl Scheduler {
         new: NewTask,
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
-        self.def(new.def)?;
+        let takes_published = self.def(new.def)?.definition.name == TAKES_PUBLISHED;
         if self.is_known(new.task) || new.task.owner() != owner {
             return Err(ProtocolError(format!("{:?} is submitted, but known already", new.task)));
         }
         if let Some(input) = new.inputs.iter().find(|&&input| !self.can_be_named(owner, input)) {
-            if input.owner() != owner {
+            if takes_published && input.owner() != owner {
                 self.fail_unpublished(new, out);
                 return Ok(());
             }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::protocol::RegistryRequest;
+use crate::scheduler::TAKES_PUBLISHED;
 
 fn registry(task: u64, request: RegistryRequest) -> SchedulerEvent {
     SchedulerEvent::Registry { task: TaskId(task), request }
@@ -57,7 +58,18 @@ fn a_published_task_that_nobody_else_wants_runs_and_is_made_again() {
 fn a_task_that_takes_a_result_which_is_published_no_more_fails() {
     let mut env = ranks([0, 1]);
     let foreign = TaskId(1 << 40 | 7);
-    let new = NewTask { inputs: [foreign].into_iter().collect(), ..Env::new_task(0, 0, &[]) };
+    let definition = Definition {
+        def: DefId(1),
+        function: 8,
+        name: TAKES_PUBLISHED.into(),
+        shared: Blob::default(),
+        slots: 1,
+        memory: 0,
+        gpus: 0,
+        timeout: 0,
+    };
+    env.handle(SchedulerEvent::define(definition, DefOptions::default()));
+    let new = NewTask { inputs: [foreign].into_iter().collect(), ..Env::new_task(0, 1, &[]) };
     env.handle(SchedulerEvent::Submit(new)).is(0, Status::Failed).want(0, true);
     env.resolves_failed(0, "taken back meanwhile").release(&[0]).records(0);
 }
