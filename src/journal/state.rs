@@ -1,7 +1,10 @@
 //! The state of a journal: the facts that all its records together give.
 
 use super::frame;
-use super::record::{DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, RunStart};
+use super::record::{
+    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, LearntRecord,
+    RunStart,
+};
 use crate::compact::Ranges;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -17,6 +20,10 @@ pub(crate) struct FamilyHistory {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The instances that have failed and are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The files with results of instances, by index.
+    pub checkpoints: BTreeMap<u64, CheckpointRecord>,
+    /// The run times and the memory of its instances; `None` if nothing is known.
+    pub learnt: Option<LearntRecord>,
     /// The number of the last record about the family, counted over the whole journal. Of two families of one task, the
     /// one with the larger number ran later.
     pub last: u64,
@@ -115,6 +122,7 @@ impl JournalState {
                 family.last = number;
                 family.done.remove(failed.index);
                 family.saved.remove(&failed.index);
+                family.checkpoints.remove(&failed.index);
                 // a failure counts as progress only the first time
                 if family.failed.insert(failed.index, failed).is_none() {
                     self.fruitless = 0;
@@ -127,6 +135,13 @@ impl JournalState {
             JournalRecord::Grown(grown) => {
                 self.shared.remove(&grown.path);
                 self.grown.insert(grown.path.clone(), grown);
+            }
+            JournalRecord::Checkpoint(checkpoint) => {
+                let family = self.families.entry(checkpoint.family).or_default();
+                family.checkpoints.insert(checkpoint.index, checkpoint);
+            }
+            JournalRecord::Learnt(learnt) => {
+                self.families.entry(learnt.family).or_default().learnt = Some(learnt);
             }
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),
         }
@@ -143,6 +158,8 @@ impl JournalState {
             let saved = history.saved.clone().into_iter().collect();
             records.push(JournalRecord::Done(DoneRecord { family: *family, ranges, saved }));
             records.extend(history.failed.values().cloned().map(JournalRecord::Failed));
+            records.extend(history.checkpoints.values().cloned().map(JournalRecord::Checkpoint));
+            records.extend(history.learnt.map(JournalRecord::Learnt));
         }
         records.extend(self.shared.values().cloned().map(JournalRecord::Shared));
         records.extend(self.grown.values().cloned().map(JournalRecord::Grown));
