@@ -75,8 +75,7 @@ impl Scheduler {
             let ranks = ranks.clone();
             let names: Vec<String> = ranks.iter().map(|rank| self.deaths.name(*rank)).collect();
             let message = format!(
-                "{} have died with it, one after the other, so that it is taken to be the reason: it is quarantined, and \
-                 not started again",
+                "{} have died with it, one after the other: it is not started again",
                 names.join(", ")
             );
             let host = self.deaths.host(lost).to_owned();
