@@ -2,8 +2,8 @@
 
 use crate::batch::artifact::Artifact;
 use crate::batch::outputs::LARGE;
-use crate::commands::{ScratchRoot, is_program};
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
+use crate::commands::{ScratchRoot, is_program};
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
