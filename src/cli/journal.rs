@@ -5,7 +5,9 @@ use super::{DONE, FAILED, JournalArgs, STARTUP, USAGE};
 use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
-use crate::journal::record::{DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, QuarantineRecord};
+use crate::journal::record::{
+    DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, QuarantineRecord,
+};
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
 use crate::script::options::LoadOptions;

@@ -1,7 +1,9 @@
 //! The state of a journal: the facts that all its records together give.
 
 use super::frame;
-use super::record::{DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, QuarantineRecord, RunStart};
+use super::record::{
+    DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, QuarantineRecord, RunStart,
+};
 use crate::compact::Ranges;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

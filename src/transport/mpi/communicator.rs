@@ -231,7 +231,9 @@ fn ulfm() -> Option<&'static Ulfm> {
         // SAFETY: these are the types that the specification of ULFM gives to functions of these names.
         unsafe {
             Some(Ulfm {
-                acknowledge: transmute::<*mut c_void, unsafe extern "C" fn(ffi::MPI_Comm) -> c_int>(acknowledge),
+                acknowledge: transmute::<*mut c_void, unsafe extern "C" fn(ffi::MPI_Comm) -> c_int>(
+                    acknowledge,
+                ),
                 acknowledged: transmute::<
                     *mut c_void,
                     unsafe extern "C" fn(ffi::MPI_Comm, *mut ffi::MPI_Group) -> c_int,

@@ -109,7 +109,8 @@ impl MpiTransport {
     pub fn close(mut self) -> Result<(), TransportError> {
         let others: Vec<Rank> = (1..self.ranks() as u32).map(Rank).collect();
         let is_head = self.rank() == HEAD;
-        let mut missing: BTreeSet<Rank> = if is_head { others.iter().copied().collect() } else { [HEAD].into() };
+        let mut missing: BTreeSet<Rank> =
+            if is_head { others.iter().copied().collect() } else { [HEAD].into() };
         missing.retain(|rank| !self.is_dead(*rank));
         if !is_head {
             self.send_control(HEAD, Vec::new())?;
