@@ -7,6 +7,7 @@ use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
 use crate::journal::record::{
     CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, LearntRecord,
+    QuarantineRecord,
 };
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
@@ -181,6 +182,10 @@ fn json(record: &JournalRecord) -> String {
         }
         JournalRecord::Failed(FailedRecord { family, index, attempts, message }) => format!(
             r#"{{"record":"failed","family":"{family:032x}","index":{index},"attempts":{attempts},"message":{}}}"#,
+            quoted(message)
+        ),
+        JournalRecord::Quarantined(QuarantineRecord { family, index, message }) => format!(
+            r#"{{"record":"quarantined","family":"{family:032x}","index":{index},"message":{}}}"#,
             quoted(message)
         ),
         JournalRecord::Shared(stamp) => format!(r#"{{"record":"file","file":{}}}"#, file(stamp)),

@@ -3,7 +3,7 @@
 use super::frame;
 use super::record::{
     CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, LearntRecord,
-    RunStart,
+    QuarantineRecord, RunStart,
 };
 use crate::compact::Ranges;
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +20,8 @@ pub(crate) struct FamilyHistory {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The instances that have failed and are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The instances that are not to be started again, by index, each with the reason.
+    pub quarantined: BTreeMap<u64, String>,
     /// The files with results of instances, by index.
     pub checkpoints: BTreeMap<u64, CheckpointRecord>,
     /// The run times and the memory of its instances; `None` if nothing is known.
@@ -114,6 +116,7 @@ impl JournalState {
                     family.done.insert_range(first..end);
                     let failed: Vec<u64> = family.failed.range(first..end).map(|(index, _)| *index).collect();
                     failed.iter().for_each(|index| _ = family.failed.remove(index));
+                    family.quarantined.retain(|index, _| !(first..end).contains(index));
                 }
                 family.saved.extend(saved);
             }
@@ -127,6 +130,11 @@ impl JournalState {
                 if family.failed.insert(failed.index, failed).is_none() {
                     self.fruitless = 0;
                 }
+            }
+            JournalRecord::Quarantined(QuarantineRecord { family, index, message }) => {
+                let family = self.families.entry(family).or_default();
+                family.last = number;
+                family.quarantined.insert(index, message);
             }
             JournalRecord::Shared(stamp) => {
                 self.grown.remove(&stamp.path);
@@ -158,6 +166,10 @@ impl JournalState {
             let saved = history.saved.clone().into_iter().collect();
             records.push(JournalRecord::Done(DoneRecord { family: *family, ranges, saved }));
             records.extend(history.failed.values().cloned().map(JournalRecord::Failed));
+            records.extend(history.quarantined.iter().map(|(index, message)| {
+                let (index, message) = (*index, message.clone());
+                JournalRecord::Quarantined(QuarantineRecord { family: *family, index, message })
+            }));
             records.extend(history.checkpoints.values().cloned().map(JournalRecord::Checkpoint));
             records.extend(history.learnt.map(JournalRecord::Learnt));
         }

@@ -16,6 +16,8 @@ pub(crate) struct KnownTask {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The failures of instances that are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The instances that are not to be started again, by index, each with the reason.
+    pub quarantined: BTreeMap<u64, String>,
     /// The checkpoints of instances, by index. Each has the family and the index under which it was written.
     pub checkpoints: BTreeMap<u64, CheckpointRecord>,
 }
@@ -71,6 +73,7 @@ impl KnownInstances {
                 done: history.done.clone(),
                 saved: history.saved.clone(),
                 failed: history.failed.clone(),
+                quarantined: history.quarantined.clone(),
                 checkpoints: history.checkpoints.clone(),
             }));
         }
