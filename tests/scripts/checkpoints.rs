@@ -51,9 +51,13 @@ fn made_once(folder: &Folder) {
 fn costly_ones_are_done(folder: &Folder) {
     eventually("the checkpoints are in the journal", || {
         folder.path("s.dtask/journal").exists()
-            && ["mesh", "base"].iter().all(|task| recorded(folder, task).contains("3 of 3 done, 3 checkpoints written"))
+            && ["mesh", "base"]
+                .iter()
+                .all(|task| recorded(folder, task).contains("3 of 3 done, 3 checkpoints written"))
             && recorded(folder, "merged").contains("1 checkpoint written")
-            && counts(folder, "ran").keys().any(|name| name.starts_with("sim") && name.ends_with(['4', '5', '6', '7']))
+            && counts(folder, "ran")
+                .keys()
+                .any(|name| name.starts_with("sim") && name.ends_with(['4', '5', '6', '7']))
     });
 }
 

@@ -57,14 +57,11 @@ struct WrittenPart {
 impl Checkpoints {
     /// Begins with the checkpoints of earlier runs. `folder` is the run folder.
     pub(crate) fn new(plan: &Plan, journal: &RunJournal, folder: &Path, is_part: bool) -> Checkpoints {
-        let kept = |(number, task): (usize, &PlanTask)| {
-            task.keep == Keep::Checkpoint && is_unsaved(plan, number)
-        };
+        let kept =
+            |(number, task): (usize, &PlanTask)| task.keep == Keep::Checkpoint && is_unsaved(plan, number);
         let mut files = vec![HashMap::new(); plan.tasks.len()];
         for (files, known) in files.iter_mut().zip(&journal.checkpoints) {
-            let path = |record: &CheckpointRecord| {
-                checkpoint::path_of(folder, record.family, record.index)
-            };
+            let path = |record: &CheckpointRecord| checkpoint::path_of(folder, record.family, record.index);
             files.extend(known.iter().map(|(index, record)| (*index, path(record))));
         }
         Checkpoints {
@@ -173,7 +170,8 @@ impl Checkpoints {
         if self.is_part || self.files.iter().all(HashMap::is_empty) {
             return;
         }
-        let has = |task: usize, index: u64| self.files.get(task).is_some_and(|files| files.contains_key(&index));
+        let has =
+            |task: usize, index: u64| self.files.get(task).is_some_and(|files| files.contains_key(&index));
         let done = recorder.done();
         let wanted = wanted(plan, &done, has);
         let mut gone = Vec::new();

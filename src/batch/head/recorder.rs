@@ -59,15 +59,17 @@ struct RecordedTask {
 impl Recorder {
     /// Makes the recorder of a run of `plan`.
     pub(crate) fn new(plan: &Plan, journal: RunJournal) -> Recorder {
-        let tasks = plan.tasks.iter().zip(&journal.digests).enumerate().map(|(number, (task, digest))| RecordedTask {
-            digest: *digest,
-            all_done: match journal.todo.tasks.get(number) {
-                Some(todo) => todo.run.complement(task.family.len()),
-                None => Ranges::default(),
-            },
-            saves: if task.action.is_command() { 0 } else { task.saves.len() as u32 },
-            has_files: saved_paths::writes_own(task),
-            ..RecordedTask::default()
+        let tasks = plan.tasks.iter().zip(&journal.digests).enumerate().map(|(number, (task, digest))| {
+            RecordedTask {
+                digest: *digest,
+                all_done: match journal.todo.tasks.get(number) {
+                    Some(todo) => todo.run.complement(task.family.len()),
+                    None => Ranges::default(),
+                },
+                saves: if task.action.is_command() { 0 } else { task.saves.len() as u32 },
+                has_files: saved_paths::writes_own(task),
+                ..RecordedTask::default()
+            }
         });
         let tasks: Vec<RecordedTask> = tasks.collect();
         let plan = tasks.iter().any(|task| task.has_files).then(|| Arc::new(plan.clone()));

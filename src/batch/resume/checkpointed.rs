@@ -38,7 +38,8 @@ impl<'k> CheckpointLookup<'k> {
         if !output_of(reference).is_none_or(is_in) {
             return false;
         }
-        let there = || checkpoint::is_there(&checkpoint::path_of(self.folder, record.family, record.index), record);
+        let there =
+            || checkpoint::is_there(&checkpoint::path_of(self.folder, record.family, record.index), record);
         *self.looked.entry((reference.task, index)).or_insert_with(there)
     }
 
