@@ -41,6 +41,7 @@ pub(crate) mod prefetch;
 pub(crate) mod promises;
 mod propagate;
 mod published;
+mod quarantine;
 pub(crate) mod ranks;
 mod ready;
 mod rebalance;
@@ -69,6 +70,7 @@ use family::Families;
 use leaving::LeavingTasks;
 use nested::NestedSubmitters;
 use published::PublishedResults;
+use quarantine::Deaths;
 use ready::Ready;
 use rebalance::ResultMoves;
 use retry::Retries;
@@ -130,6 +132,8 @@ pub struct Scheduler {
     detached: DetachedTasks,
     /// Tasks that have failed here (cancelled, too slow), and that a rank still has.
     leaving: LeavingTasks,
+    /// The tasks that ranks have died with.
+    deaths: Deaths,
     /// The names that tasks were given, by which errors call them.
     names: BTreeMap<TaskId, Box<str>>,
     /// Results that everybody finds by a name.
@@ -156,6 +160,7 @@ impl Scheduler {
             retries: Retries::default(),
             detached: DetachedTasks::default(),
             leaving: LeavingTasks::default(),
+            deaths: Deaths::default(),
             names: BTreeMap::new(),
             published: PublishedResults::default(),
             moves: ResultMoves::default(),

@@ -15,16 +15,13 @@ const FAILED: u8 = 1;
 
 impl MpiTransport {
     /// Tells all other ranks whether rank 0's closure has failed, and why. Rank 0 calls it, after its last order.
-    ///
-    /// # Errors
-    /// When MPI reports an error.
-    pub fn tell_outcome(&mut self, why: Option<&str>) -> Result<(), TransportError> {
+    pub fn tell_outcome(&mut self, why: Option<&str>) {
         let mut frame = vec![if why.is_some() { FAILED } else { SUCCEEDED }];
         frame.extend(why.unwrap_or_default().bytes().take(FRAME_MAX - 1));
         for rank in 1..self.ranks() {
-            self.send_control(Rank(rank as u32), frame.clone())?;
+            // a rank that has died hears nothing
+            let _ = self.send_control(Rank(rank as u32), frame.clone());
         }
-        Ok(())
     }
 
     /// Waits for what rank 0 tells by [`MpiTransport::tell_outcome`]: the reason if its closure has failed. Every other
@@ -37,6 +34,9 @@ impl MpiTransport {
         loop {
             looks = if self.poll(&mut arrived)? { 0 } else { looks + 1 };
             for arrival in arrived.drain(..) {
+                if let Arrival::Lost { rank: HEAD } = arrival {
+                    return Err(TransportError("rank 0 has died".into()));
+                }
                 if let Arrival::Control { from: HEAD, frame } = arrival
                     && let Some((&kind, text)) = frame.split_first()
                 {
