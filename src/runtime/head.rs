@@ -5,12 +5,13 @@
 //! pauses before retries, the totals. Start with [`Head::act`], which places ready tasks until there is nothing more to
 //! do.
 
+mod answers;
 mod notices;
 
 use super::profile::ProfilePhase;
-use super::wait::{TINY, Wait, WaitAnswer};
+use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
-use crate::compact::{Bytes, Runs};
+use crate::compact::Runs;
 use crate::console;
 use crate::error::ProtocolError;
 use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
@@ -443,36 +444,6 @@ impl Head {
         self.waiters.flush();
         self.actions = actions;
         Ok(())
-    }
-
-    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) {
-        if outcome == TaskOutcome::Done {
-            let answer = self.end_of(task);
-            return self.waiters.done(task, &answer);
-        }
-        let answer = self.answer(task, outcome, node);
-        self.waiters.resolve(task, &answer);
-    }
-
-    /// The answer for a thread that asks for the end of a task only: the value comes with it where it is tiny.
-    fn end_of(&self, task: TaskId) -> WaitAnswer {
-        let value = self.machine.tiny_result(task, TINY);
-        value.map_or(WaitAnswer::Done, |bytes| WaitAnswer::Inline(Bytes::new(bytes)))
-    }
-
-    fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) -> WaitAnswer {
-        match outcome {
-            TaskOutcome::Done => self.end_of(task),
-            TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
-            TaskOutcome::Here(_) => match node.value(task) {
-                Some(value) => WaitAnswer::Value(value.clone()),
-                None => {
-                    let message = "internal error: its value is not in the store".into();
-                    WaitAnswer::Failed(Arc::new(self.machine.error_of(task, HEAD, message)))
-                }
-            },
-            TaskOutcome::Failed(cause) => WaitAnswer::Failed(cause),
-        }
     }
 
     /// Tells all threads that still wait for tasks that the run has ended, with the reason `why`.
