@@ -25,7 +25,12 @@ impl Head {
         value.map_or(WaitAnswer::Done, |bytes| WaitAnswer::Inline(Bytes::new(bytes)))
     }
 
-    pub(super) fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) -> WaitAnswer {
+    pub(super) fn answer<C: Compute>(
+        &self,
+        task: TaskId,
+        outcome: TaskOutcome,
+        node: &mut Executor<C>,
+    ) -> WaitAnswer {
         match outcome {
             TaskOutcome::Done => self.end_of(task),
             TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
