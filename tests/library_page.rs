@@ -73,7 +73,7 @@ fn without_example(text: &str, file: &str) -> Vec<String> {
 }
 
 /// The files with the library's public items.
-const PUBLIC: [&str; 23] = [
+const PUBLIC: [&str; 24] = [
     "client/arguments.rs",
     "client/bulk.rs",
     "client/callbacks.rs",
@@ -91,6 +91,7 @@ const PUBLIC: [&str; 23] = [
     "client/objects/every_rank.rs",
     "client/objects/queue.rs",
     "client/options.rs",
+    "client/published.rs",
     "client/resources.rs",
     "client/run.rs",
     "client/task_info.rs",

@@ -17,6 +17,9 @@ impl Scheduler {
         for input in self.leaving.iter().flat_map(|(_, leaving)| &leaving.inputs) {
             *pending.entry(*input).or_default() += 1;
         }
+        for task in self.published.tasks().chain(self.moves.tasks()) {
+            *pending.entry(task).or_default() += 1;
+        }
         for (task, record) in self.tasks.iter() {
             if record.want == OwnerWants::Bringing {
                 *pending.entry(task).or_default() += 1;
@@ -74,6 +77,9 @@ impl Scheduler {
         let (is, should) = (self.tasks.lists(), self.tasks.iter().map(|(_, record)| listed(record)).sum());
         if is != should {
             return Err(format!("{is} lists of tasks are in use, should be {should}"));
+        }
+        if let Some(task) = self.deaths.tasks().find(|task| self.tasks.get(*task).is_none()) {
+            return Err(format!("deaths are counted against {task:?}, which is gone"));
         }
         self.check_ready()?;
         self.check_needs()?;
