@@ -118,7 +118,7 @@ pub use client::arguments::{Arg, Args};
 pub use client::data::ScatterValue;
 pub use client::executors::{Executor, LocalExecutor, LocalFuture};
 pub use client::family::Family;
-pub use client::future::{Future, Pending};
+pub use client::future::Future;
 pub use client::local::{local, try_local};
 pub use client::nested::current;
 pub use client::objects::actor::Actor;
@@ -126,6 +126,7 @@ pub use client::objects::channel::{ReceivedItems, Receiver, Sender};
 pub use client::objects::coordination::{Event, Lock, Permit, Semaphore, Variable};
 pub use client::objects::queue::{Queue, QueueValues};
 pub use client::options::Options;
+pub use client::pending::Pending;
 pub use client::resources::MemorySize;
 #[cfg(feature = "mpi")]
 pub use client::run::{run, run_on, run_on_with, run_with};

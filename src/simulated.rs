@@ -32,7 +32,7 @@ impl Cluster {
     ///
     /// Tasks may submit others and wait for them, but must not ask for a future's status: the only thread would wait
     /// for an answer that its own steps have to bring. The client's waits do not advance the cluster: take a
-    /// [`crate::client::future::Pending`], call [`Cluster::settle`], then take its answer.
+    /// [`crate::Pending`], call [`Cluster::settle`], then take its answer.
     pub fn new(ranks: u32, slots: u32, seed: u64) -> (Self, Client) {
         let network = SimNetwork::new(ranks as usize, seed);
         let client_of = |rank| {

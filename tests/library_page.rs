@@ -73,7 +73,7 @@ fn without_example(text: &str, file: &str) -> Vec<String> {
 }
 
 /// The files with the library's public items.
-const PUBLIC: [&str; 24] = [
+const PUBLIC: [&str; 26] = [
     "client/arguments.rs",
     "client/bulk.rs",
     "client/callbacks.rs",
@@ -87,10 +87,12 @@ const PUBLIC: [&str; 24] = [
     "client/nested.rs",
     "client/objects/actor.rs",
     "client/objects/channel.rs",
+    "client/objects/channel/receiver.rs",
     "client/objects/coordination.rs",
     "client/objects/every_rank.rs",
     "client/objects/queue.rs",
     "client/options.rs",
+    "client/pending.rs",
     "client/published.rs",
     "client/resources.rs",
     "client/run.rs",

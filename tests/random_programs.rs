@@ -33,7 +33,7 @@ fn seeds(default: Range<u64>) -> Range<u64> {
 /// What happens to a cluster while programs run.
 #[derive(Default, Clone, Copy)]
 struct Disturbances {
-    /// Ranks die, but for rank 0 and one other.
+    /// One or two ranks die: a task that three have died with is not started again.
     deaths: bool,
     /// Links are held back for some time.
     held_links: bool,
@@ -67,7 +67,7 @@ fn look_at(seed: u64, ranks: u32, limits: Limits, disturb: Disturbances) -> usiz
         if step == STEPS {
             told(format!("hangs: {} messages under way, lost {lost:?}", cluster.under_way()));
         }
-        if disturb.deaths && lost.len() + 2 < ranks as usize && random.below(600) == 0 {
+        if disturb.deaths && lost.len() < 2.min(ranks as usize - 2) && random.below(600) == 0 {
             let rank = Rank(1 + random.below(u64::from(ranks) - 1) as u32);
             if !lost.contains(&rank) {
                 cluster.lose(rank);

@@ -19,6 +19,16 @@ pub(crate) struct Scattered {
 }
 
 /// A value that [`Client::scatter`] stores: a `T`, or an `Arc` of one, whose memory the program and the store share.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// use std::sync::Arc;
+///
+/// let table = Arc::new(vec![0.5; 1_000_000]);
+/// let future = client.scatter(table.clone()); // not copied
+/// # drop(future);
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored as a result",
     note = "a value, or an `Arc` of one, that is `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`"

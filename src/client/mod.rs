@@ -28,6 +28,7 @@ pub(crate) mod local;
 pub(crate) mod nested;
 pub(crate) mod objects;
 pub(crate) mod options;
+pub(crate) mod pending;
 pub(crate) mod published;
 pub(crate) mod pure_calls;
 pub(crate) mod resources;

@@ -208,17 +208,9 @@ where
 /// Does the same as [`run_on`], with settings.
 ///
 /// ```no_run
-/// use mpi::traits::*;
-///
-/// fn main() -> dtask::Result<()> {
-///     let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Serialized).expect("MPI starts");
-///     let world = universe.world();
-///     // your own messages and collectives
-///     dtask::run_on_with(&world, &dtask::Config::default(), |client| {
-///         println!("{}", client.submit(|x: i64| x + 1, (1,)).result()?);
-///         Ok(())
-///     })?;
-///     world.barrier(); // and again
+/// fn phase(comm: &mpi::topology::SimpleCommunicator) -> dtask::Result<()> {
+///     let config = dtask::Config { slots: Some(2), ..dtask::Config::default() };
+///     dtask::run_on_with(comm, &config, |client| client.wait(client.map(|n: u64| n, 0..9)))?;
 ///     Ok(())
 /// }
 /// ```
