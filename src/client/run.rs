@@ -172,18 +172,11 @@ where
 /// returns, the program must not call MPI in another thread, unless it has `MPI_THREAD_MULTIPLE`.
 ///
 /// ```no_run
-/// use mpi::traits::*;
-///
-/// fn main() -> dtask::Result<()> {
-///     let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Serialized).expect("MPI starts");
-///     let world = universe.world();
-///     // your own messages and collectives
-///     dtask::run_on(&world, |client| {
-///         println!("{}", client.submit(|x: i64| x + 1, (1,)).result()?);
-///         Ok(())
-///     })?;
-///     world.barrier(); // and again
-///     Ok(())
+/// fn phase(comm: &mpi::topology::SimpleCommunicator) -> dtask::Result<()> {
+///     if let Some(next) = dtask::run_on(comm, |client| client.submit(|x: i64| x + 1, (1,)).result())? {
+///         println!("{next}"); // on rank 0
+///     }
+///     Ok(()) // the ranks are yours again
 /// }
 /// ```
 ///
