@@ -74,6 +74,7 @@ mod arrays;
 mod batch;
 mod cli;
 mod client;
+mod clock;
 mod codec;
 mod commands;
 mod compact;

@@ -9,6 +9,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("error", &["ids"]),
     ("config", &[]),
     ("console", &[]),
+    ("clock", &[]),
     ("compact", &["ids"]),
     ("codec", &["error"]),
     ("protocol", &["codec", "error", "ids"]),
@@ -21,6 +22,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "clock",
             "compact",
             "config",
             "console",
@@ -37,6 +39,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     (
         "client",
         &[
+            "clock",
             "codec",
             "compact",
             "config",

@@ -40,6 +40,7 @@ use crate::client::future::{Future, FutureHandle};
 use crate::client::objects::ObjectTables;
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
+use crate::clock;
 use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
@@ -144,7 +145,7 @@ impl ClientShared {
             return vec![Status::Released; answers.len()];
         }
         let statuses: Vec<Status> =
-            answers.into_iter().map(|answer| answer.recv().unwrap_or(Status::Released)).collect();
+            answers.into_iter().map(|answer| clock::receive(&answer).unwrap_or(Status::Released)).collect();
         let open = |status: &Status| matches!(status, Status::Pending | Status::Assigned);
         if let Some(at) = statuses.iter().position(open) {
             self.rest(first.get(at).copied());
@@ -294,7 +295,7 @@ impl Client {
         if let Some(why) = &self.shared.state.lock().closed {
             return Err(Error::Closed(why.clone()));
         }
-        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
+        clock::receive(&answer).map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
     #[track_caller]

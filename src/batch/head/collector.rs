@@ -19,6 +19,7 @@ use crate::batch::head::submitted::{SubmittedFutures, SubmittedInstances};
 use crate::batch::head::submitter::Submitter;
 use crate::client::Client;
 use crate::client::future::Future;
+use crate::clock;
 use crate::console;
 use crate::error::Result;
 use crate::script::plan::Plan;
@@ -185,7 +186,7 @@ impl<'a> RunCollector<'a> {
                 self.progress.tick(self.client, self.tally(), longest)?;
             }
             pause = if moved { SHORTEST } else { (pause * 2).min(self.longest()) };
-            std::thread::sleep(pause);
+            clock::sleep(pause);
         }
     }
 
@@ -260,8 +261,8 @@ impl<'a> RunCollector<'a> {
         self.reporter.look(failed, &self.progress);
     }
 
-    /// Gives up the rest of the plan: notes in `stopped` all tasks that are to be cancelled, and returns those that are
-    /// running, but for those that [`StreamedTask`] follows.
+    /// Gives up the rest of the plan: cancels all tasks that have not started, notes them in `stopped`, and returns those
+    /// that are running, but for those that [`StreamedTask`] follows.
     pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<AbandonedTasks> {
         for (task, never) in self.submitter.give_up()? {
             stopped.note(task, never);
@@ -272,6 +273,18 @@ impl<'a> RunCollector<'a> {
             running.own.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
         self.streamed.values_mut().for_each(|streamed| streamed.give_up(self.client, stopped));
+        let mut started: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+        for (task, index, future) in stopped.cancel(self.client) {
+            match self.streamed.contains_key(&task) {
+                true => started.entry(task).or_default().push((index, future)),
+                false => running.own.push((task, index, future)),
+            }
+        }
+        for (task, instances) in started {
+            if let Some(streamed) = self.streamed.get_mut(&task) {
+                streamed.add(self.client, instances, true);
+            }
+        }
         // A helper task that saves an array goes on if the array exists or is being computed, that is, if its instance
         // is not among those that never run.
         for mut watched in saves {

@@ -1,8 +1,10 @@
 //! The time limit of the job (walltime) at rank 0: when tasks must end, and when the job does.
 
+use crate::batch::head::settings;
 use crate::batch::rank::deadline::DeadlineNotice;
 use crate::batch::rank::rank_state;
 use crate::client::Client;
+use crate::clock;
 use crate::error::Result;
 use crate::ids::Rank;
 use crate::script::lint::walltime;
@@ -42,7 +44,7 @@ impl Walltime {
     pub(crate) fn tell(&self, plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
         let times = (0u32..).zip(&plan.tasks).filter_map(|(number, task)| Some((number, task.time?)));
         let told = DeadlineNotice {
-            left: self.stop().saturating_duration_since(Instant::now()),
+            left: self.stop().saturating_duration_since(clock::now()),
             grace: walltime::margin(self.limit) / 4,
             times: times.collect(),
         };
@@ -51,6 +53,6 @@ impl Walltime {
         let heard: Vec<_> = computing
             .map(|(rank, _)| options.clone().on(Rank(rank)).submit(rank_state::begin, (told.clone(),)))
             .collect();
-        heard.iter().try_for_each(|heard| heard.result())
+        settings::all_heard(&heard)
     }
 }

@@ -5,6 +5,7 @@ use crate::batch::head::outcome::FailureList;
 use crate::batch::head::outputs::shared_file::GrownOutputs;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::batch::resume::saved_paths;
+use crate::clock;
 use crate::compact::Ranges;
 use crate::console;
 use crate::journal::record::{
@@ -83,10 +84,10 @@ impl Recorder {
     /// Hands the collected ends to the journal's thread, at most every [`COLLECTED`]. Tells the user once if the
     /// journal cannot be written.
     pub(crate) fn turn(&mut self) {
-        if self.last.is_some_and(|last| last.elapsed() < COLLECTED) {
+        if self.last.is_some_and(|last| clock::since(last) < COLLECTED) {
             return;
         }
-        self.last = Some(Instant::now());
+        self.last = Some(clock::now());
         self.hand_over();
         if let Some(failure) = self.failure()
             && !self.is_told

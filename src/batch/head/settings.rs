@@ -2,7 +2,8 @@
 
 use crate::batch::rank::rank_state::{self, RankSettings};
 use crate::client::Client;
-use crate::error::Result;
+use crate::client::future::Future;
+use crate::error::{Error, Result, TaskErrorKind};
 use crate::ids::Rank;
 use crate::script::plan::Plan;
 
@@ -22,5 +23,19 @@ pub(crate) fn tell(plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
     let heard: Vec<_> = computing
         .map(|(rank, _)| options.clone().on(Rank(rank)).submit(rank_state::configure, (settings.clone(),)))
         .collect();
-    heard.iter().try_for_each(|heard| heard.result())
+    all_heard(&heard)
+}
+
+/// Waits until every rank has run a task that was sent to it alone. A rank that has died before need not hear it.
+///
+/// # Errors
+/// When a task has failed, or the engine has ended.
+pub(crate) fn all_heard(tasks: &[Future<()>]) -> Result<()> {
+    tasks.iter().try_for_each(|task| match task.result() {
+        Err(Error::Task(error)) if error.kind == TaskErrorKind::NotStarted => {
+            log::warn!("a rank has died at the beginning: {error}");
+            Ok(())
+        }
+        heard => heard,
+    })
 }
