@@ -21,7 +21,7 @@ use campaign::{Campaign, Met};
 use std::ops::Range;
 
 /// The seeds that the suite looks at.
-const SEEDS: Range<u64> = 0..1_000;
+const SEEDS: Range<u64> = 0..600;
 
 /// Says which seed it was when a run of it panics.
 struct Seed(u64);
@@ -63,8 +63,8 @@ fn scripts_on_a_whole_cluster_lose_nothing_whatever_befalls_them() {
         all.steps += steps;
     }
     println!("{count} seeds: {all:?}");
-    let is_something =
-        all.killed > count && all.stopped > count / 2 && all.lost > count / 2 && all.spilled > count / 20;
+    let enough = [(all.killed, 2), (all.stopped, 5), (all.lost, 3), (all.spilled, 10)];
+    let is_something = enough.iter().all(|(met, part)| *met > count / part);
     assert!(is_something || count < 100, "{all:?}: they test nothing");
 }
 
