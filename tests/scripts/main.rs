@@ -18,6 +18,8 @@ mod files;
 mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+#[cfg(feature = "hdf5")]
+mod hdf5_killed;
 mod kept;
 mod left;
 mod limits;

@@ -4,6 +4,7 @@
 //! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
 
 use crate::batch::resume::known::{KnownInstances, KnownTask};
+use crate::batch::resume::lost_files;
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
 use crate::batch::resume::shared::{FileWriters, SharedOutput};
@@ -367,10 +368,9 @@ fn forward(
     }
     let without = todo.run.clone();
     if saved_paths::writes_own(task) {
-        for index in without.complement(all).iter().flatten() {
-            if let Some(path) = lost(plan, task, known, index) {
-                todo.add(index, || RunReason::Lost(path));
-            }
+        let done: Vec<u64> = without.complement(all).iter().flatten().collect();
+        for (index, path) in lost_files::among(&done, |index| lost(plan, task, known, index)) {
+            todo.add(index, || RunReason::Lost(path));
         }
     }
     (todo, without)

@@ -258,12 +258,15 @@ impl Campaign {
     /// without a lost rank.
     fn look_at_executed(&self, known: &PlanStatus, executed: &[Executed], losses: bool) {
         let is_done = |task: usize, index: u64| is_done(known, task, index);
-        let mut needed: BTreeSet<Executed> = BTreeSet::new();
+        let (mut needed, mut may_run) = (BTreeSet::<Executed>::new(), BTreeSet::<Executed>::new());
         for (task, own) in self.script.tasks.iter().enumerate().rev() {
             for index in 0..own.instances() {
-                if is_done(task, index) && !needed.contains(&(task, index)) {
+                // a shared file is completed in order, for which instances may have to run again
+                let completes = matches!(own.keeping, Keeping::Shared(_)) && known.todo.runs(task, index);
+                if is_done(task, index) && !needed.contains(&(task, index)) && !completes {
                     continue;
                 }
+                may_run.insert((task, index));
                 for &read in &own.reads {
                     needed.extend(self.script.inputs(task, index, read).map(|input| (read, input)));
                 }
@@ -277,9 +280,7 @@ impl Campaign {
             let label = format!("{}[{index}]", self.name(task));
             assert!(times == 1 || losses, "{label} has run {times} times in one run");
             assert!(known.todo.runs(task, index), "{label} has run, and was not to run");
-            // a shared file is completed in order, which other instances may have to run for
-            let is_shared = matches!(self.script.tasks[task].keeping, Keeping::Shared(_));
-            let may = !is_done(task, index) || needed.contains(&(task, index)) || is_shared;
+            let may = may_run.contains(&(task, index));
             assert!(may, "{label} has run again, and nobody needs it");
         }
     }
