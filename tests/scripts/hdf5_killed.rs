@@ -42,7 +42,7 @@ fn a_file_is_the_old_one_or_the_new_one_whenever_everything_is_killed() {
         let mut child = start(&folder, if new % 2 == 0 { 2 } else { 0 });
         eventually("a new file is begun", || {
             let mut names = std::fs::read_dir(folder.path("")).expect("the folder").flatten();
-            names.any(|entry| entry.file_name().to_string_lossy().starts_with(".out.h5"))
+            names.any(|entry| entry.file_name().to_string_lossy().starts_with(".dtask-"))
                 || child.try_wait().expect("its state").is_some()
         });
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
