@@ -8,7 +8,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("error", &["ids"]),
     ("config", &[]),
-    ("console", &[]),
+    ("console", &["clock"]),
     ("clock", &[]),
     ("compact", &["ids"]),
     ("codec", &["error"]),

@@ -5,7 +5,7 @@ use crate::batch::failure::FailedInstance;
 use crate::batch::head::outputs::shared_files::Sinks;
 use crate::batch::head::recorder::Recorder;
 use crate::batch::head::stopped::Stopped;
-use crate::error::TaskError;
+use crate::error::{TaskError, TaskErrorKind};
 use crate::script::plan::Plan;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -69,6 +69,8 @@ impl RunOutcome {
 pub(crate) struct FailureList {
     list: Vec<FailedInstance>,
     known: HashSet<(usize, u64)>,
+    /// Instances that were cancelled, since the run stops early: they have not failed.
+    cancelled: Vec<(usize, u64)>,
     left: u64,
     skipped: u64,
 }
@@ -79,12 +81,21 @@ impl FailureList {
         if !self.known.insert((failed.task, failed.index)) {
             return;
         }
+        if failed.cause.kind == TaskErrorKind::Cancelled {
+            self.cancelled.push((failed.task, failed.index));
+            return;
+        }
         if failed.is_left() {
             self.left += 1;
         } else if failed.is_own() == Some(false) {
             self.skipped += 1;
         }
         self.list.push(failed);
+    }
+
+    /// Takes the instances that were cancelled when the run was stopped.
+    pub(crate) fn take_cancelled(&mut self) -> Vec<(usize, u64)> {
+        std::mem::take(&mut self.cancelled)
     }
 
     /// Whether the instance is in the list.

@@ -135,6 +135,8 @@ impl RunCollector<'_> {
             stopped.late = until.is_some_and(|until| clock::now() >= until);
             clock::sleep(Duration::from_millis(2));
         }
+        let cancelled = self.outcome.failed.take_cancelled();
+        self.outcome.ended = self.outcome.ended.saturating_sub(stopped.note_cancelled(cancelled));
         stopped.settle(&self.outcome.failed);
         self.outcome.stopped = Some(stopped);
         self.finish()

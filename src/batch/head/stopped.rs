@@ -78,6 +78,14 @@ impl Stopped {
         started
     }
 
+    /// Notes instances that were sent to a rank, and came back since what they read was cancelled. Returns the number
+    /// of those that were not noted before.
+    pub(crate) fn note_cancelled(&mut self, cancelled: Vec<(usize, u64)>) -> u64 {
+        let new: Vec<_> = cancelled.into_iter().filter(|(task, index)| !self.has(*task, *index)).collect();
+        new.iter().for_each(|(task, index)| self.note(*task, *index..index + 1));
+        new.len() as u64
+    }
+
     /// Takes those instances out of the ones that were not started that have failed, and counts each once: an instance
     /// and the helper tasks that save its array end one by one, some of them when the job's time is over already.
     pub(crate) fn settle(&mut self, failed: &FailureList) {

@@ -114,8 +114,11 @@ impl Campaign {
                     // the ends of commands may not have reached rank 0 in time
                     lacks_records = summary.late || summary.text.contains("the journal could not be written");
                     // the job was too short for anything
-                    let is_fruitless = summary.errors.contains("nothing could be done in the job's time");
+                    let told = ["nothing could be done in the job's time", "no task has ended before a signal"];
+                    let is_fruitless = told.iter().any(|told| summary.errors.contains(told));
                     let is_stopped = summary.resumable || is_fruitless;
+                    let names_cancelled = summary.errors.contains("cancelled");
+                    assert!(!names_cancelled, "what was not started has not failed: {}", summary.errors);
                     self.met.stopped += u64::from(is_stopped);
                     let is_over = !is_stopped && summary.tally.left == 0 && summary.tally.failed == 0;
                     assert!(run < mended || is_over || is_stopped, "{}{}", summary.text, summary.errors);
