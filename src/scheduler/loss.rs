@@ -31,6 +31,7 @@ impl Scheduler {
             return Ok(());
         }
         let pinned = self.workers.bury(lost);
+        self.shrink_teams(lost);
         self.constrained.look_again();
         for (rank, worker) in self.workers.iter() {
             if worker.alive {
@@ -91,7 +92,7 @@ impl Scheduler {
                 &mut TaskState::Assigned { rank, cost, missing } if rank == lost => {
                     record.state = TaskState::Ready;
                     let def = record.def;
-                    self.leave(lost, def, cost, missing > 0);
+                    self.leave(task, lost, def, (cost, missing > 0));
                 }
                 TaskState::Stored(copies) => {
                     copies.holders.remove(lost);

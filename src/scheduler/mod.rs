@@ -45,6 +45,7 @@ pub(crate) mod reservations;
 mod retry;
 mod revival;
 mod task;
+pub(crate) mod teams;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -69,6 +70,7 @@ use retry::Retries;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use task::TaskTable;
+use teams::Teams;
 
 /// A task definition (function and options), with the statistics of its tasks.
 #[derive(Debug)]
@@ -124,6 +126,8 @@ pub struct Scheduler {
     detached: DetachedTasks,
     /// Tasks that have failed here (cancelled, too slow), and that a rank still has.
     leaving: LeavingTasks,
+    /// The slots that programs of several processes take, by the task that has started each.
+    teams: Teams,
     /// The names that tasks were given, by which errors call them.
     names: BTreeMap<TaskId, Box<str>>,
     /// Ranks that have got room and for which certain tasks wait: pinned tasks and followers. Empty between turns; kept
@@ -146,6 +150,7 @@ impl Scheduler {
             retries: Retries::default(),
             detached: DetachedTasks::default(),
             leaving: LeavingTasks::default(),
+            teams: Teams::default(),
             names: BTreeMap::new(),
             changed: Vec::new(),
         }
