@@ -29,7 +29,7 @@ use crate::batch::head::summary::Summary;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::client::Client;
 use crate::console;
-use crate::error::Result;
+use crate::error::{Error, Result, TaskErrorKind};
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
 use crate::runtime::host::topology;
@@ -114,6 +114,8 @@ fn leave(client: &Client, team: &Team) -> Vec<crate::batch::rank::rank_state::Ra
     let limit = Duration::from_secs(20);
     let reports = leaving.iter().filter_map(|report| match report.result_timeout(limit) {
         Ok(report) => Some(report),
+        // its files were removed when it died
+        Err(Error::Task(cause)) if cause.kind == TaskErrorKind::RankLost => None,
         Err(error) => {
             log::warn!("a rank could not remove its scratch directory: {error}");
             None

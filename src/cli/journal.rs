@@ -5,7 +5,9 @@ use super::{DONE, FAILED, JournalArgs, STARTUP, USAGE};
 use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
-use crate::journal::record::{DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord};
+use crate::journal::record::{
+    DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, QuarantineRecord,
+};
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
 use crate::script::options::LoadOptions;
@@ -175,6 +177,10 @@ fn json(record: &JournalRecord) -> String {
         }
         JournalRecord::Failed(FailedRecord { family, index, attempts, message }) => format!(
             r#"{{"record":"failed","family":"{family:032x}","index":{index},"attempts":{attempts},"message":{}}}"#,
+            quoted(message)
+        ),
+        JournalRecord::Quarantined(QuarantineRecord { family, index, message }) => format!(
+            r#"{{"record":"quarantined","family":"{family:032x}","index":{index},"message":{}}}"#,
             quoted(message)
         ),
         JournalRecord::Shared(stamp) => format!(r#"{{"record":"file","file":{}}}"#, file(stamp)),

@@ -34,6 +34,8 @@ pub(crate) enum JournalRecord {
     },
     /// A file that several instances share has grown.
     Grown(GrownFile),
+    /// An instance is not started again, since several ranks have died with it.
+    Quarantined(QuarantineRecord),
 }
 
 /// The beginning of a run: when, where, by which program and for which script.
@@ -86,6 +88,17 @@ pub(crate) struct FailedRecord {
     /// The number of attempts that were made.
     pub attempts: u32,
     /// The error message of the last attempt.
+    pub message: String,
+}
+
+/// An instance that several ranks have died with. Later runs do not start it either, unless they are told to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QuarantineRecord {
+    /// The digest of the family that the instance belongs to.
+    pub family: u128,
+    /// The index of the instance.
+    pub index: u64,
+    /// The reason for the user, with the ranks and their hosts.
     pub message: String,
 }
 

@@ -39,6 +39,7 @@ mod placement;
 pub(crate) mod prefetch;
 pub(crate) mod promises;
 mod propagate;
+mod quarantine;
 pub(crate) mod ranks;
 mod ready;
 pub(crate) mod reservations;
@@ -65,6 +66,7 @@ use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
 use leaving::LeavingTasks;
 use nested::NestedSubmitters;
+use quarantine::Deaths;
 use ready::Ready;
 use retry::Retries;
 use std::collections::BTreeMap;
@@ -128,6 +130,8 @@ pub struct Scheduler {
     leaving: LeavingTasks,
     /// The slots that programs of several processes take, by the task that has started each.
     teams: Teams,
+    /// The tasks that ranks have died with.
+    deaths: Deaths,
     /// The names that tasks were given, by which errors call them.
     names: BTreeMap<TaskId, Box<str>>,
     /// Ranks that have got room and for which certain tasks wait: pinned tasks and followers. Empty between turns; kept
@@ -151,6 +155,7 @@ impl Scheduler {
             detached: DetachedTasks::default(),
             leaving: LeavingTasks::default(),
             teams: Teams::default(),
+            deaths: Deaths::default(),
             names: BTreeMap::new(),
             changed: Vec::new(),
         }

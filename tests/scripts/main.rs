@@ -42,6 +42,7 @@ mod signals;
 mod six;
 mod spawner;
 mod spill;
+mod survival;
 mod sweeps;
 mod usage;
 mod values;

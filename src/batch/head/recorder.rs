@@ -7,8 +7,9 @@ use crate::batch::resume::run_journal::RunJournal;
 use crate::batch::resume::saved_paths;
 use crate::compact::Ranges;
 use crate::console;
+use crate::error::TaskErrorKind;
 use crate::journal::record::{
-    self, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord,
+    self, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, QuarantineRecord,
 };
 use crate::journal::writer::JournalWriter;
 use crate::script::plan::Plan;
@@ -178,6 +179,10 @@ impl Recorder {
             }
             let FailedInstance { task, index, cause } = failed;
             let Some(family) = self.tasks.get(*task).map(|task| task.digest) else { continue };
+            if cause.kind == TaskErrorKind::Quarantined {
+                let (index, message) = (*index, cause.message.clone());
+                writer.record(JournalRecord::Quarantined(QuarantineRecord { family, index, message }));
+            }
             let (attempts, message) = (cause.attempt.into(), cause.message.clone());
             writer.record(JournalRecord::Failed(FailedRecord { family, index: *index, attempts, message }));
         }

@@ -16,6 +16,8 @@ pub(crate) struct KnownTask {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The failures of instances that are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The instances that are not to be started again, by index, each with the reason.
+    pub quarantined: BTreeMap<u64, String>,
 }
 
 /// A task of the same name in an older version of the script, for telling the user what has changed since.
@@ -69,6 +71,7 @@ impl KnownInstances {
                 done: history.done.clone(),
                 saved: history.saved.clone(),
                 failed: history.failed.clone(),
+                quarantined: history.quarantined.clone(),
             }));
         }
         let mut known = KnownInstances { tasks };

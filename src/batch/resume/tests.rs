@@ -107,6 +107,20 @@ fn all_or_nothing() {
 }
 
 #[test]
+fn what_is_quarantined_is_not_started_unless_it_is_forced_or_done() {
+    let plan = plan(FLOW);
+    let keys = KeyPlan::of(&plan);
+    let mut state = journal(&keys, &[(0, 0)]);
+    let quarantined = &mut state.families.entry(keys.tasks[0].digest).or_default().quarantined;
+    quarantined.extend([0, 3, 4].map(|index| (index, "three ranks".to_owned())));
+    let of = |todo: &Todo| todo.tasks[0].quarantined();
+    let todo = decide(&plan, &state, &[]);
+    assert_eq!(of(&todo), [(3..5, "three ranks".to_owned())]);
+    assert!(todo.runs(0, 3) && todo.runs(0, 1), "it fails in this run, and what reads it is skipped");
+    assert_eq!(of(&decide(&plan, &state, &[0])), []);
+}
+
+#[test]
 fn a_changed_script_finds_its_instances_by_their_values() {
     let text =
         "[task.a]\nfor = { i = [1, 2, 3] }\nrun = 'echo {i}'\n[task.b]\neach = 'a'\nrun = 'cat {a.stdout}'\n";

@@ -20,6 +20,8 @@ pub(crate) enum RunReason {
     NotDone,
     /// The user has named the task with `--force`.
     Forced,
+    /// Several ranks have died with the instance, so that it fails without being started; the text says which.
+    Quarantined(String),
     /// A file that the instance saved is missing or was changed; the path.
     Lost(String),
     /// The instance reads one that was not done; the number of that instance's task.
@@ -38,7 +40,11 @@ impl RunReason {
     /// Whether the instance runs for another result than it had, and not to make the same one again.
     fn is_for_new_result(&self) -> bool {
         match self {
-            RunReason::NotDone | RunReason::Forced | RunReason::InputNotDone(_) | RunReason::Together => true,
+            RunReason::NotDone
+            | RunReason::Forced
+            | RunReason::Quarantined(_)
+            | RunReason::InputNotDone(_)
+            | RunReason::Together => true,
             RunReason::Lost(_)
             | RunReason::NeededBy(..)
             | RunReason::SharedFile(_)
@@ -75,6 +81,15 @@ impl TaskTodo {
     /// Whether all instances of the task run.
     pub(crate) fn is_whole(&self) -> bool {
         self.run.first() == Some(0..self.all)
+    }
+
+    /// The instances that fail without being started, as ranges of indices, each with the reason.
+    pub(crate) fn quarantined(&self) -> Vec<(Range<u64>, String)> {
+        let reason = |(range, why): &(Range<u64>, RunReason)| match why {
+            RunReason::Quarantined(why) => Some((range.clone(), why.clone())),
+            _ => None,
+        };
+        self.why.iter().filter_map(reason).collect()
     }
 
     /// The number of instances of the task that are skipped.
@@ -346,6 +361,9 @@ fn forward(
     }
     let nothing = KnownTask::default();
     let known = known.unwrap_or(&nothing);
+    for (index, why) in known.quarantined.range(..all).filter(|(index, _)| !known.done.contains(**index)) {
+        todo.add(*index, || RunReason::Quarantined(why.clone()));
+    }
     for gap in known.done.complement(all).iter() {
         todo.add_range(gap, &RunReason::NotDone);
     }

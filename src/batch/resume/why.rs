@@ -67,6 +67,9 @@ pub(crate) fn reasons(
                 continue;
             }
             RunReason::Forced => ("forced".to_owned(), "asked for by --force".to_owned()),
+            RunReason::Quarantined(why) => {
+                ("quarantined".to_owned(), format!("quarantined, so that it fails: {why}"))
+            }
             RunReason::Lost(path) => {
                 ("lost".to_owned(), format!("result lost: `{path}` is not as it was saved"))
             }

@@ -5,7 +5,8 @@ mod writing;
 
 use super::frame;
 use super::record::{
-    DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord, OutputGap, RunStart,
+    DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord, OutputGap,
+    QuarantineRecord, RunStart,
 };
 use super::state::{JournalError, JournalState, records};
 use proptest::prelude::*;
@@ -24,6 +25,9 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
         }),
         (0..4u128, 0..100u64, ".{0,40}").prop_map(|(family, index, message)| {
             JournalRecord::Failed(FailedRecord { family, index, attempts: 2, message })
+        }),
+        (0..4u128, 0..100u64, ".{0,40}").prop_map(|(family, index, message)| {
+            JournalRecord::Quarantined(QuarantineRecord { family, index, message })
         }),
         stamp().prop_map(JournalRecord::Shared),
         (any::<u64>(), "[a-z]{0,9}").prop_map(|(at, host)| {
@@ -175,4 +179,8 @@ fn the_last_word_on_an_instance_counts() {
     assert!(!failed_last.done.contains(5) && failed_last.failed.contains_key(&5));
     let done_last = state(&[failed, done(3, 4)]);
     assert!(done_last.done.contains(5) && done_last.failed.is_empty());
+    let quarantined =
+        JournalRecord::Quarantined(QuarantineRecord { family: 1, index: 5, message: "three ranks".into() });
+    assert!(state(&[done(5, 1), quarantined.clone()]).quarantined.contains_key(&5));
+    assert!(state(&[quarantined, done(3, 4)]).quarantined.is_empty());
 }
