@@ -279,7 +279,7 @@ fn name_of(plan: &Plan, reference: &Reference) -> String {
 }
 
 /// The number of the output that a reference to another task reads; `None` if the reference only means to run after it.
-fn output_of(reference: &Reference) -> Option<u32> {
+pub(crate) fn output_of(reference: &Reference) -> Option<u32> {
     match reference.select {
         Select::Value => Some(outputs::VALUE),
         Select::Stdout => Some(outputs::STDOUT),

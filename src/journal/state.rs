@@ -2,7 +2,8 @@
 
 use super::frame;
 use super::record::{
-    DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, QuarantineRecord, RunStart,
+    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, LearntRecord,
+    QuarantineRecord, RunStart,
 };
 use crate::compact::Ranges;
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +22,10 @@ pub(crate) struct FamilyHistory {
     pub failed: BTreeMap<u64, FailedRecord>,
     /// The instances that are not to be started again, by index, each with the reason.
     pub quarantined: BTreeMap<u64, String>,
+    /// The files with results of instances, by index.
+    pub checkpoints: BTreeMap<u64, CheckpointRecord>,
+    /// The run times and the memory of its instances; `None` if nothing is known.
+    pub learnt: Option<LearntRecord>,
     /// The number of the last record about the family, counted over the whole journal. Of two families of one task, the
     /// one with the larger number ran later.
     pub last: u64,
@@ -120,6 +125,7 @@ impl JournalState {
                 family.last = number;
                 family.done.remove(failed.index);
                 family.saved.remove(&failed.index);
+                family.checkpoints.remove(&failed.index);
                 // a failure counts as progress only the first time
                 if family.failed.insert(failed.index, failed).is_none() {
                     self.fruitless = 0;
@@ -137,6 +143,13 @@ impl JournalState {
             JournalRecord::Grown(grown) => {
                 self.shared.remove(&grown.path);
                 self.grown.insert(grown.path.clone(), grown);
+            }
+            JournalRecord::Checkpoint(checkpoint) => {
+                let family = self.families.entry(checkpoint.family).or_default();
+                family.checkpoints.insert(checkpoint.index, checkpoint);
+            }
+            JournalRecord::Learnt(learnt) => {
+                self.families.entry(learnt.family).or_default().learnt = Some(learnt);
             }
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),
         }
@@ -157,6 +170,8 @@ impl JournalState {
                 let (index, message) = (*index, message.clone());
                 JournalRecord::Quarantined(QuarantineRecord { family: *family, index, message })
             }));
+            records.extend(history.checkpoints.values().cloned().map(JournalRecord::Checkpoint));
+            records.extend(history.learnt.map(JournalRecord::Learnt));
         }
         records.extend(self.shared.values().cloned().map(JournalRecord::Shared));
         records.extend(self.grown.values().cloned().map(JournalRecord::Grown));

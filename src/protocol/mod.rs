@@ -22,6 +22,7 @@ mod nested;
 mod objects;
 mod peer;
 mod rank_list;
+mod registry;
 pub(crate) mod resources;
 
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
@@ -39,6 +40,7 @@ pub use objects::{
 };
 pub use peer::Peer;
 pub use rank_list::RankList;
+pub use registry::{PublishAnswer, RegistryRequest};
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
@@ -463,5 +465,13 @@ pub enum RankReport {
         attempt: Attempt,
         /// The error of the task, with the time that it may take.
         error: Box<TaskError>,
+    },
+    /// Asks rank 0 for something about results as a whole. The answer is a result of the sender, of which it holds a
+    /// future.
+    Registry {
+        /// The number of the answer, as if a task had made it.
+        task: TaskId,
+        /// The request.
+        request: RegistryRequest,
     },
 }

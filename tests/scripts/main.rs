@@ -7,6 +7,7 @@ mod bad;
 mod bombs;
 mod campaign;
 mod chains;
+mod checkpoints;
 mod commands;
 mod conditions;
 mod data;

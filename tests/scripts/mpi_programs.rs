@@ -66,7 +66,7 @@ stdout = "one.txt"
     let told = one.contains("sum 0 read 7 given 0 task one threads 2 colour blue");
     assert!(one.starts_with("0 of 1 on ") && told, "{one}");
     // a second run finds it done, and another number of processes is another result
-    folder.run(2, &["s.toml", "--slots", "3"]).assert_success().assert_stdout_has("4 done before");
+    folder.run(2, &["s.toml", "--slots", "3"]).assert_success().assert_stdout_has("4 by earlier runs");
     let text = folder.read("s.toml").replace("ranks  = 3", "ranks  = 2");
     std::fs::write(folder.path("s.toml"), text).expect("written");
     folder.run(2, &["plan", "s.toml", "--why"]).assert_success().assert_stdout_has("ranks");

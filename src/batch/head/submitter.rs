@@ -111,7 +111,7 @@ impl<'a> Submitter<'a> {
                 .filter(|number| todo.next(*number, 0) < plan.tasks[*number].family.len())
                 .collect(),
             users,
-            retained: RetainedResults::new(client, plan, todo),
+            retained: RetainedResults::new(client, plan, todo, folder.path()),
             read: ReadOutputs::new(plan),
             too_long: vec![false; count],
             losses: done_families(plan, todo),
