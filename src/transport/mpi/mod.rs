@@ -12,6 +12,7 @@
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
 //!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
 //!   the receiver knows that its sender has begun.
+//! * A value that is no memory, such as the files of a command, is a stream: `streams` sends it piece by piece.
 //! * Memory that is sent or received belongs to the request until MPI is done with it; see `request`, and
 //!   `communicator` for the other calls.
 
@@ -22,6 +23,7 @@ pub(crate) mod in_flight;
 mod init;
 mod presence;
 mod request;
+mod streams;
 
 pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
 pub use presence::await_all;
@@ -35,6 +37,7 @@ use bulk::Transfers;
 use communicator::Comm;
 pub use mpi::traits::Communicator;
 use request::{ReceiveMemory, Requests, SendMemory};
+use streams::Streams;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +63,7 @@ pub struct MpiTransport {
     requests: Requests,
     comm: Comm,
     bulk: Transfers,
+    streams: Streams,
     /// Number of control frames that are being sent.
     outgoing: usize,
     /// Control frames that are being received.
@@ -81,6 +85,7 @@ impl MpiTransport {
             requests: Requests::new(),
             comm: Comm::duplicate(comm)?,
             bulk: Transfers::new(piece_max.clamp(1, PIECE_MAX)),
+            streams: Streams::new(piece_max.clamp(1, PIECE_MAX)),
             outgoing: 0,
             incoming: FrameQueue::default(),
             ready: Vec::new(),
@@ -170,6 +175,8 @@ impl MpiTransport {
                 drop(memory);
                 arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
             }
+            Pinned::Sent { buffer, stream, .. } => self.streams.sent(stream, buffer),
+            Pinned::Received { buffer, stream, number, .. } => self.streams.came(stream, number, buffer),
         }
         Ok(())
     }
@@ -201,6 +208,10 @@ impl Transport for MpiTransport {
 
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {
         let route = self.route(to, self.bulk_tag(tag), "sending bulk data to")?;
+        if let Some(stream) = source.stream() {
+            self.streams.send(route, stream);
+            return Ok(());
+        }
         let memory = TransferMemory::Source(SendMemory::new(source));
         // zero bytes are not sent: the receiver counts such a message as arrived at once (`ready`)
         if memory.length() == 0 {
@@ -216,6 +227,10 @@ impl Transport for MpiTransport {
         mut target: Box<dyn BulkTarget>,
     ) -> Result<(), TransportError> {
         let route = self.route(from, self.bulk_tag(tag), "receiving bulk data from")?;
+        if let Some(sink) = target.stream() {
+            let mpi = (&mut self.requests, &self.comm);
+            return self.streams.receive(mpi, (route, tag), target, sink);
+        }
         if target.bytes_mut().is_empty() {
             self.ready.push(Arrival::Bulk { from, tag, target });
             return Ok(());
@@ -232,6 +247,7 @@ impl Transport for MpiTransport {
         let peer = self.route(from, CONTROL, "giving up receives from")?.peer;
         let outcome = self.requests.abandon(peer);
         self.bulk.forget(peer);
+        self.streams.forget(peer);
         self.ready.retain(|arrival| !matches!(arrival, Arrival::Bulk { from: rank, .. } if *rank == from));
         self.outgoing = self.requests.outgoing();
         self.incoming.forget(from);
@@ -242,12 +258,13 @@ impl Transport for MpiTransport {
         let before = arrived.len();
         arrived.append(&mut self.ready);
         self.receive_frames(arrived)?;
+        let streams = self.streams.progress(&mut self.requests, &self.comm, arrived)?;
         if self.requests.is_empty() {
-            return Ok(arrived.len() > before);
+            return Ok(streams || arrived.len() > before);
         }
         let mut finished = std::mem::take(&mut self.finished);
         let mut outcome = self.requests.poll(&self.comm, &mut finished);
-        let moved = !finished.is_empty();
+        let moved = streams || !finished.is_empty();
         for held in finished.drain(..) {
             outcome = outcome.and(self.ended(held, arrived));
         }
@@ -272,9 +289,10 @@ impl Transport for MpiTransport {
 
     fn flight(&self) -> Flight {
         // Long frames too need calls of MPI to progress.
-        if self.bulk.is_moving() || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
+        let is_moving = self.bulk.is_moving() || self.streams.is_moving();
+        if is_moving || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
             Flight::Moving
-        } else if self.bulk.count() > 0 {
+        } else if self.bulk.count() + self.streams.receives() > 0 {
             Flight::Expected
         } else {
             Flight::None
@@ -282,7 +300,7 @@ impl Transport for MpiTransport {
     }
 
     fn quiet(&self) -> bool {
-        self.outgoing + self.bulk.sends() == 0
+        self.outgoing + self.bulk.sends() + self.streams.sends() == 0
     }
 }
 
