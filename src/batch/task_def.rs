@@ -8,6 +8,7 @@ use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskA
 use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -42,6 +43,8 @@ pub(crate) struct TaskDef {
     /// The number of the merge step, if a merge step of a reduction runs like an instance; `None` for an ordinary
     /// instance.
     pub step: Option<u64>,
+    /// The instances that fail without being started, as ranges of indices, each with the reason.
+    pub quarantined: Vec<(Range<u64>, String)>,
 }
 
 /// The results of one other task that an instance gets as inputs.
@@ -162,7 +165,14 @@ impl TaskDef {
             ranks,
             first: 0,
             step: None,
+            quarantined: Vec::new(),
         })
+    }
+
+    /// The reason why an instance fails without being started; `None` for almost all.
+    pub(crate) fn quarantine(&self, index: u64) -> Option<&str> {
+        let found = self.quarantined.iter().find(|(range, _)| range.contains(&index));
+        found.map(|(_, why)| why.as_str())
     }
 
     /// Whether instances read other instances of the same task.
@@ -265,7 +275,7 @@ fn name_of(plan: &Plan, reference: &Reference) -> String {
 }
 
 /// The number of the output that a reference to another task reads; `None` if the reference only means to run after it.
-fn output_of(reference: &Reference) -> Option<u32> {
+pub(crate) fn output_of(reference: &Reference) -> Option<u32> {
     match reference.select {
         Select::Value => Some(outputs::VALUE),
         Select::Stdout => Some(outputs::STDOUT),

@@ -291,7 +291,9 @@ impl Serialize for CommandOutputs {
         if let Some((_, bytes)) = self.view() {
             return serializer.serialize_bytes(bytes);
         }
-        serializer.serialize_bytes(&stream::bytes(self).map_err(ser::Error::custom)?)
+        let mut bytes = Vec::new();
+        stream::write(self, &mut bytes).map_err(ser::Error::custom)?;
+        serializer.serialize_bytes(&bytes)
     }
 }
 
@@ -311,8 +313,8 @@ impl<'de> Deserialize<'de> for CommandOutputs {
                 let Some(same_files) = wire::same_files(&bytes).filter(|length| *length > 0) else {
                     return Ok(CommandOutputs::arrived(bytes, whole));
                 };
-                let sizes = Sizes { whole, same_files };
-                Ok(CommandOutputs::received(stream::of_bytes(bytes, sizes), sizes))
+                let sizes = (whole, same_files);
+                stream::read(&mut &bytes[..], sizes).map_err(|failure| E::custom(failure.message()))
             }
         }
         deserializer.deserialize_byte_buf(OutputsVisitor)

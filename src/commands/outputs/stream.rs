@@ -161,26 +161,40 @@ fn copied(outcome: Result<(), CopyError>) -> Result<(), Failure> {
     })
 }
 
-/// The outputs of a stream that is in memory as a whole.
-pub(super) fn of_bytes(message: Vec<u8>, sizes: Sizes) -> Result<OutputList, Failure> {
-    let mut message = Some(message);
-    let mut next = |_| message.take().ok_or_else(|| io::ErrorKind::UnexpectedEof.into());
-    IncomingOutputs::new(sizes.whole, sizes.same_files).read(&mut PieceReader::new(&mut next))
-}
-
-/// All bytes of the stream of outputs.
+/// Reads outputs that [`write`] has written; `whole` and `same_files` are the [`lengths`] of these.
 ///
 /// # Errors
-/// When a file cannot be read.
-pub(super) fn bytes(outputs: &CommandOutputs) -> io::Result<Vec<u8>> {
-    let source = OutgoingOutputs(outputs.clone());
-    let mut all = Vec::new();
-    let mut give = |piece: Vec<u8>| {
-        all.extend_from_slice(&piece);
-        Ok(piece)
+/// When they are damaged, or scratch has no room.
+pub(crate) fn read(
+    from: &mut dyn Read,
+    (whole, same_files): (u64, u64),
+) -> Result<CommandOutputs, Failure> {
+    let mut left = whole;
+    let mut next = |mut piece: Vec<u8>| {
+        piece.clear();
+        let got = from.take(left.min(PIECE as u64)).read_to_end(&mut piece)?;
+        left -= got as u64;
+        if got == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(piece) }
     };
+    let incoming = IncomingOutputs::new(whole, same_files);
+    let outputs = incoming.read(&mut PieceReader::new(&mut next))?;
+    Ok(CommandOutputs::received(Ok(outputs), incoming.sizes))
+}
+
+/// Writes outputs with the bytes of all files.
+///
+/// # Errors
+/// When a file cannot be read, or the bytes cannot be written.
+pub(crate) fn write(outputs: &CommandOutputs, into: &mut dyn Write) -> io::Result<()> {
+    let source = OutgoingOutputs(outputs.clone());
+    let mut give = |piece: Vec<u8>| into.write_all(&piece).map(|()| piece);
     let mut writer = PieceWriter::new(source.length(), PIECE, &mut give);
     source.write_to(&mut writer)?;
-    writer.finish()?;
-    Ok(all)
+    writer.finish()
+}
+
+/// The number of bytes that [`write`] writes, and the length of the message by which outputs travel within a host.
+pub(crate) fn lengths(outputs: &CommandOutputs) -> (u64, u64) {
+    let Sizes { whole, same_files } = outputs.sizes();
+    (whole, same_files)
 }

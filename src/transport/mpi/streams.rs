@@ -165,17 +165,21 @@ impl Streams {
         stream.came[at] = Some(buffer);
     }
 
-    /// Moves all streams on: gives MPI what has been made, and the sinks what has come. True if anything has moved.
+    /// Moves all streams on: gives MPI what has been made, and the sinks what has come. Appends the errors of MPI to
+    /// `failed`, each with the other rank. True if anything has moved.
     pub(super) fn progress(
         &mut self,
-        requests: &mut Requests,
-        comm: &Comm,
+        (requests, comm): (&mut Requests, &Comm),
         arrived: &mut Vec<Arrival>,
-    ) -> Result<bool, TransportError> {
+        failed: &mut Vec<(i32, TransportError)>,
+    ) -> bool {
         let mut moved = false;
         for (number, slot) in self.outgoing.iter_mut().enumerate() {
             let Some(stream) = slot else { continue };
-            moved |= stream.start(requests, comm, number as u32)?;
+            match stream.start(requests, comm, number as u32) {
+                Ok(started) => moved |= started,
+                Err(error) => failed.push((stream.route.peer, error)),
+            }
             if stream.left == 0 && stream.under_way == 0 {
                 *slot = None;
             }
@@ -184,14 +188,16 @@ impl Streams {
         for (number, slot) in self.incoming.iter_mut().enumerate() {
             let Some(stream) = slot else { continue };
             moved |= stream.hand_on();
-            stream.post(requests, comm, number as u32, self.piece_max)?;
+            if let Err(error) = stream.post(requests, comm, number as u32, self.piece_max) {
+                failed.push((stream.route.peer, error));
+            }
             if stream.has_ended()
                 && let Some(Incoming { route, tag, target, .. }) = slot.take()
             {
                 arrived.push(Arrival::Bulk { from: Rank(route.peer as u32), tag, target });
             }
         }
-        Ok(moved)
+        moved
     }
 
     /// Gives up the streams to and from the rank `peer`, which has died and whose requests were abandoned.
