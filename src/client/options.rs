@@ -188,7 +188,11 @@ impl<'c> Options<'c> {
 
     /// Submits one task with these options; see [`Client::submit`].
     #[track_caller]
-    pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
+    pub fn submit<M, F, P>(&self, function: F, args: P) -> Future<F::Output>
+    where
+        F: TaskFn<M>, // parameters `&str`, `&[u8]`, `&Path`: write `&String`, `&Vec<u8>`, `&PathBuf`
+        P: Args<F::Params>,
+    {
         match &self.refusal {
             None => self.client.submit_with(self.pure, self.def, function, args),
             Some(why) => self.client.submit_refused(function, why),
@@ -216,7 +220,7 @@ impl<'c> Options<'c> {
     #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
-        F: TaskFn<M>,
+        F: TaskFn<M>, // parameters `&str`, `&[u8]`, `&Path`: write `&String`, `&Vec<u8>`, `&PathBuf`
         (X,): Args<F::Params>,
     {
         self.starmap(function, items.into_iter().map(|item| (item,)))

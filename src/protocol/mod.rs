@@ -22,6 +22,7 @@ mod nested;
 mod objects;
 mod peer;
 mod rank_list;
+mod registry;
 pub(crate) mod resources;
 
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
@@ -39,6 +40,7 @@ pub use objects::{
 };
 pub use peer::Peer;
 pub use rank_list::RankList;
+pub use registry::{PublishAnswer, RegistryRequest};
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
@@ -46,7 +48,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -449,5 +451,13 @@ pub enum RankReport {
         attempt: Attempt,
         /// The error of the task, with the time that it may take.
         error: Box<TaskError>,
+    },
+    /// Asks rank 0 for something about results as a whole. The answer is a result of the sender, of which it holds a
+    /// future.
+    Registry {
+        /// The number of the answer, as if a task had made it.
+        task: TaskId,
+        /// The request.
+        request: RegistryRequest,
     },
 }

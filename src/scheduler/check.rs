@@ -17,6 +17,9 @@ impl Scheduler {
         for input in self.leaving.iter().flat_map(|(_, leaving)| &leaving.inputs) {
             *pending.entry(*input).or_default() += 1;
         }
+        for task in self.published.tasks().chain(self.moves.tasks()) {
+            *pending.entry(task).or_default() += 1;
+        }
         for (task, record) in self.tasks.iter() {
             if record.want == OwnerWants::Bringing {
                 *pending.entry(task).or_default() += 1;

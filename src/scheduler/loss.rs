@@ -39,6 +39,7 @@ impl Scheduler {
             }
         }
         let told = out.len();
+        self.forget_moves(lost);
         let orphans = self.orphan(lost);
         let suspects = self.take_from(lost);
         for task in orphans {
@@ -74,6 +75,7 @@ impl Scheduler {
         for task in all {
             self.release_if_unneeded(task, out);
         }
+        self.tell_moved(out);
         // the futures of these tasks were lost with the rank, not dropped by a mistake of the user
         let mut at = 0;
         out.retain(|action| {
@@ -182,7 +184,7 @@ impl Scheduler {
             }
             missing += 1;
         }
-        missing += u32::from(self.is_held_back(task));
+        missing += u32::from(self.is_held_back(task)) + u32::from(self.is_promised(task));
         if let TaskState::Assigned { rank, cost, missing: noted } = state {
             if (noted > 0) != (missing > 0) {
                 self.workers.set_ahead(rank, cost, missing > 0);

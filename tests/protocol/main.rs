@@ -68,7 +68,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 11);
+        assert_eq!(VERSION, 12);
     }
 
     #[test]
@@ -274,6 +274,11 @@ mod bytes {
         let error = Box::new(TaskError::of_attempt("no".into(), "f-1".into(), Rank(3), "h".into(), 1));
         let bytes = "1a 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00";
         report(RankReport::TimedOut { task: TaskId(7), attempt: 1, error }, bytes);
+        let registry = |request| RankReport::Registry { task: TaskId(7), request };
+        report(registry(RegistryRequest::Publish { name: "m".into(), of: TaskId(5) }), "1b 07 00 01 6d 05");
+        report(registry(RegistryRequest::Unpublish { name: "m".into() }), "1b 07 01 01 6d");
+        report(registry(RegistryRequest::Find { name: "m".into() }), "1b 07 02 01 6d");
+        report(registry(RegistryRequest::Rebalance), "1b 07 03");
         report(RankReport::Waits { slots: 251 }, "07 fb fb 00");
     }
 

@@ -18,6 +18,7 @@ mod placement;
 pub(crate) mod prefetch;
 mod quarantine;
 mod release;
+mod results;
 mod retract;
 mod retry;
 mod revival;

@@ -24,6 +24,7 @@ pub(crate) mod communicator;
 mod control_frames;
 pub(crate) mod in_flight;
 mod init;
+mod outcome;
 mod presence;
 mod request;
 mod streams;
