@@ -318,7 +318,8 @@ mod tests {
         let whole = Artifact::from(CommandOutputs::new(&[output]));
         assert!(ArtifactBulk.view(&whole).is_none());
         let (length, layout) = ArtifactBulk.announced(&whole).expect("it has a file");
-        let source = ArtifactBulk.message(&whole, false).and_then(|message| message.stream()).expect("a stream");
+        let source =
+            ArtifactBulk.message(&whole, false).and_then(|message| message.stream()).expect("a stream");
         assert_eq!(source.length(), length);
         let target = ArtifactBulk.allocate(&layout, length as usize, length, false).expect("ours");
         hand_over(&*source, &*target.stream().expect("a stream"));

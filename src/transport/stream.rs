@@ -51,7 +51,12 @@ impl<'a> PieceWriter<'a> {
     /// Makes a writer of `length` bytes, which calls `give` with each piece of `piece_max` bytes. `give` returns a buffer
     /// for the next piece.
     pub fn new(length: u64, piece_max: usize, give: &'a mut GivePiece<'a>) -> PieceWriter<'a> {
-        PieceWriter { give, piece: Vec::with_capacity(piece_max + 1), piece_max: piece_max.max(1), left: length }
+        PieceWriter {
+            give,
+            piece: Vec::with_capacity(piece_max + 1),
+            piece_max: piece_max.max(1),
+            left: length,
+        }
     }
 
     /// Writes the next `length` bytes of `from`.
@@ -89,7 +94,11 @@ impl<'a> PieceWriter<'a> {
     /// # Errors
     /// When fewer bytes were written than announced.
     pub fn finish(self) -> io::Result<()> {
-        if self.left == 0 { Ok(()) } else { Err(io::Error::other("it has become shorter than was announced")) }
+        if self.left == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::other("it has become shorter than was announced"))
+        }
     }
 }
 

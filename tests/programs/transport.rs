@@ -299,7 +299,9 @@ impl BulkTarget for TakenTarget {
 fn streams(net: &mut MpiTransport, lengths: &[usize]) {
     let cases: Vec<(usize, usize, usize)> = lengths
         .iter()
-        .flat_map(|&length| [(length, length, length), (length, length / 2, length), (length, length, length / 3)])
+        .flat_map(|&length| {
+            [(length, length, length), (length, length / 2, length), (length, length, length / 3)]
+        })
         .collect();
     for from in others(net) {
         for (k, &(length, _, most)) in cases.iter().enumerate() {
@@ -317,7 +319,9 @@ fn streams(net: &mut MpiTransport, lengths: &[usize]) {
     until(net, "streams", |net, arrival| {
         if let Some(Arrival::Bulk { tag, target, .. }) = arrival {
             let (length, made, most) = cases[tag as usize - 1];
-            let Ok(came) = target.into_any().downcast::<Result<Vec<u8>, String>>() else { fail("another target") };
+            let Ok(came) = target.into_any().downcast::<Result<Vec<u8>, String>>() else {
+                fail("another target")
+            };
             let is_right = match &*came {
                 Ok(bytes) => made == length && *bytes == pattern(Rank(0), Rank(0), 0, length)[..most],
                 Err(why) => made < length && why.contains("the source is gone"),

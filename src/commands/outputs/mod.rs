@@ -17,12 +17,12 @@ use crate::error::Failure;
 use crate::protocol::BulkLayout;
 use crate::transport::BulkSource;
 use arrived::Arrived;
-use stream::OutgoingOutputs;
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use stream::OutgoingOutputs;
 
 /// The outputs of a command: its streams and files. Cloning copies a pointer; the outputs are shared.
 #[derive(Clone)]

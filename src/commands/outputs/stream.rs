@@ -81,7 +81,8 @@ impl IncomingOutputs {
             let head = EntryHead::read(&head);
             let mut name = Vec::new();
             copied(from.copy_to(&mut name, u64::from(head.name)))?;
-            length = length.saturating_add((EntryHead::LENGTH + name.len()) as u64).saturating_add(head.length);
+            length =
+                length.saturating_add((EntryHead::LENGTH + name.len()) as u64).saturating_add(head.length);
             if length > self.sizes.whole {
                 return Err(damaged());
             }
@@ -123,7 +124,11 @@ enum ReceivedOutput {
     File(Arc<StoredFile>),
 }
 
-fn received(from: &mut PieceReader<'_>, head: &EntryHead, root: &ScratchRoot) -> Result<ReceivedOutput, Failure> {
+fn received(
+    from: &mut PieceReader<'_>,
+    head: &EntryHead,
+    root: &ScratchRoot,
+) -> Result<ReceivedOutput, Failure> {
     if !head.is_file {
         let mut bytes = allocation::with_room(usize::try_from(head.length)?)?;
         copied(from.copy_to(&mut bytes, head.length))?;
@@ -165,10 +170,7 @@ fn copied(outcome: Result<(), CopyError>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When they are damaged, or scratch has no room.
-pub(crate) fn read(
-    from: &mut dyn Read,
-    (whole, same_files): (u64, u64),
-) -> Result<CommandOutputs, Failure> {
+pub(crate) fn read(from: &mut dyn Read, (whole, same_files): (u64, u64)) -> Result<CommandOutputs, Failure> {
     let mut left = whole;
     let mut next = |mut piece: Vec<u8>| {
         piece.clear();

@@ -158,7 +158,9 @@ impl Streams {
     /// Takes message number `number` of stream `stream`.
     pub(super) fn came(&mut self, stream: u32, number: u64, buffer: Vec<u8>) {
         let Some(Some(stream)) = self.incoming.get_mut(stream as usize) else { return };
-        let Some(at) = number.checked_sub(stream.taken).and_then(|at| usize::try_from(at).ok()) else { return };
+        let Some(at) = number.checked_sub(stream.taken).and_then(|at| usize::try_from(at).ok()) else {
+            return;
+        };
         if stream.came.len() <= at {
             stream.came.resize_with(at + 1, || None);
         }
