@@ -124,9 +124,8 @@ impl MpiLauncher {
     /// that the processes are to have, also on other hosts; `threads` is the number of cores of each process.
     pub(crate) fn call(&self, hosts: &[(String, u32)], exported: &[String], threads: u32) -> LauncherCall {
         let all: u32 = hosts.iter().map(|(_, processes)| processes).sum();
-        let list = |one: &dyn Fn(&(String, u32)) -> String| {
-            hosts.iter().map(one).collect::<Vec<_>>().join(",")
-        };
+        let list =
+            |one: &dyn Fn(&(String, u32)) -> String| hosts.iter().map(one).collect::<Vec<_>>().join(",");
         let counted = || list(&|(host, processes)| format!("{host}:{processes}"));
         let mut words = self.words.clone();
         let mut env = Vec::new();
@@ -147,7 +146,16 @@ impl MpiLauncher {
                 let each = hosts.first().map_or(0, |(_, processes)| *processes);
                 add(&["--overlap", "--cpu-bind=none", "--kill-on-bad-exit=1"]);
                 let nodes = hosts.len().to_string();
-                add(&["-n", &count, "-N", &nodes, "--nodelist", &names, "--cpus-per-task", &threads.to_string()]);
+                add(&[
+                    "-n",
+                    &count,
+                    "-N",
+                    &nodes,
+                    "--nodelist",
+                    &names,
+                    "--cpus-per-task",
+                    &threads.to_string(),
+                ]);
                 if hosts.iter().all(|(_, processes)| *processes == each) {
                     add(&["--ntasks-per-node", &each.to_string()]);
                 }

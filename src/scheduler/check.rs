@@ -128,8 +128,7 @@ impl Scheduler {
         }
         for (rank, worker) in self.workers.iter() {
             let alone = |needs: &&ResourceRequest| needs.processes == 1;
-            let here =
-                || running.iter().filter(|(at, _)| *at == rank).map(|(_, needs)| needs).filter(alone);
+            let here = || running.iter().filter(|(at, _)| *at == rank).map(|(_, needs)| needs).filter(alone);
             let lent = self.lent(rank);
             if worker.lent != lent {
                 return Err(format!("rank {rank} lends {} slots, should be {lent}", worker.lent));
@@ -171,8 +170,7 @@ impl Scheduler {
             };
             let alone = running.iter().filter(|(rank, needs)| at(rank) && needs.processes == 1);
             let members = self.teams.iter().flat_map(|(_, team)| &team.members);
-            let of_teams: u64 =
-                members.filter(|member| at(&member.rank)).map(|member| member.memory).sum();
+            let of_teams: u64 = members.filter(|member| at(&member.rank)).map(|member| member.memory).sum();
             let used: u64 = alone.map(|(_, needs)| needs.memory).sum::<u64>() + of_teams;
             let held = self
                 .workers

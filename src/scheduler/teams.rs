@@ -99,7 +99,8 @@ impl RankTable {
                 let left = host.memory.saturating_sub(used).checked_div(needs.memory).unwrap_or(u64::MAX);
                 (slots / u64::from(needs.slots.max(1))).min(left)
             };
-            is_on_one |= processes(own(&|rank| self.most_slots(reservation, rank)), 0) >= needs.processes.into();
+            is_on_one |=
+                processes(own(&|rank| self.most_slots(reservation, rank)), 0) >= needs.processes.into();
             let here = processes(own(&slots), used).min(needs.processes.into());
             all += here;
             if here > 0 {
@@ -109,7 +110,8 @@ impl RankTable {
         if is_on_one {
             hosts.retain(|(here, _)| *here == needs.processes);
             // the host with the least room left keeps others whole
-            let room = |at: usize| self.hosts[at].ranks().iter().map(|rank| u64::from(slots(*rank))).sum::<u64>();
+            let room =
+                |at: usize| self.hosts[at].ranks().iter().map(|rank| u64::from(slots(*rank))).sum::<u64>();
             hosts.sort_by_key(|(_, at)| (room(*at), *at));
             hosts.truncate(1);
         } else {

@@ -21,7 +21,10 @@ impl Worker {
         }
         let taken = self.running + self.extra + self.lent;
         if self.lent > 0 && self.running > 0 && self.paused == 0 && !self.crowded && taken > self.slots {
-            return Err(format!("{taken} slots are taken of {}, {} of them by programs", self.slots, self.lent));
+            return Err(format!(
+                "{taken} slots are taken of {}, {} of them by programs",
+                self.slots, self.lent
+            ));
         }
         let mut users: BTreeMap<TaskId, u32> = BTreeMap::new();
         self.check_nested()?;

@@ -236,7 +236,13 @@ mod bytes {
             gpus: 0,
             timeout: 0,
         };
-        let needs = ResourceRequest { slots: 2, gpus: 3, memory: 4, counters: [0, 5, 0, 0, 0, 0, 0, 6], processes: 7 };
+        let needs = ResourceRequest {
+            slots: 2,
+            gpus: 3,
+            memory: 4,
+            counters: [0, 5, 0, 0, 0, 0, 0, 6],
+            processes: 7,
+        };
         let nested = NestedDefinition {
             definition,
             priority: -1,

@@ -90,7 +90,8 @@ threads = 2
     let run = folder.dtask(3).args(["s.toml", "--slots", "1"]).run();
     // two ranks of one slot: a program of two processes fits, a task of two threads does not
     run.assert_code(2).assert_stderr_has("task `narrow` could never run");
-    let text = folder.read("s.toml").replace("threads = 2", "ranks = 2").replace("mkdir {dtask.here}/narrow; ", "");
+    let text =
+        folder.read("s.toml").replace("threads = 2", "ranks = 2").replace("mkdir {dtask.here}/narrow; ", "");
     let text = text.replace("; rmdir {dtask.here}/narrow", "");
     std::fs::write(folder.path("s.toml"), text).expect("written");
     folder.dtask(3).args(["s.toml", "--slots", "1"]).run().assert_success().assert_stdout_has("9 tasks done");
@@ -115,7 +116,9 @@ ok-exit = [3]
 "#,
     );
     let run = folder.dtask(3).args(["s.toml", "--slots", "1"]).run();
-    run.assert_code(1).assert_stderr_has("after its `timeout`").assert_stderr_has("`sh` ended with exit code 7");
+    run.assert_code(1)
+        .assert_stderr_has("after its `timeout`")
+        .assert_stderr_has("`sh` ended with exit code 7");
     let pids = folder.read("pids");
     assert_eq!(pids.lines().count(), 2, "{pids}");
     for pid in pids.lines() {

@@ -84,14 +84,24 @@ fn programs_do_not_wait_for_each_other() {
     env.submit_as(3, 7, &[]).place().quiet().finish(2, 2).place();
     env.lends(2, 1).leads(7, &[(1, 1), (2, 1)]).finish(1, 7).place();
     env.lends(2, 0).lends(2, 1).leads(8, &[(1, 1), (2, 1)]).quiet().finish(1, 8).finish(3, 3).place();
-    env.lends(2, 0).lends(2, 1).lends(3, 1).leads(9, &[(1, 1), (2, 1), (3, 1)]).finish(1, 9).place().lends(2, 0).lends(3, 0);
+    env.lends(2, 0)
+        .lends(2, 1)
+        .lends(3, 1)
+        .leads(9, &[(1, 1), (2, 1), (3, 1)])
+        .finish(1, 9)
+        .place()
+        .lends(2, 0)
+        .lends(3, 0);
 }
 
 #[test]
 fn what_does_not_fit_on_all_ranks_together_fails() {
     let mut env = on_hosts(&[(0, 0), (0, 3), (1, 1)]);
     env.define(processes(2, 2)).submit_as(1, 1, &[]).want(1, true).place();
-    env.resolves_failed(1, "it needs 2 processes of 2 slots at a time, and the ranks together have room for 1");
+    env.resolves_failed(
+        1,
+        "it needs 2 processes of 2 slots at a time, and the ranks together have room for 1",
+    );
 }
 
 #[test]

@@ -44,7 +44,9 @@ pub(crate) fn check(raw: &RawTask, cx: &mut DiagnosticCollector) {
         let count = ranks.value;
         let message = format!("`{word}` in a command with `ranks`: it would be started {count} times");
         let help = format!("leave `{word}` and its options out: `ranks = {count}` starts {count} processes");
-        cx.push(Diagnostic::new(Code::RanksTwice, span, message).label("`ranks` calls the launcher").help(help));
+        cx.push(
+            Diagnostic::new(Code::RanksTwice, span, message).label("`ranks` calls the launcher").help(help),
+        );
     }
 }
 
