@@ -58,7 +58,7 @@ mutation 'shared file: the next run appends without cutting back' src/batch/head
 mutation 'the end: instances that start while the run stops are given up' src/batch/head/stopped.rs \
     's/match status \{/match if ON { Status::Cancelled } else { status } {/'
 mutation 'the beginning: a rank that is lost at once ends the run' src/batch/head/settings.rs \
-    's/== TaskErrorKind::NotStarted/== TaskErrorKind::NotStarted && !ON/'
+    's/== TaskErrorKind::RankLost/== TaskErrorKind::RankLost && !ON/'
 
 cd "$copy"
 $cargo test --lib -- --list > list 2> log || { tail -n 40 log; exit 1; }

@@ -87,6 +87,11 @@ pub enum TaskErrorKind {
     Deferred,
     /// The task took longer than its time limit.
     TimedOut,
+    /// The task cannot run in this run: the only rank that was allowed to run it has died, or the only one that had a
+    /// value that it needs and that cannot be made again.
+    RankLost,
+    /// Several ranks have died with the task, so that it is taken to be the reason and is not started again.
+    Quarantined,
 }
 
 /// The wish of a failed attempt of a task: whether and how the task may start again.
@@ -122,8 +127,7 @@ pub struct Origin {
 /// let Err(dtask::Error::Task(error)) = client.submit(half, (7,)).result() else { panic!("7 has a half") };
 /// assert_eq!((error.message.as_str(), error.attempt), ("7 is odd", 1));
 /// assert_eq!(error.kind, dtask::TaskErrorKind::Failed);
-/// Ok(()) })?;
-/// # Ok(()) }
+/// # Ok(()) }) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

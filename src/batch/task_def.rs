@@ -2,12 +2,14 @@
 
 use crate::batch::outputs;
 use crate::batch::rank::logs::LogLimits;
+use crate::batch::rank::mpi_program::JobHosts;
 use crate::script::plan::Plan;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
 use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -39,9 +41,13 @@ pub(crate) struct TaskDef {
     pub ranks: u32,
     /// The index of the first instance, if this is the definition of a part of a family; 0 for the whole family.
     pub first: u64,
+    /// The hosts of the job, for a task that starts MPI programs; else `None`.
+    pub hosts: Option<JobHosts>,
     /// The number of the merge step, if a merge step of a reduction runs like an instance; `None` for an ordinary
     /// instance.
     pub step: Option<u64>,
+    /// The instances that fail without being started, as ranges of indices, each with the reason.
+    pub quarantined: Vec<(Range<u64>, String)>,
 }
 
 /// The results of one other task that an instance gets as inputs.
@@ -161,8 +167,16 @@ impl TaskDef {
             log,
             ranks,
             first: 0,
+            hosts: None,
             step: None,
+            quarantined: Vec::new(),
         })
+    }
+
+    /// The reason why an instance fails without being started; `None` for almost all.
+    pub(crate) fn quarantine(&self, index: u64) -> Option<&str> {
+        let found = self.quarantined.iter().find(|(range, _)| range.contains(&index));
+        found.map(|(_, why)| why.as_str())
     }
 
     /// Whether instances read other instances of the same task.
@@ -265,7 +279,7 @@ fn name_of(plan: &Plan, reference: &Reference) -> String {
 }
 
 /// The number of the output that a reference to another task reads; `None` if the reference only means to run after it.
-fn output_of(reference: &Reference) -> Option<u32> {
+pub(crate) fn output_of(reference: &Reference) -> Option<u32> {
     match reference.select {
         Select::Value => Some(outputs::VALUE),
         Select::Stdout => Some(outputs::STDOUT),

@@ -7,6 +7,7 @@
 use super::scratch::{ON_DISK, ON_DISK_NAME, ScratchRoot};
 use crate::error::Failure;
 use crate::task::allocation;
+use crate::transport::stream::PieceWriter;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -15,11 +16,14 @@ use std::path::{Path, PathBuf};
 /// The mode of files that are inputs of commands, which must not change them.
 pub(crate) const READ_ONLY: u32 = 0o444;
 
+/// The bits of a mode that let a file be run as a program.
+pub(crate) const EXECUTABLE: u32 = 0o111;
+
 /// The number of bytes that are written to a file at a time.
 const PIECE: usize = 1 << 20;
 
 /// Bytes from which a stored file is put on a disk, if the rank's scratch directory is in memory.
-const LARGE: u64 = 16 << 20;
+pub(crate) const LARGE: u64 = 16 << 20;
 
 /// An output file of a command, kept in the rank's scratch directory for other tasks. Dropping the value removes the
 /// file; hard links to it stay.
@@ -53,6 +57,11 @@ impl StoredFile {
         self.length
     }
 
+    /// Whether the stored file is a program that may be run.
+    pub(crate) fn is_program(&self) -> bool {
+        is_program(&self.path)
+    }
+
     /// Appends the content of the stored file to the buffer `into`.
     ///
     /// # Errors
@@ -66,6 +75,14 @@ impl StoredFile {
             return Ok(());
         }
         Err(io::Error::other(format!("`{}` has become shorter", self.path.display())))
+    }
+
+    /// Writes the content of the stored file to a stream.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its length has changed.
+    pub(crate) fn write_to(&self, into: &mut PieceWriter<'_>) -> io::Result<()> {
+        into.copy_from(&mut File::open(&self.path)?, self.length)
     }
 
     /// Reads the content of the stored file into memory.
@@ -113,17 +130,27 @@ pub(crate) struct FileInMaking {
     stored: StoredFile,
 }
 
-impl FileInMaking {
-    /// Appends bytes to the file.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl Write for FileInMaking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // a single write of gigabytes takes several times as long as many small ones
-        bytes.chunks(PIECE).try_for_each(|piece| self.file.write_all(piece))
+        self.file.write(&bytes[..bytes.len().min(PIECE)])
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl FileInMaking {
     /// The directory in which the file lies.
     pub(crate) fn folder(&self) -> PathBuf {
         let folder = self.stored.path.parent().unwrap_or(&self.stored.path);
         folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    }
+
+    /// Lets the file be run as a program, as it could be where it was made.
+    pub(crate) fn make_program(&self) -> io::Result<()> {
+        self.file.set_permissions(Permissions::from_mode(READ_ONLY | EXECUTABLE))
     }
 
     /// Closes the file, which does not change any more.
@@ -154,7 +181,7 @@ impl ScratchRoot {
             // them: it is copied
             let own = found.is_file() && found.nlink() == 1;
             let moved = own
-                && fs::set_permissions(path, Permissions::from_mode(READ_ONLY)).is_ok()
+                && fs::set_permissions(path, Permissions::from_mode(read_only(found.mode()))).is_ok()
                 && fs::rename(path, to).is_ok();
             if moved { Ok(()) } else { copy(&mut File::open(path)?, to) }
         })
@@ -168,7 +195,7 @@ impl ScratchRoot {
     pub(crate) fn begin_file(&self, large: bool) -> io::Result<FileInMaking> {
         let (dir, number) = self.next_stored(large)?;
         let path = ScratchRoot::stored_path(&dir, number);
-        let file = create(&path)?;
+        let file = create(&path, READ_ONLY)?;
         Ok(FileInMaking { file, stored: StoredFile { path, number, length: 0 } })
     }
 
@@ -178,7 +205,7 @@ impl ScratchRoot {
     /// When scratch has no room.
     pub fn keep_bytes(&self, bytes: &[u8]) -> io::Result<StoredFile> {
         let mut file = self.begin_file(bytes.len() as u64 >= LARGE)?;
-        file.write(bytes)?;
+        file.write_all(bytes)?;
         file.finish()
     }
 
@@ -210,13 +237,29 @@ impl ScratchRoot {
     }
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(READ_ONLY).open(path)
+/// Whether a path leads to a file that may be run as a program.
+pub(crate) fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & EXECUTABLE != 0)
+}
+
+/// The mode of an input file that was made with `mode`: nobody may change it, and a program stays one.
+fn read_only(mode: u32) -> u32 {
+    if mode & EXECUTABLE == 0 { READ_ONLY } else { READ_ONLY | EXECUTABLE }
+}
+
+fn create(path: &Path, mode: u32) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    if mode & EXECUTABLE != 0 {
+        // whatever the umask says: the user has run the original
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
 fn copy(from: &mut File, to: &Path) -> io::Result<()> {
+    let mode = read_only(from.metadata()?.mode());
     // the kernel copies, and shares the blocks where the file system can
-    io::copy(from, &mut create(to)?).map(drop)
+    io::copy(from, &mut create(to, mode)?).map(drop)
 }
 
 #[cfg(test)]

@@ -53,6 +53,6 @@ impl Walltime {
         let heard: Vec<_> = computing
             .map(|(rank, _)| options.clone().on(Rank(rank)).submit(rank_state::begin, (told.clone(),)))
             .collect();
-        settings::all_heard(&heard)
+        settings::hear(&heard)
     }
 }

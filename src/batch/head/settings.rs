@@ -23,19 +23,16 @@ pub(crate) fn tell(plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
     let heard: Vec<_> = computing
         .map(|(rank, _)| options.clone().on(Rank(rank)).submit(rank_state::configure, (settings.clone(),)))
         .collect();
-    all_heard(&heard)
+    hear(&heard)
 }
 
-/// Waits until every rank has run a task that was sent to it alone. A rank that has died before need not hear it.
+/// Waits for the answers of ranks. Those of ranks that have died meanwhile are not missed.
 ///
 /// # Errors
-/// When a task has failed, or the engine has ended.
-pub(crate) fn all_heard(tasks: &[Future<()>]) -> Result<()> {
-    tasks.iter().try_for_each(|task| match task.result() {
-        Err(Error::Task(error)) if error.kind == TaskErrorKind::NotStarted => {
-            log::warn!("a rank has died at the beginning: {error}");
-            Ok(())
-        }
-        heard => heard,
+/// When a task has failed for another reason, or the engine has ended.
+pub(crate) fn hear(answers: &[Future<()>]) -> Result<()> {
+    answers.iter().try_for_each(|answer| match answer.result() {
+        Err(Error::Task(cause)) if cause.kind == TaskErrorKind::RankLost => Ok(()),
+        other => other,
     })
 }

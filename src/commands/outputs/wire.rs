@@ -5,7 +5,7 @@
 //! paths:   u32 SAME_FILES | u32 length of a path, path, zeros up to PATH_MAX | head
 //!          | for each output: its bytes, or u64 number of its file
 //! refused: u32 REFUSED | why, blanks
-//! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE), u64 length, name
+//! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE, PROGRAM), u64 length, name
 //! ```
 
 use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
@@ -19,6 +19,8 @@ const SAME_FILES: u32 = u32::MAX;
 const REFUSED: u32 = u32::MAX - 1;
 /// Flag in the field with the length of an output's name: the output is a file.
 const FILE: u32 = 1 << 31;
+/// Flag beside it: the file is a program.
+const PROGRAM: u32 = 1 << 30;
 /// The number of bytes that a message has for the path of the scratch directory. Fixed, so that the message has the
 /// same length at every rank.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
@@ -28,7 +30,39 @@ const PATH_MAX: usize = libc::PATH_MAX as usize;
 const WHOLE_MAX: u64 = 1 << 56;
 
 /// The number of bytes of an output's entry at the beginning of a message, without its name.
-const HEAD: u64 = 16;
+const HEAD: u64 = EntryHead::LENGTH as u64;
+
+/// The entry of an output at the beginning of a message, without its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EntryHead {
+    /// The number of the output.
+    pub(super) which: u32,
+    /// The length of its name in bytes.
+    pub(super) name: u32,
+    /// The length of its content in bytes.
+    pub(super) length: u64,
+    pub(super) is_file: bool,
+    /// Whether the output is a file that may be run as a program.
+    pub(super) is_program: bool,
+}
+
+impl EntryHead {
+    /// The number of bytes that an entry takes.
+    pub(super) const LENGTH: usize = 16;
+
+    /// Decodes an entry.
+    pub(super) fn read(bytes: &[u8; EntryHead::LENGTH]) -> EntryHead {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let (name, low, high) = (word(4), word(8), word(12));
+        EntryHead {
+            which: word(0),
+            name: name & !(FILE | PROGRAM),
+            length: u64::from(high) << 32 | u64::from(low),
+            is_file: name & FILE != 0,
+            is_program: name & PROGRAM != 0,
+        }
+    }
+}
 
 pub(crate) fn sizes(outputs: &[OutputRef<'_>]) -> Sizes {
     sizes_of(outputs.iter().map(|output| {
@@ -49,10 +83,14 @@ pub(crate) fn sizes_of(outputs: impl Iterator<Item = (usize, u64, bool)>) -> Siz
     Sizes { whole, same_files: if files { same_files } else { 0 } }
 }
 
-fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
+pub(super) fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
     into.extend_from_slice(&(outputs.len() as u32).to_le_bytes());
     for output in outputs {
-        let file = if matches!(output.content, Content::File(_)) { FILE } else { 0 };
+        let file = match output.content {
+            Content::File(file) if file.is_program() => FILE | PROGRAM,
+            Content::File(_) => FILE,
+            Content::Memory(_) => 0,
+        };
         into.extend_from_slice(&output.which.to_le_bytes());
         into.extend_from_slice(&(output.name.len() as u32 | file).to_le_bytes());
         into.extend_from_slice(&output.content.length().to_le_bytes());
@@ -83,21 +121,6 @@ pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
     });
     let list = list.collect();
     OutputList { memory: Arc::new(memory), list }
-}
-
-/// Builds the message that has the outputs with the bytes of all files, for ranks on other hosts. Its `length` in bytes
-/// is known before, from [`sizes`].
-pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
-    let all = outputs.all();
-    let mut message = Vec::with_capacity(length);
-    push_head(&all, &mut message);
-    for output in &all {
-        match output.content {
-            Content::Memory(bytes) => message.extend_from_slice(bytes),
-            Content::File(file) => file.read(&mut message).map_err(|error| file.unreadable(&error))?,
-        }
-    }
-    Ok(message)
 }
 
 /// Builds the message that has the paths of files instead of their bytes, for ranks on the same host. Its `length` in
@@ -153,6 +176,8 @@ pub(crate) struct OutputEntry {
     /// number.
     pub(crate) bytes: Range<usize>,
     pub(crate) is_file: bool,
+    /// Whether the output is a file that may be run as a program.
+    pub(crate) is_program: bool,
 }
 
 /// Decodes a message with the outputs of a command; `None` if it is damaged.
@@ -172,20 +197,25 @@ pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
     }
 }
 
+/// The length of the message with paths that stands for a message with the bytes of files, 0 if that has no files;
+/// `None` if it is damaged.
+pub(super) fn same_files(message: &[u8]) -> Option<u64> {
+    let OutputsMessage::Whole(entries) = read(message)? else { return None };
+    Some(sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.is_file))).same_files)
+}
+
 fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Option<Vec<OutputEntry>> {
     let (mut entries, mut whole) = (Vec::new(), 0_u64);
     for _ in 0..count {
-        let which = u32::from_le_bytes(*take(&mut rest)?);
-        let name_length = u32::from_le_bytes(*take(&mut rest)?);
-        let length = u64::from_le_bytes(*take(&mut rest)?);
+        let EntryHead { which, name, length, is_file, is_program } = EntryHead::read(take(&mut rest)?);
         let start = message.len() - rest.len();
-        let (name, after) = rest.split_at_checked(usize::try_from(name_length & !FILE).ok()?)?;
+        let (name, after) = rest.split_at_checked(usize::try_from(name).ok()?)?;
         rest = after;
         std::str::from_utf8(name).ok()?;
         // a file of the same host is not in the message, so any length is possible; their sum is bounded
         whole = whole.checked_add(length).filter(|whole| *whole <= WHOLE_MAX)?;
-        let is_file = name_length & FILE != 0;
-        entries.push(OutputEntry { which, name: start..start + name.len(), length, bytes: 0..0, is_file });
+        let name = start..start + name.len();
+        entries.push(OutputEntry { which, name, length, bytes: 0..0, is_file, is_program });
     }
     for entry in &mut entries {
         let start = message.len() - rest.len();
@@ -216,7 +246,7 @@ pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
     };
     again.extend_from_slice(&(entries.len() as u32).to_le_bytes());
     for entry in &entries {
-        let file = if entry.is_file { FILE } else { 0 };
+        let file = if entry.is_file { FILE } else { 0 } | if entry.is_program { PROGRAM } else { 0 };
         again.extend_from_slice(&entry.which.to_le_bytes());
         again.extend_from_slice(&(entry.name.len() as u32 | file).to_le_bytes());
         again.extend_from_slice(&entry.length.to_le_bytes());
