@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::script::plan::Plan;
 use crate::script::values::execution::Keep;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The number of files that are named where a run ends without a summary.
 const TOLD: usize = 4;

@@ -166,7 +166,8 @@ impl Campaign {
             }
         }
         if dice.one_in(3) {
-            for rank in 1..=dice.below(4) as u32 {
+            // a task that three ranks have died with would be quarantined
+            for rank in 1..=dice.below(3) as u32 {
                 faults.lost.push((soon(dice), Rank(rank)));
             }
         }
@@ -202,7 +203,7 @@ impl Campaign {
             let journal = journal.expect("the journal can be read and written");
             folder.begin(&self.plan).expect("the folder can be written");
             let walltime = time.map(|time| Walltime::new(world.now(), time));
-            let job = JobInfo { quiet: true, walltime, progress: None };
+            let job = JobInfo { quiet: true, walltime, progress: None, ..JobInfo::default() };
             let summary = batch::run(&self.plan, &folder, &client, &team, job, journal);
             let summary = summary.unwrap_or_else(|error| panic!("{error}"));
             if !summary.late {
