@@ -114,7 +114,8 @@ impl Campaign {
                     // the ends of commands may not have reached rank 0 in time
                     lacks_records = summary.late || summary.text.contains("the journal could not be written");
                     // the job was too short for anything
-                    let told = ["nothing could be done in the job's time", "no task has ended before a signal"];
+                    let told =
+                        ["nothing could be done in the job's time", "no task has ended before a signal"];
                     let is_fruitless = told.iter().any(|told| summary.errors.contains(told));
                     let is_stopped = summary.resumable || is_fruitless;
                     let names_cancelled = summary.errors.contains("cancelled");
