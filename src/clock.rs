@@ -80,14 +80,14 @@ mod simulated {
 
     /// Replaces the clock of this thread, if `time` is given, while `run` runs, also if that panics.
     pub(crate) fn simulate<T>(time: Option<Arc<dyn SimulatedTime>>, run: impl FnOnce() -> T) -> T {
-        struct Restore(Option<Arc<dyn SimulatedTime>>);
-        impl Drop for Restore {
+        struct RestoreClock(Option<Arc<dyn SimulatedTime>>);
+        impl Drop for RestoreClock {
             fn drop(&mut self) {
                 let before = self.0.take();
                 TIME.with(|time| time.replace(before));
             }
         }
-        let _restore = Restore(TIME.with(|own| own.replace(time)));
+        let _restore = RestoreClock(TIME.with(|own| own.replace(time)));
         run()
     }
 }

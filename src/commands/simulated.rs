@@ -18,15 +18,15 @@ fn number() -> Option<usize> {
 
 /// Lets `command` stand for every command of the present simulation while `run` runs.
 pub(crate) fn replaced<T>(command: Command, run: impl FnOnce() -> T) -> T {
-    struct Restore(usize);
-    impl Drop for Restore {
+    struct RestoreCommands(usize);
+    impl Drop for RestoreCommands {
         fn drop(&mut self) {
             COMMANDS.lock().remove(&self.0);
         }
     }
     let number = number().expect("the clock is simulated");
     COMMANDS.lock().insert(number, command);
-    let _restore = Restore(number);
+    let _restore = RestoreCommands(number);
     run()
 }
 

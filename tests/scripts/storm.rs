@@ -65,7 +65,7 @@ fn ranks(all: &[u32]) -> Vec<u32> {
 }
 
 /// Ends a run.
-fn strike(blow: Blow, child: &mut Child) {
+fn strike(folder: &Folder, blow: Blow, child: &mut Child) {
     let all = family(child.id());
     let ranks = ranks(&all);
     let first = ranks.first().copied().unwrap_or(child.id());
@@ -81,6 +81,14 @@ fn strike(blow: Blow, child: &mut Child) {
     eventually("it ends", || child.try_wait().expect("its state").is_some());
     // what is left of it would hold the lock, or still append
     eventually("nothing of it runs", || all.iter().all(|pid| !runs(&pid.to_string())));
+    // a command that was begun while the others were looked up
+    let here = std::fs::canonicalize(folder.path("")).expect("the folder");
+    let is_here = |entry: std::fs::DirEntry| {
+        std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here))
+    };
+    eventually("nothing works in the folder", || {
+        !std::fs::read_dir("/proc").expect("processes").flatten().any(is_here)
+    });
 }
 
 /// The instances that the file of all commands has, in order.
@@ -136,7 +144,7 @@ fn storm() {
         });
         (0..random(200_000)).for_each(|_| std::hint::spin_loop());
         let before = done(&folder, count);
-        strike(blow, &mut child);
+        strike(&folder, blow, &mut child);
         let all = ran(&folder);
         let own = all[begun..].to_vec();
         begun = all.len();
