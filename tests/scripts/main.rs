@@ -46,7 +46,6 @@ mod signals;
 mod six;
 mod spawner;
 mod spill;
-mod storm;
 mod survival;
 mod sweeps;
 mod usage;
