@@ -4,6 +4,7 @@
 //! what all records together say. [`frame`] gives each record a checksum and finds the way after damage, [`writer`] is
 //! the thread that appends, [`lock`] keeps a second run away. The reasons are in `README.md`.
 
+pub(crate) mod crashes;
 pub(crate) mod frame;
 pub(crate) mod lock;
 pub(crate) mod record;

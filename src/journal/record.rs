@@ -36,6 +36,8 @@ pub(crate) enum JournalRecord {
     Grown(GrownFile),
     /// An instance is not started again, since several ranks have died with it.
     Quarantined(QuarantineRecord),
+    /// A rank has died with an instance, and with the rank its run.
+    Died(DeathRecord),
 }
 
 /// The beginning of a run: when, where, by which program and for which script.
@@ -100,6 +102,17 @@ pub(crate) struct QuarantineRecord {
     pub index: u64,
     /// The reason for the user, with the ranks and their hosts.
     pub message: String,
+}
+
+/// A rank that has died with an instance. If there are too many, later runs do not start the instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeathRecord {
+    /// The digest of the family that the instance belongs to.
+    pub family: u128,
+    /// The index of the instance.
+    pub index: u64,
+    /// The rank with its host, as messages name it.
+    pub rank: String,
 }
 
 /// A file that several instances share, as far as it has come: all bytes up to its length are on disk.

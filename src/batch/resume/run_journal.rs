@@ -4,10 +4,10 @@ use crate::batch::resume::known::KnownInstances;
 use crate::batch::resume::shared;
 use crate::batch::resume::todo::Todo;
 use crate::journal::lock::LockHolder;
-use crate::journal::path_in;
 use crate::journal::record::{self, JournalRecord, KeyRecord, RunStart};
 use crate::journal::state::{JournalError, JournalState};
 use crate::journal::writer::{self, GroupCommit, JournalWriter};
+use crate::journal::{crashes, path_in};
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use std::fs;
@@ -88,6 +88,10 @@ impl RunJournal {
                 _ => {}
             }
         }
+        if using.fresh {
+            let _ = fs::remove_file(crashes::file_in(folder)); // there is none, mostly
+        }
+        crashes::take_over(folder)?;
         let forced: Vec<usize> = using.force.iter().filter_map(|name| plan.find(name)).collect();
         let PlanStatus { keys, state, todo, known } = PlanStatus::read(plan, folder, &forced)?;
         if let (bytes @ 1.., places) = state.damaged {
