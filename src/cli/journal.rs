@@ -6,7 +6,8 @@ use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
 use crate::journal::record::{
-    DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, QuarantineRecord,
+    CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord,
+    LearntRecord, QuarantineRecord,
 };
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
@@ -95,8 +96,12 @@ fn summary(state: &JournalState, length: usize) -> String {
             0 => String::new(),
             failed => format!(", {failed} failed"),
         };
+        let kept = match history.checkpoints.len() {
+            0 => String::new(),
+            kept => format!(", {} written", counted(kept as u64, "checkpoint")),
+        };
         let old = if present.iter().any(|(known, ..)| known == digest) { "" } else { ", of an older script" };
-        let _ = writeln!(text, "task    {name}: {}{of} done{failed}{old}", history.done.count());
+        let _ = writeln!(text, "task    {name}: {}{of} done{failed}{kept}{old}", history.done.count());
     }
     for stamp in state.shared.values() {
         let _ = writeln!(text, "file    {}", stamp.path);
@@ -202,6 +207,19 @@ fn json(record: &JournalRecord) -> String {
             let (path, length, parts) = (quoted(&grown.path), grown.length, parts.join(","));
             format!(r#"{{"record":"grown","path":{path},"length":{length},"parts":[{parts}]}}"#)
         }
+        JournalRecord::Checkpoint(CheckpointRecord {
+            family,
+            index,
+            length,
+            modified,
+            checksum,
+            outputs,
+        }) => format!(
+            r#"{{"record":"checkpoint","family":"{family:032x}","index":{index},"bytes":{length},"modified_ns":{modified},"checksum":"{checksum:016x}","outputs":{outputs:?}}}"#
+        ),
+        JournalRecord::Learnt(LearntRecord { family, instances, micros, memory }) => format!(
+            r#"{{"record":"learnt","family":"{family:032x}","instances":{instances},"micros":{micros},"memory":{memory}}}"#
+        ),
         JournalRecord::End { at, done, left } => {
             format!(r#"{{"record":"end","at":{at},"done":{done},"left":{left}}}"#)
         }

@@ -2,8 +2,8 @@
 
 use super::frame;
 use super::record::{
-    DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, QuarantineRecord,
-    RunStart,
+    CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord,
+    LearntRecord, QuarantineRecord, RunStart,
 };
 use crate::compact::Ranges;
 use crate::error;
@@ -25,6 +25,10 @@ pub(crate) struct FamilyHistory {
     pub deaths: BTreeMap<u64, Vec<String>>,
     /// The instances that are not to be started again, by index, each with the reason.
     pub quarantined: BTreeMap<u64, String>,
+    /// The files with results of instances, by index.
+    pub checkpoints: BTreeMap<u64, CheckpointRecord>,
+    /// The run times and the memory of its instances; `None` if nothing is known.
+    pub learnt: Option<LearntRecord>,
     /// The number of the last record about the family, counted over the whole journal. Of two families of one task, the
     /// one with the larger number ran later.
     pub last: u64,
@@ -125,6 +129,7 @@ impl JournalState {
                 family.last = number;
                 family.done.remove(failed.index);
                 family.saved.remove(&failed.index);
+                family.checkpoints.remove(&failed.index);
                 // a failure counts as progress only the first time
                 if family.failed.insert(failed.index, failed).is_none() {
                     self.fruitless = 0;
@@ -152,6 +157,13 @@ impl JournalState {
                 self.shared.remove(&grown.path);
                 self.grown.insert(grown.path.clone(), grown);
             }
+            JournalRecord::Checkpoint(checkpoint) => {
+                let family = self.families.entry(checkpoint.family).or_default();
+                family.checkpoints.insert(checkpoint.index, checkpoint);
+            }
+            JournalRecord::Learnt(learnt) => {
+                self.families.entry(learnt.family).or_default().learnt = Some(learnt);
+            }
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),
         }
     }
@@ -176,6 +188,8 @@ impl JournalState {
                 let (index, message) = (*index, message.clone());
                 JournalRecord::Quarantined(QuarantineRecord { family: *family, index, message })
             }));
+            records.extend(history.checkpoints.values().cloned().map(JournalRecord::Checkpoint));
+            records.extend(history.learnt.map(JournalRecord::Learnt));
         }
         records.extend(self.shared.values().cloned().map(JournalRecord::Shared));
         records.extend(self.grown.values().cloned().map(JournalRecord::Grown));

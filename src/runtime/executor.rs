@@ -164,6 +164,10 @@ impl<C: Compute> Executor<C> {
         order: RankOrder,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
+        if let RankOrder::Team { task, members } = order {
+            self.place.teams.insert(task, members);
+            return Ok(());
+        }
         if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetches.forget(*rank);
@@ -237,6 +241,7 @@ impl<C: Compute> Executor<C> {
             match done {
                 ComputeEvent::Ended(ended) => {
                     self.place.cancelled.remove(ended.task);
+                    self.place.teams.remove(ended.task);
                     let result = match self.deadlines.end(ended.task) {
                         None => ended.result,
                         Some(limit) => Err(self.too_late(ended.attempt, limit)),
@@ -332,7 +337,12 @@ impl<C: Compute> Executor<C> {
                 WorkerAction::Give { to, task, tag, same_files } => {
                     self.give(task, same_files, (to, tag), links)?
                 }
-                WorkerAction::Report(report) => self.reports.push(report),
+                WorkerAction::Report(report) => {
+                    if let RankReport::Retracted { task, .. } = &report {
+                        self.place.teams.remove(*task);
+                    }
+                    self.reports.push(report);
+                }
                 WorkerAction::Drop(task) => {
                     self.store.remove(task);
                     self.hungry = None;
@@ -449,7 +459,8 @@ impl<C: Compute> Executor<C> {
                     true => sendable(&value, same_files, &place),
                     false => Arc::new(value),
                 };
-                let sum = sums.then(|| xxh3_64(message.bytes()));
+                let is_whole = message.stream().is_none();
+                let sum = (sums && is_whole).then(|| xxh3_64(message.bytes()));
                 ComputeEvent::Encoded { to, tag, message: OutgoingValue(message), sum }
             };
             self.compute.background(BackgroundThread::Encode, Box::new(encode));

@@ -5,6 +5,7 @@ use crate::batch::head::outcome::FailureList;
 use crate::batch::head::outputs::shared_file::GrownOutputs;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::batch::resume::saved_paths;
+use crate::batch::stored_artifact;
 use crate::compact::Ranges;
 use crate::console;
 use crate::error::TaskErrorKind;
@@ -49,6 +50,8 @@ struct RecordedTask {
     open: HashMap<u64, u32>,
     /// The indices of instances that are done and not recorded yet.
     done: Ranges,
+    /// The indices of the instances that are done and were handed to the journal, by this run or earlier ones.
+    all_done: Ranges,
     /// Whether each instance writes files of its own, whose stamps (length, modification time) are recorded too.
     has_files: bool,
 }
@@ -56,11 +59,17 @@ struct RecordedTask {
 impl Recorder {
     /// Makes the recorder of a run of `plan`.
     pub(crate) fn new(plan: &Plan, journal: RunJournal) -> Recorder {
-        let tasks = plan.tasks.iter().zip(&journal.digests).map(|(task, digest)| RecordedTask {
-            digest: *digest,
-            saves: if task.action.is_command() { 0 } else { task.saves.len() as u32 },
-            has_files: saved_paths::writes_own(task),
-            ..RecordedTask::default()
+        let tasks = plan.tasks.iter().zip(&journal.digests).enumerate().map(|(number, (task, digest))| {
+            RecordedTask {
+                digest: *digest,
+                all_done: match journal.todo.tasks.get(number) {
+                    Some(todo) => todo.run.complement(task.family.len()),
+                    None => Ranges::default(),
+                },
+                saves: if task.action.is_command() { 0 } else { task.saves.len() as u32 },
+                has_files: saved_paths::writes_own(task),
+                ..RecordedTask::default()
+            }
         });
         let tasks: Vec<RecordedTask> = tasks.collect();
         let plan = tasks.iter().any(|task| task.has_files).then(|| Arc::new(plan.clone()));
@@ -79,6 +88,29 @@ impl Recorder {
             task.open.remove(&index);
         }
         task.done.insert(index);
+    }
+
+    /// The instances that are done, by this run or earlier ones, by task number.
+    pub(crate) fn done(&mut self) -> Vec<Ranges> {
+        self.hand_over();
+        self.tasks.iter().map(|task| task.all_done.clone()).collect()
+    }
+
+    /// Records that the result of an instance was written to the checkpoint file `path`, if it is there.
+    pub(crate) fn checkpoint(&self, family: u128, index: u64, path: PathBuf) {
+        if let Some(writer) = &self.writer {
+            writer.record_with(move || {
+                stored_artifact::record_of(&path, family, index).map(JournalRecord::Checkpoint)
+            });
+        }
+    }
+
+    /// Has the journal's thread call a function when all ends so far are on disk.
+    pub(crate) fn after_commit(&mut self, act: impl FnOnce() + Send + 'static) {
+        self.hand_over();
+        if let Some(writer) = &self.writer {
+            writer.after_commit(act);
+        }
     }
 
     /// Hands the collected ends to the journal's thread, at most every [`COLLECTED`]. Tells the user once if the
@@ -103,6 +135,7 @@ impl Recorder {
         let Recorder { writer: Some(writer), plan, tasks, .. } = self else { return };
         for (number, task) in tasks.iter_mut().enumerate().filter(|(_, task)| !task.done.is_empty()) {
             let (family, done) = (task.digest, std::mem::take(&mut task.done));
+            done.iter().for_each(|range| task.all_done.insert_range(range));
             let ranges = done.iter().map(|range| (range.start, range.end - range.start)).collect();
             match plan.as_ref().filter(|_| task.has_files) {
                 None => writer.record(JournalRecord::Done(DoneRecord { family, ranges, saved: vec![] })),

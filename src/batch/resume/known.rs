@@ -1,7 +1,7 @@
 //! Matching of a plan with the journal: which instances of the plan the journal has as done or failed.
 
 use crate::compact::Ranges;
-use crate::journal::record::{FailedRecord, FileStamp};
+use crate::journal::record::{CheckpointRecord, FailedRecord, FileStamp};
 use crate::journal::state::{FamilyHistory, JournalState};
 use crate::script::plan::fingerprint::Fingerprints;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
@@ -18,6 +18,8 @@ pub(crate) struct KnownTask {
     pub failed: BTreeMap<u64, FailedRecord>,
     /// The instances that are not to be started again, by index, each with the reason.
     pub quarantined: BTreeMap<u64, String>,
+    /// The checkpoints of instances, by index. Each has the family and the index under which it was written.
+    pub checkpoints: BTreeMap<u64, CheckpointRecord>,
 }
 
 /// A task of the same name in an older version of the script, for telling the user what has changed since.
@@ -72,6 +74,7 @@ impl KnownInstances {
                 saved: history.saved.clone(),
                 failed: history.failed.clone(),
                 quarantined: history.quarantined.clone(),
+                checkpoints: history.checkpoints.clone(),
             }));
         }
         let mut known = KnownInstances { tasks };
@@ -112,6 +115,9 @@ impl KnownInstances {
                     known.done.insert(at);
                     if let Some(saved) = history.saved.get(&index) {
                         known.saved.insert(at, saved.clone());
+                    }
+                    if let Some(checkpoint) = history.checkpoints.get(&index) {
+                        known.checkpoints.insert(at, checkpoint.clone());
                     }
                 }
             }

@@ -3,14 +3,16 @@
 //! Two passes over the plan. Forwards: an instance runs if it is not done, or if it reads one that was not done.
 //! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
 
+use crate::batch::resume::checkpointed::CheckpointLookup;
 use crate::batch::resume::known::{KnownInstances, KnownTask};
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
 use crate::batch::resume::shared::{FileWriters, SharedOutput};
 use crate::compact::Ranges;
-use crate::journal::record::FileStamp;
+use crate::journal::record::{CheckpointRecord, FileStamp};
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, Reference, Select};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The reason why an instance runs, for `dtask plan --why`.
@@ -71,6 +73,8 @@ pub(crate) struct Todo {
     pub tasks: Vec<TaskTodo>,
     /// Files that instances share, which are completed.
     pub resumed: Vec<ResumedFile>,
+    /// The checkpoints from which results of instances that do not run are read, by task number and index.
+    pub checkpoints: BTreeMap<(usize, u64), CheckpointRecord>,
 }
 
 impl TaskTodo {
@@ -144,7 +148,7 @@ impl Todo {
             todo.add_range(0..task.family.len(), &RunReason::NotDone);
             todo
         };
-        Todo { tasks: plan.tasks.iter().map(whole).collect(), resumed: Vec::new() }
+        Todo { tasks: plan.tasks.iter().map(whole).collect(), ..Todo::default() }
     }
 
     /// Decides which instances of a plan run. `forced` has the numbers of tasks whose instances all run, even if they
@@ -153,9 +157,10 @@ impl Todo {
         plan: &Plan,
         known: &KnownInstances,
         mut shared: Vec<SharedOutput>,
+        mut checkpoints: CheckpointLookup<'_>,
         forced: &[usize],
     ) -> Todo {
-        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), resumed: Vec::new() };
+        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), ..Todo::default() };
         // by task, the instances that were not done: a reader of one is not done either, even if it is recorded as done
         let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
         for (number, task) in plan.tasks.iter().enumerate() {
@@ -168,12 +173,13 @@ impl Todo {
                 while todo.spread(plan, task.knot, &mut undone) {}
             }
         }
-        while todo.backward(plan, &mut shared) {}
+        while todo.backward(plan, &mut shared, &mut checkpoints) {}
         let is_written = |output: &SharedOutput| {
             !output.is_there || output.writers.iter().any(|writers| todo.writes(writers))
         };
         let resumed = shared.into_iter().filter(is_written).filter_map(|output| output.grown).collect();
         todo.resumed = resumed;
+        todo.checkpoints = checkpoints.found();
         todo.tasks.iter_mut().for_each(|task| task.why.sort_by_key(|(range, _)| range.start));
         todo
     }
@@ -200,14 +206,19 @@ impl Todo {
 
     /// Makes one backward pass: adds instances whose results are needed by others that run, and those that share a file
     /// with one that runs. Returns whether any was added.
-    fn backward(&mut self, plan: &Plan, shared: &mut [SharedOutput]) -> bool {
+    fn backward(
+        &mut self,
+        plan: &Plan,
+        shared: &mut [SharedOutput],
+        checkpoints: &mut CheckpointLookup<'_>,
+    ) -> bool {
         let mut grown = false;
         for (number, task) in plan.tasks.iter().enumerate().rev() {
             let own = &mut self.tasks[number];
             if task.is_whole() && !own.run.is_empty() {
                 grown |= own.add_range(0..own.all, &RunReason::Together);
             }
-            grown |= self.need(plan, number, task);
+            grown |= self.need(plan, number, task, checkpoints);
         }
         for output in shared {
             grown |= self.complete(output);
@@ -270,7 +281,13 @@ impl Todo {
     }
 
     /// Adds the instances whose results are read by those instances of a task that run. Returns whether any was added.
-    fn need(&mut self, plan: &Plan, number: usize, task: &PlanTask) -> bool {
+    fn need(
+        &mut self,
+        plan: &Plan,
+        number: usize,
+        task: &PlanTask,
+        checkpoints: &mut CheckpointLookup<'_>,
+    ) -> bool {
         let mut grown = false;
         for reference in task.references.iter().filter(|reference| reference.select != Select::Order) {
             let Some(other) = plan.tasks.get(reference.task) else { continue };
@@ -283,7 +300,7 @@ impl Todo {
                 (&mut before[reference.task], &from[0])
             } else {
                 // in a plan a task comes after the tasks that it reads, except those of its own knot
-                grown |= self.need_in_knot(number, task, reference);
+                grown |= self.need_in_knot(number, task, reference, checkpoints);
                 continue;
             };
             'all: for index in rest.run.iter().flatten() {
@@ -294,11 +311,15 @@ impl Todo {
                     continue;
                 }
                 let inputs = reference.instances(index);
-                if let Some(range) = inputs.as_range() {
+                let may_be_on_disk = checkpoints.has_any(reference.task);
+                if let Some(range) = inputs.as_range().filter(|_| !may_be_on_disk) {
                     grown |= read.add_range(range, &RunReason::NeededBy(number, index));
                     continue;
                 }
                 for input in inputs {
+                    if may_be_on_disk && !read.run.contains(input) && checkpoints.has(reference, input) {
+                        continue;
+                    }
                     grown |= read.add(input, || RunReason::NeededBy(number, index));
                 }
             }
@@ -307,11 +328,20 @@ impl Todo {
     }
 
     /// Adds the instances that running instances of the task read, among the tasks of its knot.
-    fn need_in_knot(&mut self, number: usize, task: &PlanTask, reference: &Reference) -> bool {
+    fn need_in_knot(
+        &mut self,
+        number: usize,
+        task: &PlanTask,
+        reference: &Reference,
+        checkpoints: &mut CheckpointLookup<'_>,
+    ) -> bool {
         let mut left: Vec<u64> = self.tasks[number].run.iter().flatten().collect();
         let mut grown = false;
         while let Some(index) = left.pop() {
             for input in task.inputs(reference, index) {
+                if checkpoints.has(reference, input) {
+                    continue;
+                }
                 let is_new = self.tasks[reference.task].add(input, || RunReason::NeededBy(number, index));
                 grown |= is_new;
                 if is_new && reference.task == number {

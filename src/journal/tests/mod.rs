@@ -5,8 +5,8 @@ mod writing;
 
 use super::frame;
 use super::record::{
-    DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord,
-    OutputGap, QuarantineRecord, RunStart,
+    CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord,
+    KeyRecord, LearntRecord, OutputGap, QuarantineRecord, RunStart,
 };
 use super::state::{JournalError, JournalState, records};
 use proptest::prelude::*;
@@ -47,6 +47,20 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
             let gaps = (0..next).map(|first| OutputGap { first, last: first, offset: 3 * first }).collect();
             let parts = vec![GrownPart { family, next, gaps }];
             JournalRecord::Grown(GrownFile { path, length, tail: length, parts })
+        }),
+        (0..4u128, 0..100u64, any::<u64>(), any::<i128>()).prop_map(|(family, index, length, modified)| {
+            let outputs = vec![0, 2];
+            JournalRecord::Checkpoint(CheckpointRecord {
+                family,
+                index,
+                length,
+                modified,
+                checksum: length,
+                outputs,
+            })
+        }),
+        (0..4u128, any::<u64>(), any::<u64>()).prop_map(|(family, instances, micros)| {
+            JournalRecord::Learnt(LearntRecord { family, instances, micros, memory: micros })
         }),
     ]
 }

@@ -59,7 +59,8 @@ impl<C: Compute> Executor<C> {
         mut target: Box<dyn BulkTarget>,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
-        if !self.checksums {
+        // the pieces of a stream have gone to their files already
+        if !self.checksums || target.stream().is_some() {
             return self.take_in(from, tag, target, links);
         }
         let work = move || {

@@ -278,7 +278,7 @@ const RUNNING: &[ScriptKey] = &[
         .means("who gathers the family goes on without what failed"),
     key("priority", "an integer").default("`0`").means("larger first"),
     key("keep", "a string").default("freed after their last use").means(
-        "`\"memory\"`: results stay until the end; `\"checkpoint\"`: the same, until runs can be resumed",
+        "`\"memory\"`: results stay until the end; `\"checkpoint\"`: they go to disk, for later runs",
     ),
     key("threads", "an integer")
         .beside(PLACED)
@@ -287,6 +287,17 @@ const RUNNING: &[ScriptKey] = &[
         .means(
             "slots of one rank that an instance takes, with as many cores of its own where the rank has them; sets \
              `OMP_NUM_THREADS`",
+        ),
+    key("ranks", "an integer")
+        .beside(PROGRAMS)
+        .instead(
+            &[TaskKind::Merge, TaskKind::MapReduce, TaskKind::Streaming],
+            "it is for a command that is an MPI program; its stages are started many times, each as one process",
+        )
+        .default("none: a command is one process")
+        .means(
+            "processes of a command that is an MPI program; it is started by `mpirun` or `srun`, each process takes \
+             `threads` slots and `memory`; see [MPI programs](#mpi-programs)",
         ),
     key("gpus", "an integer")
         .beside(STARTING)
