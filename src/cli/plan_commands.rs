@@ -9,7 +9,7 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::Plan;
 use crate::script::plan::execution::Dir;
 use crate::script::plan::runtime_vars::RuntimeVars;
-use crate::script::plan::task::{PlanTask, Select, TaskAction};
+use crate::script::plan::task::{PlanTask, Select, StreamTarget, TaskAction};
 use crate::script::plan::template::{RenderError, RenderScope, Template};
 use crate::script::values::json::Json;
 use std::fmt::Write as _;
@@ -43,6 +43,8 @@ struct InstancePreview {
     dir: String,
     env: Vec<(String, String)>,
     stdin: Option<String>,
+    /// The file that standard output, or the printed array, goes to.
+    stdout: Option<String>,
     when: Option<String>,
     /// What each reference reads: its name, and the inputs by the instances that make them.
     inputs: Vec<(String, Vec<String>)>,
@@ -169,11 +171,20 @@ fn preview(plan: &Plan, number: usize, index: u64) -> Result<InstancePreview, Re
         dir,
         env: variables?,
         stdin: task.stdin.as_ref().map(render).transpose()?,
+        stdout: match &task.stdout {
+            StreamTarget::Path(path) => Some(render(path)?),
+            StreamTarget::Log | StreamTarget::Null => None,
+        },
         when: task.when.as_ref().map(|when| when.text.clone()),
         inputs: named,
         outs: outs.collect(),
         saves: saves?,
     })
+}
+
+/// The label of an instance as if it were a folder, so that a shell needs no quotes: `sim/T=300,p=1` of `sim[T=300, p=1]`.
+fn folder(label: &str) -> String {
+    label.replacen('[', "/", 1).trim_end_matches(']').replace(", ", ",")
 }
 
 /// What a reference reads, each input by the label of the instance that makes it and the name of the file.
@@ -185,7 +196,7 @@ fn inputs_of(
     let Some(other) = plan.tasks.get(reference.task) else { return Ok(Vec::new()) };
     let (mut all, mut gather) = (Vec::new(), reference.instances(index));
     for at in gather.by_ref().take(NAMED) {
-        all.push(format!("{}/{}", other.label(at), file_of(plan, other, reference.select, at)?));
+        all.push(format!("{}/{}", folder(&other.label(at)), file_of(plan, other, reference.select, at)?));
     }
     let more = gather.count();
     if more > 0 {
@@ -241,6 +252,9 @@ impl InstancePreview {
         for (name, file) in &self.outs {
             line("writes", &if name == "out" { file.clone() } else { format!("{name}: {file}") });
         }
+        if let Some(stdout) = &self.stdout {
+            line("stdout", stdout);
+        }
         self.saves.iter().for_each(|path| line("saves", path));
         text
     }
@@ -263,6 +277,7 @@ impl InstancePreview {
         ];
         members.extend(self.ranks.map(|ranks| ("ranks".to_owned(), Json::Int(ranks.into()))));
         members.extend(self.stdin.as_ref().map(|stdin| ("stdin".to_owned(), text(stdin))));
+        members.extend(self.stdout.as_ref().map(|stdout| ("stdout".to_owned(), text(stdout))));
         members.extend(self.when.as_ref().map(|when| ("when".to_owned(), text(when))));
         Json::Object(members)
     }

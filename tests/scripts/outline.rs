@@ -150,13 +150,13 @@ stdout = "sum.txt"
 "#,
     );
     let one = folder.run(0, &["plan", "s.toml", "--commands", "sim[T=2, res=128]"]);
-    let expected = "sim[res=128, T=2]\n  ranks      2\n  command    echo 'a b' 'mesh[res=128]/mesh.bin' --T=2 field.h5\n  \
-                    in         $DTASK_SCRATCH\n  env        MODE='the T 2'\n  reads      mesh: mesh[res=128]/mesh.bin\n  \
+    let expected = "sim[res=128, T=2]\n  ranks      2\n  command    echo 'a b' mesh/res=128/mesh.bin --T=2 field.h5\n  \
+                    in         $DTASK_SCRATCH\n  env        MODE='the T 2'\n  reads      mesh: mesh/res=128/mesh.bin\n  \
                     writes     field: field.h5\n  writes     log: log.txt\n  saves      fields/128_2.h5\n";
     assert_eq!(one.assert_success().stdout.trim_end(), expected.trim_end());
     let all = folder.run(0, &["plan", "s.toml", "--commands"]);
-    all.assert_success().assert_stdout_has("sim[res=64, T=1.5]").assert_stdout_has("array      1 + 2");
-    all.assert_stdout_has("sort 'sim[res=64, T=1.5]/log.txt'").assert_stdout_has("/bin/sh -eu -c");
+    all.assert_success().assert_stdout_has("sim[res=64, T=1.5]").assert_stdout_has("array      1 + 2\n  stdout     sum.txt");
+    all.assert_stdout_has("sort sim/res=64,T=1.5/log.txt").assert_stdout_has("/bin/sh -eu -c");
     let json = folder.run(0, &["plan", "s.toml", "--commands", "mesh[64]", "--format", "json"]);
     let text = &json.assert_success().stdout;
     for part in ["\"instance\": \"mesh[res=64]\"", "\"command\": [", "\"out\": \"mesh.bin\""] {
