@@ -181,6 +181,12 @@ struct RunArgs {
     /// Time without a sign of life from a rank after which one line names it and its host; 0 for never
     #[arg(long, value_name = "TIME", default_value = "1min", value_parser = silence)]
     silence: Duration,
+
+    /// Compare checksums of large results that go from rank to rank
+    ///
+    /// A result that has arrived damaged is asked for once more; then the tasks that take it fail
+    #[arg(long)]
+    checksums: bool,
     /// Tells nothing but errors
     #[arg(short, long)]
     quiet: bool,
