@@ -83,7 +83,9 @@ pub(super) fn print(plan: &Plan, wanted: &str, format: CommandFormat) -> u8 {
     if found.is_empty() {
         let first = plan.tasks.iter().find(|task| task.name == pattern.task()).map(|task| task.label(0));
         let label = first.unwrap_or_default();
-        console::error(format_args!("error: no instance is `{wanted}`; the first one of its task is `{label}`"));
+        console::error(format_args!(
+            "error: no instance is `{wanted}`; the first one of its task is `{label}`"
+        ));
         return USAGE;
     }
     let mut all = Vec::with_capacity(found.len());

@@ -222,7 +222,9 @@ save   = "host.txt"
     assert!(told.contains(a.as_str()) && told.contains(b.as_str()), "{told}");
     for n in [1, 2] {
         let lines = folder.read(&format!("sum{n}.txt"));
-        let on = |host: &str| lines.lines().filter(|line| line.contains(&format!(" on {host} sum 3 read 7"))).count();
+        let on = |host: &str| {
+            lines.lines().filter(|line| line.contains(&format!(" on {host} sum 3 read 7"))).count()
+        };
         assert_eq!((on(a) + on(b), on(a).abs_diff(on(b))), (3, 1), "{lines}");
     }
     // one host has room for two processes

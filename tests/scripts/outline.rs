@@ -155,14 +155,20 @@ stdout = "sum.txt"
                     writes     field: field.h5\n  writes     log: log.txt\n  saves      fields/128_2.h5\n";
     assert_eq!(one.assert_success().stdout.trim_end(), expected.trim_end());
     let all = folder.run(0, &["plan", "s.toml", "--commands"]);
-    all.assert_success().assert_stdout_has("sim[res=64, T=1.5]").assert_stdout_has("array      1 + 2\n  stdout     sum.txt");
+    all.assert_success()
+        .assert_stdout_has("sim[res=64, T=1.5]")
+        .assert_stdout_has("array      1 + 2\n  stdout     sum.txt");
     all.assert_stdout_has("sort sim/res=64,T=1.5/log.txt").assert_stdout_has("/bin/sh -eu -c");
     let json = folder.run(0, &["plan", "s.toml", "--commands", "mesh[64]", "--format", "json"]);
     let text = &json.assert_success().stdout;
     for part in ["\"instance\": \"mesh[res=64]\"", "\"command\": [", "\"out\": \"mesh.bin\""] {
         assert!(text.contains(part) && !text.contains("128"), "{text}");
     }
-    folder.run(0, &["plan", "s.toml", "--commands", "mseh"]).assert_code(2).assert_stderr_has("did you mean `mesh`");
+    folder
+        .run(0, &["plan", "s.toml", "--commands", "mseh"])
+        .assert_code(2)
+        .assert_stderr_has("did you mean `mesh`");
     let none = folder.run(0, &["plan", "s.toml", "--commands", "sim[T=3]"]);
-    none.assert_code(2).assert_stderr_has("no instance is `sim[T=3]`; the first one of its task is `sim[res=64, T=1.5]`");
+    none.assert_code(2)
+        .assert_stderr_has("no instance is `sim[T=3]`; the first one of its task is `sim[res=64, T=1.5]`");
 }
