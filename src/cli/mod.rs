@@ -17,6 +17,7 @@ mod new;
 mod other_tools;
 mod panic_hook;
 mod plan;
+mod plan_commands;
 mod run;
 mod script_file;
 mod signals;
@@ -224,6 +225,13 @@ struct PlanArgs {
     /// Also prints the key of every instance: what it does and what it reads, as a number
     #[arg(long)]
     keys: bool,
+    /// Prints what instances would do instead: their commands, what they read, write and save; of one task or instance,
+    /// `'sim[T=300]'`, or of all
+    #[arg(long, value_name = "INSTANCE", num_args = 0..=1, default_missing_value = "")]
+    commands: Option<String>,
+    /// The form of `--commands`
+    #[arg(long, value_enum, default_value = "text", requires = "commands")]
+    format: plan_commands::CommandFormat,
 }
 
 #[derive(Debug, Args)]
@@ -334,7 +342,11 @@ pub fn main() -> ExitCode {
             check::check(&script.script, &script.set, time_limit)
         }
         Cli { command: Some(Command::Plan(args)), .. } => {
-            let details = plan::Details { why: args.why, keys: args.keys };
+            let details = plan::Details {
+                why: args.why,
+                keys: args.keys,
+                commands: args.commands.as_deref().map(|wanted| (wanted, args.format)),
+            };
             plan::plan(&args.script.script, &args.script.set, details)
         }
         Cli { command: Some(Command::Graph(args)), .. } => {
