@@ -5,7 +5,7 @@ use super::{DONE, FAILED, JournalArgs, STARTUP, USAGE};
 use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
-use crate::journal::record::{DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord};
+use crate::journal::record::{AbsentRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord};
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
 use crate::script::options::LoadOptions;
@@ -192,6 +192,18 @@ fn json(record: &JournalRecord) -> String {
             let parts: Vec<String> = grown.parts.iter().map(part).collect();
             let (path, length, parts) = (quoted(&grown.path), grown.length, parts.join(","));
             format!(r#"{{"record":"grown","path":{path},"length":{length},"parts":[{parts}]}}"#)
+        }
+        JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met }) => {
+            let pairs = |all: &[(u64, u64)]| {
+                let all: Vec<String> = all.iter().map(|(first, count)| format!("[{first},{count}]")).collect();
+                all.join(",")
+            };
+            format!(
+                r#"{{"record":"absent","family":"{family:032x}","skipped":[{}],"not_needed":[{}],"met":[{}]}}"#,
+                pairs(skipped),
+                pairs(not_needed),
+                pairs(met)
+            )
         }
         JournalRecord::End { at, done, left } => {
             format!(r#"{{"record":"end","at":{at},"done":{done},"left":{left}}}"#)

@@ -111,6 +111,13 @@ fn table(plan: &Plan, status: &PlanStatus, why: bool) -> String {
     let time = if time.is_zero() { String::new() } else { format!(", {} by their `time`", words(time)) };
     let tasks = counted(path.len() as u64, "task");
     let _ = write!(text, "\ncritical path   {} ({tasks}{time})\n", names.join(" -> "));
+    for task in &plan.tasks {
+        if let Some(until) = &task.until {
+            let (least, most) = (until.least(&task.family), counted(task.family.len(), "instance"));
+            let (name, along, condition) = (&task.name, &until.along, &until.condition.text);
+            let _ = writeln!(text, "until           `{name}` stops along `{along}` where `{condition}` holds: {least} to {most}");
+        }
+    }
     if let Some((task, other, count)) = plan.largest_fan_in() {
         let (task, other) = (&plan.tasks[task].name, &plan.tasks[other].name);
         let _ = writeln!(text, "largest fan-in  `{task}` reads {} of `{other}`", counted(count, "instance"));

@@ -42,6 +42,7 @@ mod six;
 mod spawner;
 mod spill;
 mod sweeps;
+mod until;
 mod usage;
 mod values;
 mod walltime;

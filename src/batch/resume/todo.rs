@@ -3,6 +3,7 @@
 //! Two passes over the plan. Forwards: an instance runs if it is not done, or if it reads one that was not done.
 //! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
 
+use crate::batch::artifact::Absence;
 use crate::batch::resume::known::{KnownInstances, KnownTask};
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
@@ -11,6 +12,8 @@ use crate::compact::Ranges;
 use crate::journal::record::FileStamp;
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, Reference, Select};
+use crate::script::plan::until::Until;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// The reason why an instance runs, for `dtask plan --why`.
@@ -65,6 +68,11 @@ pub(crate) struct Todo {
     pub tasks: Vec<TaskTodo>,
     /// Files that instances share, which are completed.
     pub resumed: Vec<ResumedFile>,
+    /// By task number, the instances that earlier runs have skipped, and those that they did not need; empty if there
+    /// are none. Some of them may run now.
+    absent: Vec<[Ranges; 2]>,
+    /// By task number, the instances that have met `until` in earlier runs; empty if there are none.
+    met: Vec<Ranges>,
 }
 
 impl TaskTodo {
@@ -129,7 +137,7 @@ impl Todo {
             todo.add_range(0..task.family.len(), &RunReason::NotDone);
             todo
         };
-        Todo { tasks: plan.tasks.iter().map(whole).collect(), resumed: Vec::new() }
+        Todo { tasks: plan.tasks.iter().map(whole).collect(), ..Todo::default() }
     }
 
     /// Decides which instances of a plan run. `forced` has the numbers of tasks whose instances all run, even if they
@@ -140,7 +148,9 @@ impl Todo {
         mut shared: Vec<SharedOutput>,
         forced: &[usize],
     ) -> Todo {
-        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), resumed: Vec::new() };
+        let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), ..Todo::default() };
+        todo.absent = known.tasks.iter().map(|task| [task.skipped.clone(), task.not_needed.clone()]).collect();
+        todo.met = known.tasks.iter().map(|task| task.met.clone()).collect();
         // by task, the instances that were not done: a reader of one is not done either, even if it is recorded as done
         let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
         for (number, task) in plan.tasks.iter().enumerate() {
@@ -263,6 +273,17 @@ impl Todo {
             if saved_paths::save_of(other, reference.select).is_some() {
                 continue;
             }
+            // where the last instance of each loop is: found before the tasks are borrowed
+            let mut lasts: HashMap<u64, u64> = HashMap::new();
+            if reference.last {
+                let running = self.tasks[number].run.iter().flatten();
+                for first in running.flat_map(|index| reference.instances(index)) {
+                    if let Some(last) = self.last_of(plan, reference.task, first) {
+                        lasts.insert(first, last);
+                    }
+                }
+            }
+            let last_of = |first: u64| lasts.get(&first).copied();
             let (read, rest) = if reference.task < number {
                 let (before, from) = self.tasks.split_at_mut(number);
                 (&mut before[reference.task], &from[0])
@@ -279,6 +300,13 @@ impl Todo {
                     continue;
                 }
                 let inputs = reference.instances(index);
+                if reference.last {
+                    let lasts: Vec<u64> = inputs.filter_map(|first| last_of(first)).collect();
+                    for last in lasts {
+                        grown |= read.add(last, || RunReason::NeededBy(number, index));
+                    }
+                    continue;
+                }
                 if let Some(range) = inputs.as_range() {
                     grown |= read.add_range(range, &RunReason::NeededBy(number, index));
                     continue;
@@ -323,6 +351,46 @@ impl Todo {
         self.tasks.get(task).into_iter().flat_map(move |task| task.run.iter_from(index))
     }
 
+    /// The reason why earlier runs have made no result of an instance that does not run, although nothing has failed.
+    pub(crate) fn absence(&self, task: usize, index: u64) -> Option<Absence> {
+        let [skipped, not_needed] = self.absent.get(task)?;
+        let why = match (skipped.contains(index), not_needed.contains(index)) {
+            (true, _) => Absence::Skipped,
+            (_, true) => Absence::NotNeeded,
+            (false, false) => return None,
+        };
+        (!self.runs(task, index)).then_some(why)
+    }
+
+    /// The numbers of instances of a task that earlier runs have skipped and have not needed, and that do not run.
+    pub(crate) fn absent(&self, task: usize) -> [u64; 2] {
+        let none = [Ranges::default(), Ranges::default()];
+        let absent = self.absent.get(task).unwrap_or(&none);
+        absent.each_ref().map(|all| all.iter().flatten().filter(|index| !self.runs(task, *index)).count() as u64)
+    }
+
+    /// The instances that have met `until` in earlier runs, as ranges.
+    pub(crate) fn met(&self, task: usize) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.met.get(task).into_iter().flat_map(Ranges::iter)
+    }
+
+    /// The last instance of the loop that `first` begins, if earlier runs have come to its end.
+    fn last_of(&self, plan: &Plan, task: usize, first: u64) -> Option<u64> {
+        let PlanTask { family, until, .. } = plan.tasks.get(task)?;
+        let until = until.as_ref()?;
+        let (chain, _) = until.place(family, first)?;
+        let met = |at: &u64| self.met.get(task).is_some_and(|met| met.contains(*at));
+        let all = (0..).map_while(|position| until.instance(family, chain, position));
+        let mut last = None;
+        for instance in all {
+            last = Some(instance);
+            if met(&instance) {
+                break;
+            }
+        }
+        last
+    }
+
     /// The number of instances that are skipped, over all tasks.
     pub(crate) fn skipped(&self) -> u64 {
         self.tasks.iter().map(TaskTodo::skipped).sum()
@@ -346,7 +414,11 @@ fn forward(
     }
     let nothing = KnownTask::default();
     let known = known.unwrap_or(&nothing);
-    for gap in known.done.complement(all).iter() {
+    let mut done = known.done.clone();
+    if let Some(until) = &task.until {
+        note_behind(task, until, known, &mut done);
+    }
+    for gap in done.complement(all).iter() {
         todo.add_range(gap, &RunReason::NotDone);
     }
     for reference in &task.references {
@@ -356,6 +428,11 @@ fn forward(
                 return false;
             }
             let mut inputs = reference.instances(index);
+            if reference.last {
+                // the loop may go on
+                let other = plan.tasks.get(reference.task);
+                return inputs.any(|first| other.is_some_and(|other| has_on_chain(other, first, undone)));
+            }
             match inputs.as_range() {
                 Some(range) => undone.iter_from(range.start).next().is_some_and(|run| run.start < range.end),
                 None => inputs.any(|input| undone.contains(input)),
@@ -376,8 +453,37 @@ fn forward(
     (todo, without)
 }
 
+/// Adds the instances behind the ends of loops to those that are `done`: an earlier run did not need them.
+fn note_behind(task: &PlanTask, until: &Until, known: &KnownTask, done: &mut Ranges) {
+    for met in known.met.iter().flatten().filter(|met| known.done.contains(*met)) {
+        let Some((chain, position)) = until.place(&task.family, met) else { continue };
+        if until.axis.stride == 1
+            && let Some(last) = until.length(&task.family, chain).checked_sub(1)
+            && let Some(last) = until.instance(&task.family, chain, last)
+        {
+            done.insert_range(met + 1..last + 1);
+            continue;
+        }
+        let behind = (position + 1..).map_while(|position| until.instance(&task.family, chain, position));
+        behind.for_each(|instance| _ = done.insert(instance));
+    }
+}
+
+/// Whether a set has an instance of the loop on which `instance` stands.
+fn has_on_chain(task: &PlanTask, instance: u64, set: &Ranges) -> bool {
+    let Some(until) = &task.until else { return false };
+    let Some((chain, _)) = until.place(&task.family, instance) else { return false };
+    let mut all = (0..).map_while(|position| until.instance(&task.family, chain, position));
+    all.any(|instance| set.contains(instance))
+}
+
 /// The first file of a done instance that is missing or was changed; `None` if there is none.
 fn lost(plan: &Plan, task: &PlanTask, known: &KnownTask, index: u64) -> Option<String> {
+    // what was skipped, or was not needed, has saved nothing
+    let is_absent = known.skipped.contains(index) || known.not_needed.contains(index);
+    if is_absent || !known.done.contains(index) {
+        return None;
+    }
     let recorded = known.saved.get(&index).map(Vec::as_slice).unwrap_or_default();
     saved_paths::own(plan, task, index).into_iter().find_map(|path| {
         let path = path?;

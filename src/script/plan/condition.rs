@@ -1,7 +1,7 @@
 //! Conditions: expressions over results, parameters and variables that decide whether an instance runs.
 
 use crate::arrays::Expr;
-use crate::script::plan::task::{ArrayName, PlanTask};
+use crate::script::plan::task::{ArrayName, PlanTask, Reference};
 use serde::{Deserialize, Serialize};
 
 /// The expression of the key `when`, with the sources of its names.
@@ -21,11 +21,15 @@ pub struct Condition {
 pub(crate) fn note_skippable(tasks: &mut [PlanTask]) {
     loop {
         let skippable: Vec<bool> = tasks.iter().map(|task| task.skippable).collect();
+        let stops: Vec<bool> = tasks.iter().map(|task| task.until.is_some()).collect();
         let mut is_changed = false;
-        for task in tasks.iter_mut().filter(|task| !task.skippable) {
+        for (at, task) in tasks.iter_mut().enumerate().filter(|(_, task)| !task.skippable) {
             let is_lacking = task.references.iter().any(|reference| {
                 let is_required = !reference.optional && !reference.join.is_gather();
-                is_required && !reference.is_order() && skippable.get(reference.task) == Some(&true)
+                // the last instance of a loop is always there, and within a loop the one before
+                let stops = !reference.last && reference.task != at && stops.get(reference.task) == Some(&true);
+                let may_lack = stops || skippable.get(reference.task) == Some(&true);
+                is_required && !reference.is_order() && may_lack
             });
             task.skippable = task.when.is_some() || is_lacking;
             is_changed |= task.skippable;
@@ -35,9 +39,13 @@ pub(crate) fn note_skippable(tasks: &mut [PlanTask]) {
         }
     }
     let skippable: Vec<bool> = tasks.iter().map(|task| task.skippable).collect();
-    for task in tasks {
-        let of: Vec<bool> =
-            task.references.iter().map(|reference| skippable.get(reference.task) == Some(&true)).collect();
+    let stops: Vec<bool> = tasks.iter().map(|task| task.until.is_some()).collect();
+    for (at, task) in tasks.iter_mut().enumerate() {
+        let may_lack = |reference: &Reference| {
+            let stops = !reference.last && reference.task != at && stops.get(reference.task) == Some(&true);
+            stops || skippable.get(reference.task) == Some(&true)
+        };
+        let of: Vec<bool> = task.references.iter().map(may_lack).collect();
         for reference in &mut task.references {
             reference.eager = reference.instead_of.iter().any(|before| of.get(*before) == Some(&true));
         }

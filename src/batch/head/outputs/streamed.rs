@@ -272,7 +272,10 @@ impl StreamedTask {
             outcome.ended += 1;
             match end {
                 EndOf::Result => outcome.recorder.ended(self.task, index),
-                EndOf::Absent(why) => outcome.note_absent(self.task, why),
+                EndOf::Absent(why) => {
+                    outcome.recorder.absent(self.task, index, why);
+                    outcome.note_absent(self.task, why);
+                }
                 EndOf::Failed(_) => {}
             }
             match end {
