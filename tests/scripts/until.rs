@@ -232,6 +232,13 @@ fn plan_and_graph_tell_of_loops() {
     let plan = folder.run(0, &["plan", "s.toml"]);
     plan.assert_success();
     plan.assert_stdout_has("`relax` stops along `n` where `number(relax.norm) < 1` holds: 3 to 150 instances");
+    let folder2 = Folder::script(
+        "[vars]\nleast = 3\n[task.a]\nfor = { i = '0..10' }\nwhen = 'i >= least'\nrun = 'echo {i}'\n\
+         [task.b]\neach = 'a'\nwhen = 'number(a.stdout) > 5'\nrun = 'echo {i}'\n",
+    );
+    let conditions = folder2.run(0, &["plan", "s.toml"]);
+    conditions.assert_stdout_has("`a` where `i >= least` holds: 7 of 10 instances run");
+    conditions.assert_stdout_has("`b` where `number(a.stdout) > 5` holds: known when the run comes to it, at most 10 instances");
     let graph = folder.run(0, &["graph", "s.toml"]);
     graph.assert_stdout_has("until, up to");
 }

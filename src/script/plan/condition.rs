@@ -1,7 +1,8 @@
 //! Conditions: expressions over results, parameters and variables that decide whether an instance runs.
 
-use crate::arrays::Expr;
-use crate::script::plan::task::{ArrayName, PlanTask, Reference};
+use crate::arrays::{self, Expr, RandomContext};
+use crate::script::plan::task::{ArrayName, NameSource, PlanTask, Reference};
+use crate::script::values::value::{Scalar, ScriptValue};
 use serde::{Deserialize, Serialize};
 
 /// The expression of the key `when`, with the sources of its names.
@@ -13,6 +14,53 @@ pub struct Condition {
     pub expr: Expr,
     /// The names in the expression, with the sources of their values.
     pub names: Vec<ArrayName>,
+}
+
+/// The values of parameters and variables, for a condition that reads nothing else.
+struct GivenNames<'c> {
+    condition: &'c Condition,
+    values: &'c [ScriptValue],
+}
+
+impl arrays::Scope for GivenNames<'_> {
+    fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
+        let found = self.condition.names.iter().find(|known| known.name == name)?;
+        let value = match &found.binding {
+            NameSource::Param(at) => self.values.get(*at)?,
+            NameSource::Var(value) => value,
+            _ => return None,
+        };
+        Some(match value.scalar() {
+            Scalar::Int(number) => arrays::Binding::Int(number),
+            Scalar::Float(number) => arrays::Binding::Number(number),
+            Scalar::Bool(truth) => arrays::Binding::Int(i64::from(truth)),
+            Scalar::Text(text) => arrays::Binding::Text(text.into()),
+        })
+    }
+
+    fn context(&self) -> RandomContext {
+        RandomContext { task: 0, index: 0 }
+    }
+}
+
+impl Condition {
+    /// Whether the condition has nothing but parameters and variables in it, so that it is decided before the run.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.names.iter().all(|name| matches!(name.binding, NameSource::Param(_) | NameSource::Var(_)))
+    }
+
+    /// Whether the condition holds for an instance whose parameters have these values. `None` if that is not known
+    /// before the run.
+    pub(crate) fn holds(&self, values: &[ScriptValue]) -> Option<bool> {
+        if !self.is_decided() {
+            return None;
+        }
+        let value = self.expr.eval(&GivenNames { condition: self, values }).ok()?;
+        match value.to_f64().iter().collect::<Vec<_>>()[..] {
+            [truth] => Some(*truth != 0.0 && !truth.is_nan()),
+            _ => None,
+        }
+    }
 }
 
 /// Notes for each task of a plan whether its instances may be skipped: by a condition of their own, or because an

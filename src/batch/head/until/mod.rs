@@ -10,5 +10,7 @@
 //! * [`submission`]: the part of the submitter that submits instances of chains.
 
 pub(crate) mod chains;
+#[cfg(test)]
+mod chains_tests;
 pub(crate) mod running;
 mod submission;
