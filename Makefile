@@ -58,6 +58,8 @@ demo: install ## builds, then runs tree.toml and licences.toml on 4 ranks and sh
 test: install ## runs every test, the ones on real MPI ranks included
 	@cargo test --no-run
 	$(mpi_env)
+	# most tests wait for processes: two for each core
+	export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) * 2))}
 	code=0
 	$(limit) $(test_seconds) cargo test $(ARGS) || code=$$?
 	[ $$code -ne 124 ] || echo "make test: stopped after $(test_seconds) s"

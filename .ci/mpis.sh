@@ -35,7 +35,6 @@ mpich | openmpi5)
     ;;
 *) mpis="mpich openmpi5" ;;
 esac
-[ $# -gt 0 ] || set -- --test mpi
 failed=
 for mpi in $mpis; do
     (
@@ -44,7 +43,12 @@ for mpi in $mpis; do
         "bring_$mpi" || { echo "mpis.sh: $mpi skipped: it cannot be had here"; exit 0; }
         . ./.ci/mpi-env.sh
         printf '\n=== %s: %s\n' "$mpi" "$("$MPIRUN" --version 2>&1 | head -n 2 | tr '\n' ' ')"
-        $cargo build --bins --examples && timeout 1200 $cargo test "$@"
+        $cargo build --bins --examples || exit 1
+        if [ $# -gt 0 ]; then
+            timeout 1200 $cargo test "$@"
+        else
+            timeout 1200 $cargo test --test mpi && timeout 300 $cargo test --test scripts -- survival:: lost::
+        fi
     ) || failed="$failed $mpi"
 done
 [ -z "$failed" ] || { echo "mpis.sh: failed with$failed"; exit 1; }

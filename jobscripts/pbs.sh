@@ -21,6 +21,8 @@ PATH=$HOME/dtask/target/release:$PATH
 #   a rank per host   mpiprocs=1, and below: dtask --head-slots 31
 #   a rank per core   mpiprocs=32, and --bind-to none away
 #
+# A host that dies: with Open MPI 5 `mpirun --with-ft ulfm ..` goes on without it (docs/lost-ranks.md).
+#
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two.
 cd "$PBS_O_WORKDIR" || exit
 

@@ -23,6 +23,8 @@ PATH=$HOME/dtask/target/release:$PATH
 #   a rank per host   --map-by ppr:1:node dtask --head-slots 31
 #   a rank per core   mpirun dtask, without both options
 #
+# A host that dies: with Open MPI 5 `mpirun --with-ft ulfm ..` goes on without it (docs/lost-ranks.md).
+#
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two. The ranks then
 # use, and share, every core that they are let on the host, whatever the number of slots; hence whole hosts.
 script=${1:?usage: qsub jobscripts/sge.sh script.toml}

@@ -21,6 +21,9 @@ PATH=$HOME/dtask/target/release:$PATH
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two. What Slurm has
 # granted on the node still holds.
 #
+# A node that dies: with Open MPI 5 the run goes on without it after `mpirun --with-ft ulfm ..` below and
+# `#SBATCH --no-kill` above (docs/lost-ranks.md). With others the job ends; slurm-requeue.sh goes on by itself.
+#
 # exec: mpirun takes the place of this shell, so that `scancel` and the end of the time reach it in any case. Where the
 # site kills all at once (proctrack/cgroup), scratch folders stay behind: the next run on the node removes them.
 #

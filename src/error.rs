@@ -87,6 +87,11 @@ pub enum TaskErrorKind {
     Deferred,
     /// The task took longer than its time limit.
     TimedOut,
+    /// The task cannot run in this run: the only rank that was allowed to run it has died, or the only one that had a
+    /// value that it needs and that cannot be made again.
+    RankLost,
+    /// Several ranks have died with the task, so that it is taken to be the reason and is not started again.
+    Quarantined,
 }
 
 /// The wish of a failed attempt of a task: whether and how the task may start again.

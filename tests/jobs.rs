@@ -163,10 +163,12 @@ fn job(cluster: &Cluster, folder: &Path, job: &str, what: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-/// Whether a job has ended. One that was queued again would wait for two minutes: it is let begin at once.
+/// Whether a job has ended. One that was queued again would wait for two minutes: it is let begin after two seconds.
 fn has_ended(cluster: &Cluster, folder: &Path, number: &str) -> bool {
     let state = job(cluster, folder, number, "JobState");
     if state == "PENDING" && job(cluster, folder, number, "Reason") == "BeginTime" {
+        // slurmd refuses a job whose credential is of the second in which its last run ended: the job fails
+        sleep(Duration::from_secs(2));
         let mut now = Command::new("scontrol");
         let now = now.args(["update", &format!("job={number}"), "starttime=now"]);
         let _ = now.envs(cluster.variables.iter().map(|(name, value)| (name, value))).status();

@@ -20,9 +20,9 @@ pub(crate) fn left(why: &str) -> Failure {
 }
 
 /// Whether an error means that an instance was deferred to the next run of the script: because the instance itself was,
-/// or an instance that it depends on.
+/// or an instance that it depends on. What lacks a rank that has died can run when that rank is there again.
 pub(crate) fn is_left(cause: &TaskError) -> bool {
-    cause.kind == TaskErrorKind::Deferred
+    matches!(cause.kind, TaskErrorKind::Deferred | TaskErrorKind::RankLost)
 }
 
 /// Runs the `work` of an instance on this rank, unless too little of the job's time is left. Adds the time that it took
@@ -35,7 +35,11 @@ pub(crate) fn located<T>(
     index: u64,
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    located_at(def.number, index, work)
+    let quarantined = |why: &str| Failure::new(why).of_kind(TaskErrorKind::Quarantined);
+    match def.quarantine(index) {
+        None => located_at(def.number, index, work),
+        Some(why) => located_at(def.number, index, || Err(quarantined(why))),
+    }
 }
 
 /// Does the same as [`located`] for a caller that knows only the number of the task, not its definition.
@@ -153,6 +157,15 @@ pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize, source: &s
     );
     let log = log_line(&label, &failed.cause, source);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    if failed.cause.kind == TaskErrorKind::Quarantined {
+        let name = plan.tasks.get(failed.task).map_or("TASK", |task| task.name.as_str());
+        let label = logs::one_line(&label);
+        let log = console::line_to_type(&["log", source, &label]);
+        return format!(
+            "error: {label}{more} is quarantined ({origin}): {message}\n  = log: {log}\n  = help: mend the task, or run it \
+             once more as it is with `--force {name}`"
+        );
+    }
     if !failed.cause.was_started() {
         return format!("error: {label}{more} could not be started ({origin}): {message}");
     }

@@ -50,6 +50,7 @@ pub(crate) fn kind(error: &TaskError) -> String {
         (Some(FailureKind::System), _) => "system",
         (None, TaskErrorKind::Panicked) => "panic",
         (None, TaskErrorKind::NotStarted) => "not started",
+        (None, TaskErrorKind::Quarantined) => "quarantined",
         (None, _) => "error",
     };
     word.to_owned()

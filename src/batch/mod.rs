@@ -7,7 +7,7 @@
 //! * [`resume`]: what a run skips, since an earlier one has done it.
 //! * [`task_def`]: the definition of a task as it travels; [`artifact`]: the result of a task as it travels, whose
 //!   [`outputs`] have numbers; [`failure`]: failures of instances, with facts for the user ([`failure_detail`]);
-//!   [`whole_files`]: files written whole or not at all.
+//!   [`whole_files`]: files written whole or not at all; [`stored_artifact`]: a result in a checkpoint file.
 
 pub(crate) mod artifact;
 pub(crate) mod failure;
@@ -16,10 +16,12 @@ pub(crate) mod head;
 pub(crate) mod outputs;
 pub(crate) mod rank;
 pub(crate) mod resume;
+pub(crate) mod stored_artifact;
 pub(crate) mod task_def;
 pub(crate) mod whole_files;
 
 use crate::batch::artifact::ArtifactBulk;
+use crate::batch::head::checkpoints::Checkpoints;
 use crate::batch::head::collector::RunCollector;
 use crate::batch::head::failures::failure_report::FailureReporter;
 use crate::batch::head::progress::Progress;
@@ -29,7 +31,7 @@ use crate::batch::head::summary::Summary;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::client::Client;
 use crate::console;
-use crate::error::Result;
+use crate::error::{Error, Result, TaskErrorKind};
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
 use crate::runtime::host::topology;
@@ -49,6 +51,8 @@ pub(crate) struct JobInfo {
     pub walltime: Option<Walltime>,
     /// The time between two progress lines, as `--progress` sets it; `None` without that option.
     pub progress: Option<Duration>,
+    /// Whether the plan is only a part of the script (`--only`).
+    pub is_part: bool,
 }
 
 /// Registers [`Artifact`](artifact::Artifact) with the engine as a bulk value, one that travels as raw memory. Every
@@ -82,8 +86,10 @@ pub(crate) fn run(
     let submitter = Submitter::new(plan, folder, client, team, &todo);
     let progress = Progress::new(plan.instances(), todo.skipped(), slots, job.quiet, job.progress);
     let reporter = FailureReporter::new(plan, folder);
+    let checkpoints = Checkpoints::new(plan, &journal, folder.path(), job.is_part);
     let recorder = Recorder::new(plan, journal);
     let mut collector = RunCollector::new(plan, client, submitter, progress, reporter, recorder, folder);
+    collector.checkpoints = checkpoints;
     if let Some(walltime) = &job.walltime {
         walltime.tell(plan, client, &team.slots)?;
         collector.walltime = job.walltime;
@@ -115,6 +121,8 @@ fn leave(client: &Client, team: &Team) -> Vec<crate::batch::rank::rank_state::Ra
     let limit = Duration::from_secs(20);
     let reports = leaving.iter().filter_map(|report| match report.result_timeout(limit) {
         Ok(report) => Some(report),
+        // its files were removed when it died
+        Err(Error::Task(cause)) if cause.kind == TaskErrorKind::RankLost => None,
         Err(error) => {
             log::warn!("a rank could not remove its scratch directory: {error}");
             None

@@ -9,6 +9,7 @@ use crate::script::plan::until::Until;
 use crate::script::plan::template::{Template, TemplatePart};
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -43,6 +44,8 @@ pub(crate) struct TaskDef {
     /// The number of the merge step, if a merge step of a reduction runs like an instance; `None` for an ordinary
     /// instance.
     pub step: Option<u64>,
+    /// The instances that fail without being started, as ranges of indices, each with the reason.
+    pub quarantined: Vec<(Range<u64>, String)>,
 }
 
 /// The results of one other task that an instance gets as inputs.
@@ -169,7 +172,14 @@ impl TaskDef {
             ranks,
             first: 0,
             step: None,
+            quarantined: Vec::new(),
         })
+    }
+
+    /// The reason why an instance fails without being started; `None` for almost all.
+    pub(crate) fn quarantine(&self, index: u64) -> Option<&str> {
+        let found = self.quarantined.iter().find(|(range, _)| range.contains(&index));
+        found.map(|(_, why)| why.as_str())
     }
 
     /// Whether instances read other instances of the same task.
@@ -275,7 +285,7 @@ fn name_of(plan: &Plan, reference: &Reference) -> String {
 }
 
 /// The number of the output that a reference to another task reads; `None` if the reference only means to run after it.
-fn output_of(reference: &Reference) -> Option<u32> {
+pub(crate) fn output_of(reference: &Reference) -> Option<u32> {
     number_of(reference.select)
 }
 

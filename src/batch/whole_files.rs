@@ -58,7 +58,7 @@ pub(crate) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Renames a temporary file to `path`, which must be no symbolic link, after its bytes are on the disk (`fsync`). If a
-/// file is replaced, the new one gets its mode.
+/// file is replaced, the new one gets its mode. A program stays one.
 ///
 /// # Errors
 /// When the disk is full, or `path` is a folder.
@@ -67,11 +67,21 @@ pub(crate) fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
     put(&file, temporary, path)
 }
 
+/// The bits of a mode that let a file be run as a program.
+const EXECUTABLE: u32 = 0o111;
+
+/// The mode by which those may run a file who may read it.
+fn runnable(mode: u32) -> u32 {
+    mode & 0o777 | (mode & 0o444) >> 2
+}
+
 fn put(file: &File, temporary: TempPath, path: &Path) -> io::Result<()> {
     if let Ok(old) = fs::symlink_metadata(path)
         && old.is_file()
     {
-        file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
+        let mode = old.mode() & 0o777;
+        let is_program = file.metadata()?.mode() & EXECUTABLE != 0;
+        file.set_permissions(Permissions::from_mode(if is_program { runnable(mode) } else { mode }))?;
     }
     file.sync_all()?;
     temporary.persist(path).map_err(|error| error.error)
@@ -135,6 +145,16 @@ impl NewFile {
             }
             PendingFile::Thrown => Ok(()),
         }
+    }
+
+    /// Lets all who may read the file run it as a program.
+    ///
+    /// # Errors
+    /// When the mode cannot be changed.
+    pub(crate) fn make_program(&self) -> io::Result<()> {
+        let PendingFile::Beside { file, .. } = &self.0 else { return Ok(()) };
+        let mode = file.metadata()?.mode();
+        file.set_permissions(Permissions::from_mode(runnable(mode)))
     }
 
     /// Gives the written bytes their place: renames the file to its path, or copies the bytes into the pipe or the

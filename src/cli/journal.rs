@@ -5,7 +5,10 @@ use super::{DONE, FAILED, JournalArgs, STARTUP, USAGE};
 use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
-use crate::journal::record::{AbsentRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord};
+use crate::journal::record::{
+    AbsentRecord, CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, LearntRecord,
+    QuarantineRecord,
+};
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
 use crate::script::options::LoadOptions;
@@ -93,8 +96,12 @@ fn summary(state: &JournalState, length: usize) -> String {
             0 => String::new(),
             failed => format!(", {failed} failed"),
         };
+        let kept = match history.checkpoints.len() {
+            0 => String::new(),
+            kept => format!(", {} written", counted(kept as u64, "checkpoint")),
+        };
         let old = if present.iter().any(|(known, ..)| known == digest) { "" } else { ", of an older script" };
-        let _ = writeln!(text, "task    {name}: {}{of} done{failed}{old}", history.done.count());
+        let _ = writeln!(text, "task    {name}: {}{of} done{failed}{kept}{old}", history.done.count());
     }
     for stamp in state.shared.values() {
         let _ = writeln!(text, "file    {}", stamp.path);
@@ -177,6 +184,10 @@ fn json(record: &JournalRecord) -> String {
             r#"{{"record":"failed","family":"{family:032x}","index":{index},"attempts":{attempts},"message":{}}}"#,
             quoted(message)
         ),
+        JournalRecord::Quarantined(QuarantineRecord { family, index, message }) => format!(
+            r#"{{"record":"quarantined","family":"{family:032x}","index":{index},"message":{}}}"#,
+            quoted(message)
+        ),
         JournalRecord::Shared(stamp) => format!(r#"{{"record":"file","file":{}}}"#, file(stamp)),
         JournalRecord::Grown(grown) => {
             let part = |part: &GrownPart| {
@@ -193,6 +204,19 @@ fn json(record: &JournalRecord) -> String {
             let (path, length, parts) = (quoted(&grown.path), grown.length, parts.join(","));
             format!(r#"{{"record":"grown","path":{path},"length":{length},"parts":[{parts}]}}"#)
         }
+        JournalRecord::Checkpoint(CheckpointRecord {
+            family,
+            index,
+            length,
+            modified,
+            checksum,
+            outputs,
+        }) => format!(
+            r#"{{"record":"checkpoint","family":"{family:032x}","index":{index},"bytes":{length},"modified_ns":{modified},"checksum":"{checksum:016x}","outputs":{outputs:?}}}"#
+        ),
+        JournalRecord::Learnt(LearntRecord { family, instances, micros, memory }) => format!(
+            r#"{{"record":"learnt","family":"{family:032x}","instances":{instances},"micros":{micros},"memory":{memory}}}"#
+        ),
         JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met }) => {
             let pairs = |all: &[(u64, u64)]| {
                 let all: Vec<String> = all.iter().map(|(first, count)| format!("[{first},{count}]")).collect();

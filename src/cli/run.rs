@@ -67,7 +67,8 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         };
         let prepared = plan.and_then(|plan| Ok((folder(&plan)?, plan)));
         let walltime = limit.map(|limit| Walltime::new(start, limit));
-        let job = JobInfo { quiet: args.quiet, walltime, progress: args.progress };
+        let is_part = !args.only.is_empty();
+        let job = JobInfo { quiet: args.quiet, walltime, progress: args.progress, is_part };
         code = match prepared {
             Ok((folder, plan)) => carry_out(job, args, &plan, &folder, client, team)?,
             Err(code) => code,

@@ -1,9 +1,11 @@
 //! The option `dtask --version`.
 
+use crate::transport::mpi;
+
 /// The versions of everything that a bug report needs: dtask, MPI and HDF5.
 pub(super) fn text() -> String {
-    let mpi = crate::transport::mpi::library_version();
-    format!("dtask {}\nMPI   {mpi}{}", env!("CARGO_PKG_VERSION"), hdf5())
+    let survives = if mpi::can_survive() { ", can go on after a rank has died (ULFM)" } else { "" };
+    format!("dtask {}\nMPI   {}{survives}{}", env!("CARGO_PKG_VERSION"), mpi::library_version(), hdf5())
 }
 
 #[cfg(feature = "hdf5")]

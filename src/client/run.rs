@@ -30,6 +30,10 @@ use std::sync::Arc;
 
 /// Number of requests in the queue to the reactor at which a submitting thread has to wait (back-pressure).
 const REQUESTS_MAX: usize = 4096;
+/// The exit code of a job that MPI has failed.
+const FAILED: i32 = 3;
+/// The exit code of a job that ended before its work did, through no fault of it: to run it again may help.
+const INTERRUPTED: i32 = 75;
 
 /// Starts MPI, runs `body` on rank 0 with a client for all ranks, and ends MPI.
 ///
@@ -61,7 +65,8 @@ const REQUESTS_MAX: usize = 4096;
 /// When the closure does, after the other ranks have been told to leave.
 ///
 /// When the ranks do not fit together (another executable, another version) the process prints one line on rank 0 and
-/// exits with code 3; when MPI fails later, all ranks are ended with code 3.
+/// exits with code 3; when MPI fails later, all ranks are ended with code 3. Where a job outlives the death of a rank
+/// (`mpirun --with-ft ulfm` of Open MPI 5), the run goes on without it; if rank 0 dies, all are ended with code 75.
 pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
     run_with(&Config::default(), body)
 }
@@ -111,7 +116,7 @@ fn run_to_its_end(
     match outcome {
         Ok(outcome) => {
             if let Err(error) = world.shutdown(transport) {
-                give_up(rank, &host, &error.0);
+                give_up(rank, &host, &error.0, FAILED);
             }
             outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
         }
@@ -121,8 +126,8 @@ fn run_to_its_end(
             let _ = world.shutdown(transport);
             std::process::exit(3)
         }
-        Err(Error::Transport { message, .. }) => give_up(rank, &host, &message),
-        Err(error) => give_up(rank, &host, &error.to_string()),
+        Err(Error::Transport { message, .. }) => give_up(rank, &host, &message, FAILED),
+        Err(error) => give_up(rank, &host, &error.to_string(), FAILED),
     }
 }
 
@@ -265,6 +270,9 @@ fn serve<T: Transport + Send + 'static>(
             .with_nested(Nested::new(mailbox, client.shared().counters.clone()))
             .with_early(early);
         let (reactor, outcome) = turn(reactor, waker, false, &link);
+        if let (true, Err(error @ ExecutorError::HeadDied)) = (ending.fail_fast, &outcome) {
+            give_up(rank, host, &error.to_string(), INTERRUPTED);
+        }
         client.shared().close("this rank has left the run");
         return (reactor.links.transport, outcome.map_err(fail).map(|()| Ok(Ok(()))));
     };
@@ -281,7 +289,7 @@ fn serve<T: Transport + Send + 'static>(
         })
         .collect();
     let mut head = Head::new(&infos);
-    head.hosts = team.hellos.iter().map(|hello| hello.host.clone()).collect();
+    head.name_hosts(team.hellos.iter().map(|hello| hello.host.clone()).collect());
     head.tells = awaits;
     let reactor = Reactor::new(links, node, Some((head, mailbox.clone()))).watching(awaits, silence);
     let (reactor, outcome) = std::thread::scope(|scope| {
@@ -310,7 +318,7 @@ fn serve<T: Transport + Send + 'static>(
         };
         if ending.fail_fast && served.is_err() {
             // the closure cannot be stopped, and may compute for hours before it notices that the run has failed
-            give_up(rank, host, &why);
+            give_up(rank, host, &why, FAILED);
         }
         client.shared().close(&why);
         if let Some((head, _)) = &mut reactor.head {
@@ -388,8 +396,8 @@ fn tell(error: &Error) {
     }
 }
 
-/// Prints `message`, the reason why this rank cannot go on, and ends all ranks of the job with exit code 3.
-fn give_up(rank: Rank, host: &str, message: &str) -> ! {
+/// Prints `message`, the reason why this rank cannot go on, and ends all ranks of the job with this exit code.
+fn give_up(rank: Rank, host: &str, message: &str, code: i32) -> ! {
     console::error(format_args!("dtask: rank {rank} ({host}): {message}"));
-    mpi::abort(3)
+    mpi::abort(code)
 }

@@ -47,7 +47,7 @@ mod tests;
 
 pub(crate) use crate::commands::spawner::{Usage, end_all, serve_if_asked, start_process, stop_process};
 pub(crate) use crate::commands::staging::{StagedInput, stage_inputs};
-pub(crate) use crate::commands::stored_file::StoredFile;
+pub(crate) use crate::commands::stored_file::{StoredFile, is_program};
 pub(crate) use error::{Captured, CommandError, FailureKind};
 pub(crate) use running::RunningCommand;
 pub use scratch::ScratchRoot;

@@ -15,11 +15,14 @@ use std::path::{Path, PathBuf};
 /// The mode of files that are inputs of commands, which must not change them.
 pub(crate) const READ_ONLY: u32 = 0o444;
 
+/// The bits of a mode that let a file be run as a program.
+pub(crate) const EXECUTABLE: u32 = 0o111;
+
 /// The number of bytes that are written to a file at a time.
 const PIECE: usize = 1 << 20;
 
 /// Bytes from which a stored file is put on a disk, if the rank's scratch directory is in memory.
-const LARGE: u64 = 16 << 20;
+pub(crate) const LARGE: u64 = 16 << 20;
 
 /// An output file of a command, kept in the rank's scratch directory for other tasks. Dropping the value removes the
 /// file; hard links to it stay.
@@ -51,6 +54,11 @@ impl StoredFile {
     /// The length of the stored file, in bytes.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether the stored file is a program that may be run.
+    pub(crate) fn is_program(&self) -> bool {
+        is_program(&self.path)
     }
 
     /// Appends the content of the stored file to the buffer `into`.
@@ -126,6 +134,11 @@ impl FileInMaking {
         folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
     }
 
+    /// Lets the file be run as a program, as it could be where it was made.
+    pub(crate) fn make_program(&self) -> io::Result<()> {
+        self.file.set_permissions(Permissions::from_mode(READ_ONLY | EXECUTABLE))
+    }
+
     /// Closes the file, which does not change any more.
     pub(crate) fn finish(mut self) -> io::Result<StoredFile> {
         self.stored.length = self.file.metadata()?.len();
@@ -154,7 +167,7 @@ impl ScratchRoot {
             // them: it is copied
             let own = found.is_file() && found.nlink() == 1;
             let moved = own
-                && fs::set_permissions(path, Permissions::from_mode(READ_ONLY)).is_ok()
+                && fs::set_permissions(path, Permissions::from_mode(read_only(found.mode()))).is_ok()
                 && fs::rename(path, to).is_ok();
             if moved { Ok(()) } else { copy(&mut File::open(path)?, to) }
         })
@@ -168,7 +181,7 @@ impl ScratchRoot {
     pub(crate) fn begin_file(&self, large: bool) -> io::Result<FileInMaking> {
         let (dir, number) = self.next_stored(large)?;
         let path = ScratchRoot::stored_path(&dir, number);
-        let file = create(&path)?;
+        let file = create(&path, READ_ONLY)?;
         Ok(FileInMaking { file, stored: StoredFile { path, number, length: 0 } })
     }
 
@@ -210,13 +223,29 @@ impl ScratchRoot {
     }
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(READ_ONLY).open(path)
+/// Whether a path leads to a file that may be run as a program.
+pub(crate) fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & EXECUTABLE != 0)
+}
+
+/// The mode of an input file that was made with `mode`: nobody may change it, and a program stays one.
+fn read_only(mode: u32) -> u32 {
+    if mode & EXECUTABLE == 0 { READ_ONLY } else { READ_ONLY | EXECUTABLE }
+}
+
+fn create(path: &Path, mode: u32) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    if mode & EXECUTABLE != 0 {
+        // whatever the umask says: the user has run the original
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
 fn copy(from: &mut File, to: &Path) -> io::Result<()> {
+    let mode = read_only(from.metadata()?.mode());
     // the kernel copies, and shares the blocks where the file system can
-    io::copy(from, &mut create(to)?).map(drop)
+    io::copy(from, &mut create(to, mode)?).map(drop)
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //!
 //! A write-ahead log with group commit, in `NAME.dtask/journal`. Start with [`record`] for what is in it; [`state`] is
 //! what all records together say. [`frame`] gives each record a checksum and finds the way after damage, [`writer`] is
-//! the thread that appends, [`lock`] keeps a second run away. The reasons are in `README.md`.
+//! the thread that appends, [`lock`] keeps a second run away. [`checkpoint`] is a
+//! file with a result, beside the journal. The reasons are in `README.md`.
 
+pub(crate) mod checkpoint;
 pub(crate) mod frame;
 pub(crate) mod lock;
 pub(crate) mod record;

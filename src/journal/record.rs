@@ -34,6 +34,12 @@ pub(crate) enum JournalRecord {
     },
     /// A file that several instances share has grown.
     Grown(GrownFile),
+    /// An instance is not started again, since several ranks have died with it.
+    Quarantined(QuarantineRecord),
+    /// The result of an instance was written to a file of its own in the run folder.
+    Checkpoint(CheckpointRecord),
+    /// What is known of the instances of a family after many of them have run.
+    Learnt(LearntRecord),
     /// Instances of a family have no result although nothing has failed, or are the last ones that are needed.
     Absent(AbsentRecord),
 }
@@ -103,6 +109,47 @@ pub(crate) struct FailedRecord {
     pub attempts: u32,
     /// The error message of the last attempt.
     pub message: String,
+}
+
+/// An instance that several ranks have died with. Later runs do not start it either, unless they are told to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QuarantineRecord {
+    /// The digest of the family that the instance belongs to.
+    pub family: u128,
+    /// The index of the instance.
+    pub index: u64,
+    /// The reason for the user, with the ranks and their hosts.
+    pub message: String,
+}
+
+/// The file with the result of an instance in the folder of checkpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CheckpointRecord {
+    /// The digest of the family that the instance belongs to.
+    pub family: u128,
+    /// The index of the instance.
+    pub index: u64,
+    /// The length of the file in bytes.
+    pub length: u64,
+    /// The time of its modification, in nanoseconds since 1970. A file with another time has its checksum compared.
+    pub modified: i128,
+    /// The checksum of the file's content.
+    pub checksum: u64,
+    /// The numbers of the outputs that the file has.
+    pub outputs: Vec<u32>,
+}
+
+/// The run times and the memory of the instances of a family, over all runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LearntRecord {
+    /// The digest of the family.
+    pub family: u128,
+    /// The number of instances that were measured.
+    pub instances: u64,
+    /// The sum of their run times, in microseconds.
+    pub micros: u64,
+    /// The largest memory of one of them, in bytes; 0 if none was measured.
+    pub memory: u64,
 }
 
 /// A file that several instances share, as far as it has come: all bytes up to its length are on disk.
@@ -178,10 +225,6 @@ impl FileStamp {
     /// Makes the stamp of the file `path`, relative to the folder `here`. `None` if there is no such file.
     pub(crate) fn of(here: &Path, path: &str) -> Option<FileStamp> {
         let found = fs::metadata(here.join(path)).ok()?;
-        let nanos = |time: SystemTime| match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => after.as_nanos() as i128,
-            Err(before) => -(before.duration().as_nanos() as i128),
-        };
         let stamp = if found.is_file() { Some((found.len(), nanos(found.modified().ok()?))) } else { None };
         Some(FileStamp { path: path.to_owned(), stamp })
     }
@@ -199,6 +242,14 @@ impl JournalRecord {
     /// Decodes the content of a frame; `None` for a kind of record that this version does not know.
     pub(crate) fn decode(content: &[u8]) -> Option<JournalRecord> {
         codec::decode(content).ok()
+    }
+}
+
+/// A time in nanoseconds since 1970.
+pub(crate) fn nanos(time: SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
     }
 }
 

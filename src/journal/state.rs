@@ -1,7 +1,10 @@
 //! The state of a journal: the facts that all its records together give.
 
 use super::frame;
-use super::record::{AbsentRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, RunStart};
+use super::record::{
+    AbsentRecord, CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, LearntRecord,
+    QuarantineRecord, RunStart,
+};
 use crate::compact::Ranges;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -25,6 +28,12 @@ pub(crate) struct FamilyHistory {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The instances that have failed and are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The instances that are not to be started again, by index, each with the reason.
+    pub quarantined: BTreeMap<u64, String>,
+    /// The files with results of instances, by index.
+    pub checkpoints: BTreeMap<u64, CheckpointRecord>,
+    /// The run times and the memory of its instances; `None` if nothing is known.
+    pub learnt: Option<LearntRecord>,
     /// The number of the last record about the family, counted over the whole journal. Of two families of one task, the
     /// one with the larger number ran later.
     pub last: u64,
@@ -122,6 +131,7 @@ impl JournalState {
                     family.announced.remove_range(first..end);
                     let failed: Vec<u64> = family.failed.range(first..end).map(|(index, _)| *index).collect();
                     failed.iter().for_each(|index| _ = family.failed.remove(index));
+                    family.quarantined.retain(|index, _| !(first..end).contains(index));
                 }
                 family.saved.extend(saved);
             }
@@ -133,10 +143,16 @@ impl JournalState {
                 family.not_needed.remove(failed.index);
                 family.met.remove(failed.index);
                 family.saved.remove(&failed.index);
+                family.checkpoints.remove(&failed.index);
                 // a failure counts as progress only the first time
                 if family.failed.insert(failed.index, failed).is_none() {
                     self.fruitless = 0;
                 }
+            }
+            JournalRecord::Quarantined(QuarantineRecord { family, index, message }) => {
+                let family = self.families.entry(family).or_default();
+                family.last = number;
+                family.quarantined.insert(index, message);
             }
             JournalRecord::Shared(stamp) => {
                 self.grown.remove(&stamp.path);
@@ -162,6 +178,13 @@ impl JournalState {
                 for (first, count) in met {
                     family.announced.insert_range(first..first.saturating_add(count));
                 }
+            }
+            JournalRecord::Checkpoint(checkpoint) => {
+                let family = self.families.entry(checkpoint.family).or_default();
+                family.checkpoints.insert(checkpoint.index, checkpoint);
+            }
+            JournalRecord::Learnt(learnt) => {
+                self.families.entry(learnt.family).or_default().learnt = Some(learnt);
             }
             JournalRecord::End { done, left, .. } => self.ended = Some((done, left)),
         }
@@ -189,6 +212,12 @@ impl JournalState {
             records.push(JournalRecord::Done(DoneRecord { family: *family, ranges, saved }));
             records.extend(absent([&history.skipped, &history.not_needed, &history.announced]));
             records.extend(history.failed.values().cloned().map(JournalRecord::Failed));
+            records.extend(history.quarantined.iter().map(|(index, message)| {
+                let (index, message) = (*index, message.clone());
+                JournalRecord::Quarantined(QuarantineRecord { family: *family, index, message })
+            }));
+            records.extend(history.checkpoints.values().cloned().map(JournalRecord::Checkpoint));
+            records.extend(history.learnt.map(JournalRecord::Learnt));
         }
         records.extend(self.shared.values().cloned().map(JournalRecord::Shared));
         records.extend(self.grown.values().cloned().map(JournalRecord::Grown));

@@ -78,6 +78,7 @@ type MakeRecord = Box<dyn FnOnce() -> Option<JournalRecord> + Send>;
 enum ToWriter {
     Record(MakeRecord),
     Flush(Sender<()>),
+    AfterCommit(Box<dyn FnOnce() + Send>),
 }
 
 /// A handle to the thread that appends to the journal. A record sent to it is on disk after at most
@@ -116,6 +117,14 @@ impl JournalWriter {
     /// Sends the thread a record to append.
     pub(crate) fn record(&self, record: JournalRecord) {
         self.record_with(move || Some(record));
+    }
+
+    /// Sends the thread a function to call once all records sent so far are on disk. It is not called if they cannot be
+    /// written.
+    pub(crate) fn after_commit(&self, act: impl FnOnce() + Send + 'static) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(ToWriter::AfterCommit(Box::new(act)));
+        }
     }
 
     /// Waits until all records sent so far are on disk, or writing them has failed, but not longer than `limit`.
@@ -167,6 +176,12 @@ impl WriterThread {
                 Ok(ToWriter::Flush(done)) => {
                     self.commit();
                     let _ = done.send(());
+                }
+                Ok(ToWriter::AfterCommit(act)) => {
+                    self.commit();
+                    if self.buffer.is_empty() {
+                        act();
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => self.commit(),
                 Err(RecvTimeoutError::Disconnected) => {

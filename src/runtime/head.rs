@@ -123,7 +123,7 @@ pub(crate) struct Head {
     /// The reason why the run has ended; `None` while it goes on.
     closed: Option<String>,
     /// The names of the ranks' hosts.
-    pub hosts: Vec<String>,
+    hosts: Vec<String>,
     /// Whether the user is told of futures that were dropped too early, of failures that nobody asks for, and of tasks
     /// that the end waits for. The batch tool has its own ways.
     pub tells: bool,
@@ -355,14 +355,20 @@ impl Head {
         self.machine.handle(SchedulerEvent::Keep { task, output }, &mut self.actions)
     }
 
-    /// Handles the death of a rank: its tasks run again elsewhere.
+    /// Handles the death of a rank: its tasks run again elsewhere, and the user is told so. When the run is being shut
+    /// down (`is_running` is false), the end only waits for the rank no longer.
     ///
     /// # Errors
     /// When rank 0 has died.
-    pub(crate) fn lost(&mut self, rank: Rank) -> Result<(), ProtocolError> {
-        if let Some(alive) = self.alive.get_mut(rank.index()) {
-            *alive = false;
+    pub(crate) fn lost(&mut self, rank: Rank, is_running: bool) -> Result<(), ProtocolError> {
+        match self.alive.get_mut(rank.index()) {
+            Some(alive) if *alive => *alive = false,
+            _ => return Ok(()),
         }
+        if !is_running {
+            return Ok(());
+        }
+        self.tell_lost(rank);
         self.machine.handle(SchedulerEvent::Lost(rank), &mut self.actions)
     }
 

@@ -207,18 +207,24 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                     self.links.profile.enter(Profiled::Machine);
                     self.node.arrived(from, tag, target, &mut self.links)?
                 }
-                Arrival::Lost { rank: HEAD } => {
-                    return Err(ProtocolError("rank 0 has died, and with it the run".into()).into());
-                }
-                Arrival::Lost { rank } => {
-                    if let Some((head, _)) = &mut self.head {
-                        head.lost(rank)?;
-                    }
-                }
+                Arrival::Lost { rank: HEAD } => return Err(ExecutorError::HeadDied),
+                Arrival::Lost { rank } => self.lost(rank)?,
             }
         }
         self.arrivals = arrivals;
         Ok(moved)
+    }
+
+    /// Handles the death of a rank other than 0. During the run rank 0 decides what follows and orders it. At the end
+    /// nothing does: all that may still be wanted of the dead rank are results for inputs that nobody needs any more.
+    fn lost(&mut self, rank: Rank) -> Result<(), ExecutorError> {
+        if self.phase != ShutdownPhase::Running {
+            self.node.fetches.forget(rank);
+        }
+        match &mut self.head {
+            Some((head, _)) => Ok(head.lost(rank, self.phase == ShutdownPhase::Running)?),
+            None => Ok(()),
+        }
     }
 
     fn take_frame(&mut self, from: Rank, frame: Frame) -> Result<(), ExecutorError> {

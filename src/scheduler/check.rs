@@ -75,6 +75,9 @@ impl Scheduler {
         if is != should {
             return Err(format!("{is} lists of tasks are in use, should be {should}"));
         }
+        if let Some(task) = self.deaths.tasks().find(|task| self.tasks.get(*task).is_none()) {
+            return Err(format!("deaths are counted against {task:?}, which is gone"));
+        }
         self.check_ready()?;
         self.check_needs()?;
         self.check_workers()

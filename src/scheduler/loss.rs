@@ -3,13 +3,14 @@
 //!
 //! `on_lost` has four steps. It drops the futures of the dead rank, takes tasks and copies off it, walks back from each
 //! needed result that is lost to inputs that still exist, and rebuilds the lists of waiting consumers. Attempt numbers
-//! keep late reports of the lost attempts apart from those of the new ones.
+//! keep late reports of the lost attempts apart from those of the new ones. Then the death counts against the tasks that
+//! the rank may have been computing (`quarantine`).
 
 use super::Scheduler;
 use super::event::SchedulerAction;
 use super::ready::Next;
 use super::task::{SCATTERED, TaskState};
-use crate::error::ProtocolError;
+use crate::error::{ProtocolError, TaskError, TaskErrorKind};
 use crate::ids::{HEAD, Rank, TaskId};
 use crate::protocol::RankOrder;
 use smallvec::SmallVec;
@@ -39,7 +40,7 @@ impl Scheduler {
         }
         let told = out.len();
         let orphans = self.orphan(lost);
-        self.take_from(lost);
+        let suspects = self.take_from(lost);
         for task in orphans {
             self.release_if_unneeded(task, out);
         }
@@ -56,6 +57,7 @@ impl Scheduler {
                 None => self.make_ready(task),
             }
         }
+        self.suspect(&suspects, lost, out);
         let on_lost: Vec<TaskId> = self
             .tasks
             .iter()
@@ -82,14 +84,18 @@ impl Scheduler {
     }
 
     /// Takes all tasks and copies of results off the dead rank `lost`. A result of which no copy is left becomes
-    /// `Released`.
-    fn take_from(&mut self, lost: Rank) {
+    /// `Released`. Returns the tasks that the rank may have been computing: those that had all their inputs.
+    fn take_from(&mut self, lost: Rank) -> Vec<TaskId> {
+        let mut suspects = Vec::new();
         let all: Vec<TaskId> = self.tasks.ids().collect();
         for task in all {
             let Some(record) = self.tasks.get_mut(task) else { continue };
             match &mut record.state {
                 &mut TaskState::Assigned { rank, cost, missing } if rank == lost => {
                     record.state = TaskState::Ready;
+                    if missing == 0 {
+                        suspects.push(task);
+                    }
                     let def = record.def;
                     self.leave(lost, def, cost, missing > 0);
                 }
@@ -103,6 +109,7 @@ impl Scheduler {
             }
         }
         self.forget_leaving(lost);
+        suspects
     }
 
     /// Makes every released task whose result is needed runnable again, and so also the tasks whose lost results it
@@ -137,12 +144,12 @@ impl Scheduler {
         for task in gone {
             let rank = task.owner();
             let message = format!("it was a value of a task on rank {rank}, and is lost with that rank");
-            self.fail_unplaced(task, rank, message, out);
+            self.fail_lost(task, rank, message, out);
         }
         for (task, input) in impossible {
             let message =
                 format!("its result was lost with its rank and cannot be made again: {input:?} is gone");
-            self.fail_unplaced(task, HEAD, message, out);
+            self.fail_lost(task, HEAD, message, out);
         }
     }
 
@@ -199,12 +206,14 @@ impl Scheduler {
 
     /// Fails a task that must run on `rank`, which is dead or has no slots.
     pub(super) fn fail_pinned(&mut self, task: TaskId, rank: Rank, out: &mut Vec<SchedulerAction>) {
-        let why = match self.workers.get(rank) {
-            None => "which does not exist",
-            Some(worker) if worker.alive => "which computes nothing",
-            Some(_) => "which has died",
-        };
-        self.fail_unplaced(task, rank, format!("it may only run on rank {rank}, {why}"), out);
+        let may = format!("it may only run on rank {rank}");
+        match self.workers.get(rank) {
+            None => self.fail_unplaced(task, rank, format!("{may}, which does not exist"), out),
+            Some(worker) if worker.alive => {
+                self.fail_unplaced(task, rank, format!("{may}, which computes nothing"), out)
+            }
+            Some(_) => self.fail_lost(task, rank, format!("{may}, which has died"), out),
+        }
     }
 
     /// Fails all tasks that are ready to start, since no rank is left that computes.
@@ -213,7 +222,7 @@ impl Scheduler {
             match next {
                 Next::Task(task) => {
                     self.ready.pop(urgency);
-                    self.fail_unplaced(task, HEAD, "no rank is left that computes".into(), out);
+                    self.fail_lost(task, HEAD, "no rank is left that computes".into(), out);
                 }
                 Next::Family(first) => {
                     self.ready.pop(urgency);
@@ -221,6 +230,12 @@ impl Scheduler {
                 }
             }
         }
+    }
+
+    /// Fails a task that cannot run for want of the rank `rank`, which has died, or of what was there.
+    fn fail_lost(&mut self, task: TaskId, rank: Rank, message: String, out: &mut Vec<SchedulerAction>) {
+        let error = TaskError { kind: TaskErrorKind::RankLost, ..self.error_of(task, rank, message) };
+        self.fail(task, Arc::new(error), out);
     }
 
     pub(super) fn fail_unplaced(

@@ -39,6 +39,7 @@ mod placement;
 pub(crate) mod prefetch;
 pub(crate) mod promises;
 mod propagate;
+mod quarantine;
 pub(crate) mod ranks;
 mod ready;
 pub(crate) mod reservations;
@@ -64,6 +65,7 @@ use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
 use leaving::LeavingTasks;
 use nested::NestedSubmitters;
+use quarantine::Deaths;
 use ready::Ready;
 use retry::Retries;
 use std::collections::BTreeMap;
@@ -124,6 +126,8 @@ pub struct Scheduler {
     detached: DetachedTasks,
     /// Tasks that have failed here (cancelled, too slow), and that a rank still has.
     leaving: LeavingTasks,
+    /// The tasks that ranks have died with.
+    deaths: Deaths,
     /// The names that tasks were given, by which errors call them.
     names: BTreeMap<TaskId, Box<str>>,
     /// Ranks that have got room and for which certain tasks wait: pinned tasks and followers. Empty between turns; kept
@@ -146,6 +150,7 @@ impl Scheduler {
             retries: Retries::default(),
             detached: DetachedTasks::default(),
             leaving: LeavingTasks::default(),
+            deaths: Deaths::default(),
             names: BTreeMap::new(),
             changed: Vec::new(),
         }

@@ -208,6 +208,7 @@ impl Scheduler {
                 && let Some(inputs) = self.tasks.remove(task)
             {
                 self.host_groups.forget(task);
+                self.deaths.forget(task);
                 if !self.names.is_empty() {
                     self.names.remove(&task);
                 }

@@ -40,6 +40,7 @@ impl Scheduler {
             let Some(record) = self.tasks.get_mut(task) else { continue };
             record.state = TaskState::Blocked { missing: 0 };
             record.failures = 0;
+            self.deaths.forget(task);
             revived.push(task);
             let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();
             for input in inputs {

@@ -101,6 +101,7 @@ impl Scheduler {
             };
         }
         let inline = matches!(output, ReportedResult::Inline(_));
+        self.deaths.forget(task);
         self.note_host_group(task, def, rank);
         self.store(task, rank, output);
         if inline && let Some(record) = self.tasks.get_mut(task) {

@@ -1,6 +1,7 @@
 //! Files of some size that go from command to command: they stay files, are linked, and go after their last use.
 
 use super::Folder;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn large_files_are_linked_read_only_and_saved_as_the_users_own() {
@@ -130,4 +131,49 @@ stdout = "read.txt"
     assert_eq!(folder.read("saved.txt").len(), 7 * 20_000);
     let after = std::fs::metadata(folder.path("big.txt")).expect("it is there");
     assert_eq!(mode(&after), mode(&before));
+}
+
+#[test]
+fn a_program_that_a_task_builds_can_be_run_by_the_next() {
+    let folder = Folder::script(
+        r#"
+[task.prog]
+on    = "rank 1"
+shell = """printf '#!/bin/sh\necho built $1\n' > real; chmod 0750 real; ln -s real {out.link}; cp -p real {out.file}
+           cp -p real {out.large}; seq 30000 | sed 's/^/#/' >> {out.large}; echo data > {out.data}"""
+dir   = "scratch"
+out   = { link = "link", file = "file", large = "large", data = "data" }
+save  = { link = "saved/link", file = "saved/file", large = "saved/large", data = "saved/data" }
+[task.run]
+on     = "rank 1"
+run    = ["{prog.file}", "here"]
+stdout = "run.txt"
+[task.there]
+on     = "rank 2"
+run    = ["{prog.file}", "there"]
+stdout = "there.txt"
+[task.shell]
+on     = "rank 2"
+shell  = "{prog.link} link; {prog.large} large; test -x {prog.data} || echo no program"
+stdout = "shell.txt"
+"#,
+    );
+    let mode = |name: &str| std::fs::metadata(folder.path(name)).unwrap().permissions().mode() & 0o777;
+    for ranks in [0, 3] {
+        folder.run(ranks, &["s.toml", "--fresh"]).assert_success();
+        assert_eq!(folder.read("run.txt"), "built here\n");
+        assert_eq!(folder.read("there.txt"), "built there\n");
+        assert_eq!(folder.read("shell.txt"), "built link\nbuilt large\nno program\n");
+        // as any file that the user makes, and a program where it was one
+        let usual = mode("s.toml") & 0o666;
+        for name in ["link", "file", "large"] {
+            assert_eq!(mode(&format!("saved/{name}")), usual | (usual & 0o444) >> 2, "{name}");
+        }
+        assert_eq!(mode("saved/data"), usual);
+    }
+    // what is saved is a program for the next run too
+    let changed = folder.read("s.toml").replace("echo no program", "echo other");
+    std::fs::write(folder.path("s.toml"), changed).unwrap();
+    folder.run(3, &["s.toml"]).assert_success();
+    assert_eq!(folder.read("shell.txt"), "built link\nbuilt large\nother\n");
 }

@@ -2,7 +2,7 @@
 //! to every process of the job.
 
 use super::Folder;
-use super::spawner::{descendants, parent, rank_of, send};
+use super::spawner::{descendants, parent, rank_of, send, try_to_send};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -102,7 +102,7 @@ fn a_notice_to_every_process_of_the_job_leaves_what_it_has_killed() {
         let run = meanwhile(&folder, 0, |pid| {
             let rank = rank_of(pid);
             for process in descendants(&rank) {
-                send(&process, signal);
+                try_to_send(&process, signal);
             }
             send(&rank, signal);
         });

@@ -2,6 +2,7 @@
 
 use super::Folder;
 use super::signals::{eventually, runs};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 
@@ -78,8 +79,17 @@ fn kill(pid: &str) {
 }
 
 pub fn send(pid: &str, signal: Signal) {
+    assert!(try_to_send(pid, signal), "no process {pid}");
+}
+
+/// Sends a signal to a process, unless that has ended in the meantime.
+pub fn try_to_send(pid: &str, signal: Signal) -> bool {
     let pid = Pid::from_raw(pid.parse().expect("a number")).expect("not 0");
-    kill_process(pid, signal).expect("the signal is sent");
+    match kill_process(pid, signal) {
+        Ok(()) => true,
+        Err(Errno::SRCH) => false,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 const STUBBORN: &str = r#"

@@ -201,14 +201,15 @@ echo {n} >> ran
 awk '{ print $1 + 1 }' {step[n = n-1] else "zero"} > {out}
 """
 out = "s.txt"
-save = "states/{n}.txt"
+KEPT
 until = { n = "number(step) >= 10" }
 [task.end]
 run = "cat {step[n = last]}"
 stdout = "end.txt"
 "#;
     let script = SCRIPT.replace("else \"zero\"", "else zero") + "[task.zero]\nshell = 'echo 0 > {out}'\nout = 'z.txt'\n";
-    for ranks in [0, 2] {
+    for (ranks, kept) in [(0, "save = 'states/{n}.txt'"), (2, "keep = 'checkpoint'")] {
+        let script = script.replace("KEPT", kept);
         let folder = interrupted(Folder::script(&script), ranks, Signal::KILL, true, |folder| {
             super::signals::eventually("the sixth step has begun", || {
                 std::fs::read_to_string(folder.path("ran")).is_ok_and(|ran| ran.lines().count() == 7)
@@ -223,6 +224,12 @@ stdout = "end.txt"
         assert_eq!(folder.read("end.txt"), "10\n");
         assert_eq!(folder.read("ran"), "6\n7\n8\n9\n");
         run.assert_stdout_has("10 done, 990 not needed");
+        // the last state is there for whoever reads it in a later run
+        let script = folder.read("s.toml").replace("cat {step[n = last]}", "cat {step[n = last]} {step[n = last]}");
+        std::fs::write(folder.path("s.toml"), script).expect("written");
+        let more = folder.run(0, &["s.toml"]);
+        more.assert_success();
+        assert_eq!(folder.read("end.txt"), "10\n10\n");
     }
 }
 

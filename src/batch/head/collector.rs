@@ -2,6 +2,7 @@
 //! any more, notes failures, and brings outputs to the files of rank 0.
 
 use crate::batch::failure::{FailuresByKind, part};
+use crate::batch::head::checkpoints::Checkpoints;
 use crate::batch::head::deadline::Walltime;
 use crate::batch::head::failures::failure_report::FailureReporter;
 use crate::batch::head::in_flight::{WatchedInstances, turn_all};
@@ -22,8 +23,9 @@ use crate::client::future::Future;
 use crate::console;
 use crate::error::Result;
 use crate::script::plan::Plan;
+use crate::script::values::execution::Keep;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The number of files that are named where a run ends without a summary.
 const TOLD: usize = 4;
@@ -53,6 +55,7 @@ pub(crate) struct RunCollector<'a> {
     pub(crate) progress: Progress,
     pub(crate) reporter: FailureReporter<'a>,
     longest: LongestRunning,
+    pub(crate) checkpoints: Checkpoints,
     /// The time limit of the job; `None` where rank 0 does not know it.
     pub(crate) walltime: Option<Walltime>,
     /// The run folder, which another run may take over if this process does not run for long.
@@ -84,6 +87,7 @@ impl<'a> RunCollector<'a> {
             progress,
             reporter,
             longest: LongestRunning::new(),
+            checkpoints: Checkpoints::default(),
             walltime: None,
             folder,
         }
@@ -108,11 +112,15 @@ impl<'a> RunCollector<'a> {
         let SubmittedInstances { task, indices, last, instances, extract, saves, verdicts, beyond, lost } = entry;
         // A task with `keep` never goes to the engine as a whole family, so each of its instances has a future here.
         if let SubmittedFutures::Each(futures) = &instances
-            && self.plan.tasks.get(task).is_some_and(|task| task.keep)
+            && self.plan.tasks.get(task).is_some_and(|task| task.keep == Keep::Memory)
         {
             self.kept.extend(futures.iter().map(Future::only_waited_for));
         }
         let client = self.client;
+        if let SubmittedFutures::Each(futures) = &instances {
+            let instances = indices.iter().zip(futures);
+            self.checkpoints.submitted(self.plan, client, task, instances);
+        }
         match instances {
             SubmittedFutures::Lazy(family) => {
                 let first = indices.get(0).unwrap_or_default();
@@ -231,6 +239,8 @@ impl<'a> RunCollector<'a> {
         self.outcome.unmet = self.submitter.unmet();
         let RunOutcome { failed, recorder, .. } = &mut self.outcome;
         recorder.failed(self.plan, failed);
+        let limit = self.time_for_the_end();
+        self.checkpoints.finish(self.plan, &mut self.outcome.recorder, limit);
         self.outcome.failures_file = self.reporter.finish(&mut self.outcome.failed, &self.progress);
         let resumable = self.outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
         self.outcome.sinks.close(self.plan, resumable);
@@ -244,6 +254,13 @@ impl<'a> RunCollector<'a> {
         let all = self.plan.instances();
         self.outcome.unrecorded = self.outcome.recorder.finish(done, all.saturating_sub(done));
         self.progress.finish(self.client, Tally { done, failed, skipped, left })
+    }
+
+    /// The time for which the end of the run waits for checkpoints that are being written.
+    fn time_for_the_end(&self) -> Duration {
+        const MOST: Duration = Duration::from_secs(60);
+        let left = |walltime: Walltime| walltime.last().saturating_duration_since(Instant::now());
+        self.walltime.map_or(MOST, |walltime| left(walltime).min(MOST))
     }
 
     /// The number of instances that have failed so far. Instances that were skipped because a dependency failed do not
@@ -343,6 +360,7 @@ impl<'a> RunCollector<'a> {
         streamed.retain(|_, task| !task.is_over());
         moved |= outcome.sinks.turn(plan);
         outcome.record_files(plan, false);
+        self.checkpoints.turn(plan, &mut outcome.recorder);
         Ok(moved)
     }
 }

@@ -1,5 +1,6 @@
 //! The time limit of the job (walltime) at rank 0: when tasks must end, and when the job does.
 
+use crate::batch::head::settings;
 use crate::batch::rank::deadline::DeadlineNotice;
 use crate::batch::rank::rank_state;
 use crate::client::Client;
@@ -51,6 +52,6 @@ impl Walltime {
         let heard: Vec<_> = computing
             .map(|(rank, _)| options.clone().on(Rank(rank)).submit(rank_state::begin, (told.clone(),)))
             .collect();
-        heard.iter().try_for_each(|heard| heard.result())
+        settings::hear(&heard)
     }
 }

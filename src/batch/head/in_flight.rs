@@ -137,8 +137,10 @@ impl WatchedInstances {
     /// Drops the futures of instances that have ended, so that the engine can free their results, and notes failures.
     /// Returns whether all of them have ended.
     pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
+        // when all have ended, how they have ended does not change any more
+        let all_ended = self.watch.open() == 0;
         let absent: HashMap<usize, Absence> = absent(&self.watch).into_iter().collect();
-        if let Some(outcomes) = self.watch.take() {
+        if all_ended && let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
             absent.values().filter(|_| self.own).for_each(|why| outcome.note_absent(self.task, *why));
             let all = self.indices.iter().zip(&self.futures).zip(outcomes?).enumerate();

@@ -11,6 +11,7 @@
 //! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failures`] and [`summary`] inform the user
 //! ([`display`]: paths, sizes and times).
 
+pub(crate) mod checkpoints;
 pub(crate) mod collector;
 pub(crate) mod dataset_files;
 pub(crate) mod deadline;

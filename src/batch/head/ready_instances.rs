@@ -5,6 +5,7 @@ use crate::batch::head::submitter::{PART, Submitter};
 use crate::batch::task_def::streams;
 use crate::error::Result;
 use crate::script::plan::task::{PlanTask, Reference, TaskAction};
+use crate::script::values::execution::Keep;
 use std::ops::Range;
 
 impl Submitter<'_> {
@@ -101,7 +102,7 @@ impl Submitter<'_> {
             && !task.skippable
             && task.references.is_empty()
             && !self.read.referred[number]
-            && !task.keep
+            && task.keep == Keep::LastUse
             && !saved
     }
 }

@@ -6,10 +6,13 @@ use crate::batch::head::outcome::FailureList;
 use crate::batch::head::outputs::shared_file::GrownOutputs;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::batch::resume::saved_paths;
+use crate::batch::stored_artifact;
 use crate::compact::Ranges;
 use crate::console;
+use crate::error::TaskErrorKind;
 use crate::journal::record::{
     self, AbsentRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord,
+    QuarantineRecord,
 };
 use crate::journal::writer::JournalWriter;
 use crate::script::plan::Plan;
@@ -57,6 +60,8 @@ struct RecordedTask {
     has_until: bool,
     /// The indices of instances that have met `until` and are not recorded yet.
     met: Ranges,
+    /// The indices of the instances that are done and were handed to the journal, by this run or earlier ones.
+    all_done: Ranges,
     /// Whether each instance writes files of its own, whose stamps (length, modification time) are recorded too.
     has_files: bool,
 }
@@ -64,13 +69,19 @@ struct RecordedTask {
 impl Recorder {
     /// Makes the recorder of a run of `plan`.
     pub(crate) fn new(plan: &Plan, journal: RunJournal) -> Recorder {
-        let tasks = plan.tasks.iter().zip(&journal.digests).map(|(task, digest)| RecordedTask {
-            digest: *digest,
-            saves: (if task.action.is_command() { 0 } else { task.saves.len() as u32 })
-                + u32::from(task.until.is_some()),
-            has_until: task.until.is_some(),
-            has_files: saved_paths::writes_own(task),
-            ..RecordedTask::default()
+        let tasks = plan.tasks.iter().zip(&journal.digests).enumerate().map(|(number, (task, digest))| {
+            RecordedTask {
+                digest: *digest,
+                all_done: match journal.todo.tasks.get(number) {
+                    Some(todo) => todo.run.complement(task.family.len()),
+                    None => Ranges::default(),
+                },
+                saves: (if task.action.is_command() { 0 } else { task.saves.len() as u32 })
+                    + u32::from(task.until.is_some()),
+                has_until: task.until.is_some(),
+                has_files: saved_paths::writes_own(task),
+                ..RecordedTask::default()
+            }
         });
         let tasks: Vec<RecordedTask> = tasks.collect();
         let plan = tasks.iter().any(|task| task.has_files).then(|| Arc::new(plan.clone()));
@@ -108,6 +119,29 @@ impl Recorder {
         }
     }
 
+    /// The instances that are done, by this run or earlier ones, by task number.
+    pub(crate) fn done(&mut self) -> Vec<Ranges> {
+        self.hand_over();
+        self.tasks.iter().map(|task| task.all_done.clone()).collect()
+    }
+
+    /// Records that the result of an instance was written to the checkpoint file `path`, if it is there.
+    pub(crate) fn checkpoint(&self, family: u128, index: u64, path: PathBuf) {
+        if let Some(writer) = &self.writer {
+            writer.record_with(move || {
+                stored_artifact::record_of(&path, family, index).map(JournalRecord::Checkpoint)
+            });
+        }
+    }
+
+    /// Has the journal's thread call a function when all ends so far are on disk.
+    pub(crate) fn after_commit(&mut self, act: impl FnOnce() + Send + 'static) {
+        self.hand_over();
+        if let Some(writer) = &self.writer {
+            writer.after_commit(act);
+        }
+    }
+
     /// Hands the collected ends to the journal's thread, at most every [`COLLECTED`]. Tells the user once if the
     /// journal cannot be written.
     pub(crate) fn turn(&mut self) {
@@ -139,6 +173,7 @@ impl Recorder {
         }
         for (number, task) in tasks.iter_mut().enumerate().filter(|(_, task)| !task.done.is_empty()) {
             let (family, done) = (task.digest, std::mem::take(&mut task.done));
+            done.iter().for_each(|range| task.all_done.insert_range(range));
             let ranges = done.iter().map(|range| (range.start, range.end - range.start)).collect();
             match plan.as_ref().filter(|_| task.has_files) {
                 None => writer.record(JournalRecord::Done(DoneRecord { family, ranges, saved: vec![] })),
@@ -215,6 +250,10 @@ impl Recorder {
             }
             let FailedInstance { task, index, cause } = failed;
             let Some(family) = self.tasks.get(*task).map(|task| task.digest) else { continue };
+            if cause.kind == TaskErrorKind::Quarantined {
+                let (index, message) = (*index, cause.message.clone());
+                writer.record(JournalRecord::Quarantined(QuarantineRecord { family, index, message }));
+            }
             let (attempts, message) = (cause.attempt.into(), cause.message.clone());
             writer.record(JournalRecord::Failed(FailedRecord { family, index: *index, attempts, message }));
         }

@@ -2,6 +2,7 @@
 
 use crate::batch::artifact::{Absence, Artifact, take_outputs};
 use crate::batch::head::until::running::{ChainResult, RunningChains};
+use crate::batch::rank::checkpoints::{CheckpointSource, load_checkpoint};
 use crate::batch::rank::saved_results::load_saved;
 use crate::batch::resume::saved_paths::saved_outputs;
 use crate::batch::resume::todo::Todo;
@@ -12,6 +13,7 @@ use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::script::plan::Plan;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 
 /// The results that rank 0 retains by holding their futures, since tasks that are not submitted yet will read them. By
 /// task of the plan.
@@ -20,6 +22,8 @@ pub(crate) struct RetainedResults<'a> {
     tasks: Vec<TaskResults>,
     plan: &'a Plan,
     todo: &'a Todo,
+    /// The path of the run folder, which has the checkpoints.
+    folder: String,
     /// The result that stands for those of instances that are done and that nobody reads.
     nothing: Option<Future<Artifact>>,
     /// The results that stand for those of instances that do not run although nothing has failed: of instances that were
@@ -44,12 +48,13 @@ struct TaskResults {
 }
 
 impl<'a> RetainedResults<'a> {
-    /// Makes an empty store for a plan, of whose instances those in `todo` run.
-    pub(crate) fn new(client: &'a Client, plan: &'a Plan, todo: &'a Todo) -> Self {
+    /// Makes an empty store for a plan, of whose instances those in `todo` run. `folder` is the run folder.
+    pub(crate) fn new(client: &'a Client, plan: &'a Plan, todo: &'a Todo, folder: &Path) -> Self {
         let tasks = plan.tasks.iter().map(|_| TaskResults::default()).collect();
         let chains = (0..plan.tasks.len()).map(|number| RunningChains::new(plan, number, todo).map(Box::new));
         let chains = chains.collect();
-        RetainedResults { client, tasks, plan, todo, nothing: None, absent: [None, None], chains }
+        let folder = folder.display().to_string();
+        RetainedResults { client, tasks, plan, todo, folder, nothing: None, absent: [None, None], chains }
     }
 
     /// The client through which the results were submitted.
@@ -129,13 +134,20 @@ impl<'a> RetainedResults<'a> {
     }
 
     /// The future of the outputs `wanted` of an instance that an earlier run has done: they are read from the files in
-    /// which they were saved. If nobody reads any, an empty result.
+    /// which they were saved, or from the checkpoint. If nobody reads any, an empty result.
     fn earlier(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Artifact>> {
         let client = self.client;
         let held = self.tasks.get_mut(task).ok_or_else(missing)?;
         let key = (instance, wanted.to_vec());
         if let Some(known) = held.parts.get(&key) {
             return Ok(known.clone());
+        }
+        if let Some(record) = self.todo.checkpoints.get(&(task, instance)).filter(|_| !wanted.is_empty()) {
+            let label = self.plan.tasks.get(task).map(|task| task.label(instance)).unwrap_or_default();
+            let source = CheckpointSource { folder: self.folder.clone(), record: record.clone(), label };
+            let loaded = client.options().pure(false).submit(load_checkpoint, (source, wanted.to_vec()));
+            held.parts.insert(key, loaded.clone());
+            return Ok(loaded);
         }
         let files = saved_outputs(self.plan, task, instance, wanted);
         if files.is_empty() {

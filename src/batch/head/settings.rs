@@ -2,7 +2,8 @@
 
 use crate::batch::rank::rank_state::{self, RankSettings};
 use crate::client::Client;
-use crate::error::Result;
+use crate::client::future::Future;
+use crate::error::{Error, Result, TaskErrorKind};
 use crate::ids::Rank;
 use crate::script::plan::Plan;
 
@@ -22,5 +23,16 @@ pub(crate) fn tell(plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
     let heard: Vec<_> = computing
         .map(|(rank, _)| options.clone().on(Rank(rank)).submit(rank_state::configure, (settings.clone(),)))
         .collect();
-    heard.iter().try_for_each(|heard| heard.result())
+    hear(&heard)
+}
+
+/// Waits for the answers of ranks. Those of ranks that have died meanwhile are not missed.
+///
+/// # Errors
+/// When a task has failed for another reason, or the engine has ended.
+pub(crate) fn hear(answers: &[Future<()>]) -> Result<()> {
+    answers.iter().try_for_each(|answer| match answer.result() {
+        Err(Error::Task(cause)) if cause.kind == TaskErrorKind::RankLost => Ok(()),
+        other => other,
+    })
 }

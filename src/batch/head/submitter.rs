@@ -14,7 +14,7 @@ use crate::batch::head::retained::RetainedResults;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
 use crate::batch::rank::{array, command, save_array};
-use crate::batch::resume::todo::Todo;
+use crate::batch::resume::todo::{TaskTodo, Todo};
 use crate::batch::task_def::{ReadOutputs, TaskDef, streams};
 use crate::client::Client;
 use crate::client::family::{FAMILY_MAX, Family};
@@ -110,7 +110,7 @@ impl<'a> Submitter<'a> {
                 .filter(|number| todo.next(*number, 0) < plan.tasks[*number].family.len())
                 .collect(),
             users,
-            retained: RetainedResults::new(client, plan, todo),
+            retained: RetainedResults::new(client, plan, todo, folder.path()),
             read: ReadOutputs::new(plan),
             too_long: vec![false; count],
             losses: done_families(plan, todo),
@@ -239,6 +239,7 @@ impl<'a> Submitter<'a> {
     pub(super) fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| Error::internal("a task is not in its plan"))?;
+        def.quarantined = self.todo.tasks.get(number).map(TaskTodo::quarantined).unwrap_or_default();
         // nothing waits for tasks that earlier runs have done
         let is_done = |task: usize| self.todo.next(task, 0) == self.plan.tasks[task].family.len();
         def.leave_out(|group| group.wanted.is_empty() && is_done(group.task));

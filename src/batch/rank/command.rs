@@ -13,7 +13,7 @@ use crate::batch::task_def::TaskDef;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile, StreamOutput,
-    Usage, signals,
+    Usage, is_program, signals,
 };
 use crate::error::{Failure, Retry};
 use crate::ids::pause;
@@ -385,7 +385,8 @@ enum KeptOutput<'a> {
 impl<'a> KeptOutput<'a> {
     fn file(out: &OutFile) -> Result<KeptOutput<'a>, Failure> {
         let root = ScratchRoot::current()?;
-        let kept = if out.length < outputs::LARGE {
+        // a program keeps its mode as a file
+        let kept = if out.length < outputs::LARGE && !is_program(&out.path) {
             fs::read(&out.path).map(KeptOutput::Small)
         } else {
             root.keep(&out.path).map(|file| KeptOutput::Large(Arc::new(file)))

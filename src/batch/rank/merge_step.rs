@@ -218,7 +218,12 @@ fn save(def: &TaskDef, index: u64, whole: &Artifact) -> Result<(), Failure> {
         let written = NewFile::create(&path).and_then(|mut file| {
             match output.content {
                 Content::Memory(bytes) => file.write_all(bytes)?,
-                Content::File(stored) => file.copy(stored.path())?,
+                Content::File(stored) => {
+                    file.copy(stored.path())?;
+                    if stored.is_program() {
+                        file.make_program()?;
+                    }
+                }
             }
             file.finish()
         });

@@ -5,10 +5,12 @@
 //! [`device_allocation`], which gives cores and GPUs to commands; [`short_commands`], which lends the slots of short
 //! commands; [`deadline`], the time that the job has left; [`open_datasets`], the HDF5 files that the rank writes; and
 //! the shuffle stores of [`mapreduce`]. These parts do not import [`rank_state`], so that imports have no circle.
-//! [`condition`] decides whether an instance runs. [`npy`] writes numpy's files, [`params_file`] the JSON of an
+//! [`condition`] decides whether an instance runs. [`checkpoints`] writes results for later runs and reads them back,
+//! [`npy`] writes numpy's files, [`params_file`] the JSON of an
 //! instance's parameters.
 
 pub(crate) mod array;
+pub(crate) mod checkpoints;
 pub(crate) mod command;
 pub(crate) mod condition;
 pub(crate) mod deadline;

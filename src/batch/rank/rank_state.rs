@@ -20,7 +20,7 @@ use crate::runtime::threads::job;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(crate) struct RankState {
     pub shuffles: ShuffleStores,
     /// The latest that a signal has announced: what fails because of it is left for the next run.
     announced: (parking_lot::Mutex<Announced>, parking_lot::Condvar),
+    /// Whether a checkpoint could not be written, and the user was told.
+    has_lost_checkpoint: AtomicBool,
     /// HDF5 files that this rank is writing and has not finished.
     pub datasets: OpenDatasets,
 }
@@ -143,6 +145,11 @@ impl RankState {
             changed.wait_while_for(&mut announced, |announced| *announced < what, limit);
         }
         *announced >= what
+    }
+
+    /// Whether no call before this one has noted that a checkpoint could not be written.
+    pub(crate) fn is_first_lost_checkpoint(&self) -> bool {
+        !self.has_lost_checkpoint.swap(true, Ordering::Relaxed)
     }
 
     /// Adds the run time of a task to the rank's busy time, which is reported at the end.

@@ -4,7 +4,7 @@ use crate::batch::outputs;
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files::NewFile;
 use crate::commands::outputs::Content;
-use crate::commands::{CommandOutput, OutFile};
+use crate::commands::{CommandOutput, OutFile, is_program};
 use crate::error::Failure;
 use crate::script::plan::task::{Save, Select};
 use crate::script::plan::template::RenderScope;
@@ -52,9 +52,13 @@ fn write_stream(content: Content<'_>, path: &Path) -> io::Result<()> {
 fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
     let mut file = NewFile::create(path)?;
     let found = fs::symlink_metadata(&out.path)?;
+    let program = is_program(&out.path);
     let moved = last && found.is_file() && found.nlink() == 1 && file.take(&out.path)?;
     if !moved {
         file.copy(&out.path)?;
+    }
+    if program {
+        file.make_program()?;
     }
     file.finish()
 }

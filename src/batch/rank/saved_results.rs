@@ -2,8 +2,8 @@
 
 use crate::batch::artifact::Artifact;
 use crate::batch::outputs::LARGE;
-use crate::commands::ScratchRoot;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
+use crate::commands::{ScratchRoot, is_program};
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -35,7 +35,7 @@ pub(crate) fn load_saved(files: &[SavedOutput]) -> Result<Artifact, Failure> {
         let wrong = |error| unreadable(&file.path, &error);
         let mut open = File::open(&file.path).map_err(wrong)?;
         let (mut bytes, mut stored) = (Vec::new(), None);
-        if open.metadata().map_err(wrong)?.len() < LARGE {
+        if open.metadata().map_err(wrong)?.len() < LARGE && !is_program(&file.path) {
             open.read_to_end(&mut bytes).map_err(wrong)?;
         } else {
             // copied, not linked: the user may change a saved file while the run goes on

@@ -1,7 +1,7 @@
 //! Matching of a plan with the journal: which instances of the plan the journal has as done or failed.
 
 use crate::compact::Ranges;
-use crate::journal::record::{FailedRecord, FileStamp};
+use crate::journal::record::{CheckpointRecord, FailedRecord, FileStamp};
 use crate::journal::state::{FamilyHistory, JournalState};
 use crate::script::plan::fingerprint::Fingerprints;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
@@ -22,6 +22,10 @@ pub(crate) struct KnownTask {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The failures of instances that are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The instances that are not to be started again, by index, each with the reason.
+    pub quarantined: BTreeMap<u64, String>,
+    /// The checkpoints of instances, by index. Each has the family and the index under which it was written.
+    pub checkpoints: BTreeMap<u64, CheckpointRecord>,
 }
 
 /// A task of the same name in an older version of the script, for telling the user what has changed since.
@@ -78,6 +82,8 @@ impl KnownInstances {
                 met: history.met.clone(),
                 saved: history.saved.clone(),
                 failed: history.failed.clone(),
+                quarantined: history.quarantined.clone(),
+                checkpoints: history.checkpoints.clone(),
             }));
         }
         let mut known = KnownInstances { tasks };
@@ -127,6 +133,9 @@ impl KnownInstances {
                     }
                     if let Some(saved) = history.saved.get(&index) {
                         known.saved.insert(at, saved.clone());
+                    }
+                    if let Some(checkpoint) = history.checkpoints.get(&index) {
+                        known.checkpoints.insert(at, checkpoint.clone());
                     }
                 }
             }

@@ -2,11 +2,14 @@
 //!
 //! [`known`] finds the instances of the plan in the journal, [`shared`] the files that several of them write (a
 //! [`resumed_file`] is completed),
-//! [`mod@todo`] decides which instances run, [`why`] explains that to the user, [`left`] counts instances for
+//! [`checkpointed`] the results that are on disk, [`mod@todo`] decides which instances run, [`why`] explains that to the user, [`left`] counts instances for
 //! `dtask status`, and [`run_journal`] begins the records of a run. Keys are in [`crate::script::plan::fingerprint`],
 //! records in [`crate::journal`], whose `README.md` has the reasons.
 
+pub(crate) mod checkpointed;
+mod absent;
 pub(crate) mod known;
+mod loops;
 pub(crate) mod left;
 pub(crate) mod resumed_file;
 pub(crate) mod run_journal;

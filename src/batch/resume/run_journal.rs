@@ -1,15 +1,17 @@
 //! The journal of a run: read at the start to decide which instances run, then written by a thread of its own.
 
+use crate::batch::resume::checkpointed::CheckpointLookup;
 use crate::batch::resume::known::KnownInstances;
 use crate::batch::resume::shared;
 use crate::batch::resume::todo::Todo;
 use crate::journal::lock::LockHolder;
-use crate::journal::path_in;
-use crate::journal::record::{self, JournalRecord, KeyRecord, RunStart};
+use crate::journal::record::{self, CheckpointRecord, JournalRecord, KeyRecord, RunStart};
 use crate::journal::state::{JournalError, JournalState};
 use crate::journal::writer::{self, GroupCommit, JournalWriter};
+use crate::journal::{checkpoint, path_in};
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -50,7 +52,7 @@ impl PlanStatus {
         }
         let known = KnownInstances::find(&keys, &state);
         let shared = shared::outputs(plan, &keys, &state);
-        let todo = Todo::decide(plan, &known, shared, forced);
+        let todo = Todo::decide(plan, &known, shared, CheckpointLookup::new(folder, &known), forced);
         Ok(PlanStatus { keys, state, known, todo })
     }
 }
@@ -66,6 +68,8 @@ pub(crate) struct RunJournal {
     pub fruitless: u32,
     /// The number of instances that have failed in earlier runs, and run again.
     pub failed: u64,
+    /// The checkpoints of earlier runs, by task number and index.
+    pub checkpoints: Vec<BTreeMap<u64, CheckpointRecord>>,
     /// The thread that appends records to the journal.
     pub writer: JournalWriter,
 }
@@ -83,6 +87,11 @@ impl RunJournal {
     ) -> Result<RunJournal, JournalError> {
         let path = path_in(folder);
         if using.fresh {
+            // their records go with the old journal
+            match fs::remove_dir_all(checkpoint::folder_in(folder)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
             match fs::rename(&path, path.with_extension("old")) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
@@ -117,6 +126,7 @@ impl RunJournal {
             });
         }
         let failed = known.tasks.iter().map(|task| task.failed.len() as u64).sum();
-        Ok(RunJournal { todo, digests, fruitless: state.fruitless, failed, writer })
+        let checkpoints = known.tasks.into_iter().map(|task| task.checkpoints).collect();
+        Ok(RunJournal { todo, digests, checkpoints, fruitless: state.fruitless, failed, writer })
     }
 }

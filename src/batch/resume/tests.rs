@@ -1,10 +1,13 @@
 //! Tests of the decision what runs, with journals made up for it.
 
+use super::checkpointed::{CheckpointLookup, wanted};
 use super::known::KnownInstances;
 use super::shared;
 use super::todo::Todo;
+use crate::compact::Ranges;
+use crate::journal::checkpoint::{self, CheckpointWriter};
 use crate::journal::frame;
-use crate::journal::record::{DoneRecord, JournalRecord, KeyRecord};
+use crate::journal::record::{CheckpointRecord, DoneRecord, JournalRecord, KeyRecord};
 use crate::journal::state::JournalState;
 use crate::script::diagnostics::source::ScriptSource;
 use crate::script::load::parse;
@@ -15,6 +18,7 @@ use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use crate::script::plan::task::{Reference, Select};
 use proptest::prelude::*;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// Four tasks: one to one, a gather over a part, a gather over all, and order alone.
 const FLOW: &str = "[task.a]\nfor = { i = '0..6' }\nrun = 'echo {i}'\n[task.b]\neach = 'a'\nrun = 'cat {a.stdout}'\n\
@@ -42,7 +46,9 @@ fn journal(keys: &KeyPlan, done: &[(usize, u64)]) -> JournalState {
 
 fn decide(plan: &Plan, state: &JournalState, forced: &[usize]) -> Todo {
     let keys = KeyPlan::of(plan);
-    Todo::decide(plan, &KnownInstances::find(&keys, state), shared::outputs(plan, &keys, state), forced)
+    let known = KnownInstances::find(&keys, state);
+    let checkpoints = CheckpointLookup::new(&plan.dir, &known);
+    Todo::decide(plan, &known, shared::outputs(plan, &keys, state), checkpoints, forced)
 }
 
 fn all(plan: &Plan) -> Vec<(usize, u64)> {
@@ -92,6 +98,53 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_the_next_run_takes_from_checkpoints_is_what_this_one_keeps(
+        is_done in proptest::collection::vec(proptest::bool::weighted(0.8), 20),
+        is_written in proptest::collection::vec(any::<bool>(), 20),
+    ) {
+        // written once for all cases
+        static WRITTEN: LazyLock<(tempfile::TempDir, Vec<CheckpointRecord>)> = LazyLock::new(|| {
+            let dir = tempfile::tempdir().expect("a folder");
+            let write = |index| {
+                let path = checkpoint::path_of(dir.path(), 1, index);
+                CheckpointWriter::create(&path).and_then(CheckpointWriter::finish).expect("written");
+                let record = checkpoint::record_of(&path, 1, index).expect("it is there");
+                CheckpointRecord { outputs: vec![0], ..record }
+            };
+            let records = (0..20).map(write).collect();
+            (dir, records)
+        });
+        let plan = plan(FLOW);
+        let (all, keys) = (all(&plan), KeyPlan::of(&plan));
+        let some = all.iter().zip(&is_done).filter(|(_, done)| **done).map(|(one, _)| *one).collect::<Vec<_>>();
+        let mut known = KnownInstances::find(&keys, &journal(&keys, &some));
+        for (place, (task, index)) in all.iter().enumerate().filter(|(place, _)| is_written[*place]) {
+            known.tasks[*task].checkpoints.insert(*index, WRITTEN.1[place].clone());
+        }
+        let todo = Todo::decide(&plan, &known, vec![], CheckpointLookup::new(WRITTEN.0.path(), &known), &[]);
+        // done are those whose inputs are, order alone included
+        let mut done = vec![Ranges::default(); plan.tasks.len()];
+        for (task, index) in &some {
+            let inputs = plan.tasks[*task].references.iter().map(|r| (r.task, r.instances(*index)));
+            if inputs.into_iter().all(|(other, mut inputs)| inputs.all(|input| done[other].contains(input))) {
+                done[*task].insert(*index);
+            }
+        }
+        let has = |task: usize, index: u64| known.tasks[task].checkpoints.contains_key(&index);
+        let wanted = wanted(&plan, &done, has);
+        for (task, index) in all {
+            let is_wanted = wanted[task].contains(index);
+            prop_assert_eq!(todo.runs(task, index), !done[task].contains(index) || is_wanted && !has(task, index));
+            let is_taken = todo.checkpoints.contains_key(&(task, index)) && !todo.runs(task, index);
+            prop_assert_eq!(is_taken, is_wanted && has(task, index), "{} {}", task, index);
+        }
+    }
+}
+
 #[test]
 fn all_or_nothing() {
     let plan = plan(FLOW);
@@ -104,6 +157,20 @@ fn all_or_nothing() {
     let forced = decide(&plan, &done, &[2]);
     let runs = |name: &str| forced.tasks[plan.find(name).expect("a task")].run.count();
     assert_eq!(["a", "b", "c", "d"].map(runs), [6, 6, 2, 6]);
+}
+
+#[test]
+fn what_is_quarantined_is_not_started_unless_it_is_forced_or_done() {
+    let plan = plan(FLOW);
+    let keys = KeyPlan::of(&plan);
+    let mut state = journal(&keys, &[(0, 0)]);
+    let quarantined = &mut state.families.entry(keys.tasks[0].digest).or_default().quarantined;
+    quarantined.extend([0, 3, 4].map(|index| (index, "three ranks".to_owned())));
+    let of = |todo: &Todo| todo.tasks[0].quarantined();
+    let todo = decide(&plan, &state, &[]);
+    assert_eq!(of(&todo), [(3..5, "three ranks".to_owned())]);
+    assert!(todo.runs(0, 3) && todo.runs(0, 1), "it fails in this run, and what reads it is skipped");
+    assert_eq!(of(&decide(&plan, &state, &[0])), []);
 }
 
 #[test]

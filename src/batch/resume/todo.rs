@@ -3,17 +3,17 @@
 //! Two passes over the plan. Forwards: an instance runs if it is not done, or if it reads one that was not done.
 //! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
 
-use crate::batch::artifact::Absence;
+use crate::batch::resume::checkpointed::CheckpointLookup;
+use crate::batch::resume::loops::{has_on_loop, last_of_loop, note_behind};
 use crate::batch::resume::known::{KnownInstances, KnownTask};
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
 use crate::batch::resume::shared::{FileWriters, SharedOutput};
 use crate::compact::Ranges;
-use crate::journal::record::FileStamp;
+use crate::journal::record::{CheckpointRecord, FileStamp};
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, Reference, Select};
-use crate::script::plan::until::Until;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// The reason why an instance runs, for `dtask plan --why`.
@@ -23,6 +23,8 @@ pub(crate) enum RunReason {
     NotDone,
     /// The user has named the task with `--force`.
     Forced,
+    /// Several ranks have died with the instance, so that it fails without being started; the text says which.
+    Quarantined(String),
     /// A file that the instance saved is missing or was changed; the path.
     Lost(String),
     /// The instance reads one that was not done; the number of that instance's task.
@@ -41,7 +43,11 @@ impl RunReason {
     /// Whether the instance runs for another result than it had, and not to make the same one again.
     fn is_for_new_result(&self) -> bool {
         match self {
-            RunReason::NotDone | RunReason::Forced | RunReason::InputNotDone(_) | RunReason::Together => true,
+            RunReason::NotDone
+            | RunReason::Forced
+            | RunReason::Quarantined(_)
+            | RunReason::InputNotDone(_)
+            | RunReason::Together => true,
             RunReason::Lost(_)
             | RunReason::NeededBy(..)
             | RunReason::SharedFile(_)
@@ -70,9 +76,11 @@ pub(crate) struct Todo {
     pub resumed: Vec<ResumedFile>,
     /// By task number, the instances that earlier runs have skipped, and those that they did not need; empty if there
     /// are none. Some of them may run now.
-    absent: Vec<[Ranges; 2]>,
+    pub(super) absent: Vec<[Ranges; 2]>,
     /// By task number, the instances that have met `until` in earlier runs; empty if there are none.
-    met: Vec<Ranges>,
+    pub(super) met: Vec<Ranges>,
+    /// The checkpoints from which results of instances that do not run are read, by task number and index.
+    pub checkpoints: BTreeMap<(usize, u64), CheckpointRecord>,
 }
 
 impl TaskTodo {
@@ -83,6 +91,15 @@ impl TaskTodo {
     /// Whether all instances of the task run.
     pub(crate) fn is_whole(&self) -> bool {
         self.run.first() == Some(0..self.all)
+    }
+
+    /// The instances that fail without being started, as ranges of indices, each with the reason.
+    pub(crate) fn quarantined(&self) -> Vec<(Range<u64>, String)> {
+        let reason = |(range, why): &(Range<u64>, RunReason)| match why {
+            RunReason::Quarantined(why) => Some((range.clone(), why.clone())),
+            _ => None,
+        };
+        self.why.iter().filter_map(reason).collect()
     }
 
     /// The number of instances of the task that are skipped.
@@ -146,6 +163,7 @@ impl Todo {
         plan: &Plan,
         known: &KnownInstances,
         mut shared: Vec<SharedOutput>,
+        mut checkpoints: CheckpointLookup<'_>,
         forced: &[usize],
     ) -> Todo {
         let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), ..Todo::default() };
@@ -163,12 +181,13 @@ impl Todo {
                 while todo.spread(plan, task.knot, &mut undone) {}
             }
         }
-        while todo.backward(plan, &mut shared) {}
+        while todo.backward(plan, &mut shared, &mut checkpoints) {}
         let is_written = |output: &SharedOutput| {
             !output.is_there || output.writers.iter().any(|writers| todo.writes(writers))
         };
         let resumed = shared.into_iter().filter(is_written).filter_map(|output| output.grown).collect();
         todo.resumed = resumed;
+        todo.checkpoints = checkpoints.found();
         todo.tasks.iter_mut().for_each(|task| task.why.sort_by_key(|(range, _)| range.start));
         todo
     }
@@ -195,14 +214,19 @@ impl Todo {
 
     /// Makes one backward pass: adds instances whose results are needed by others that run, and those that share a file
     /// with one that runs. Returns whether any was added.
-    fn backward(&mut self, plan: &Plan, shared: &mut [SharedOutput]) -> bool {
+    fn backward(
+        &mut self,
+        plan: &Plan,
+        shared: &mut [SharedOutput],
+        checkpoints: &mut CheckpointLookup<'_>,
+    ) -> bool {
         let mut grown = false;
         for (number, task) in plan.tasks.iter().enumerate().rev() {
             let own = &mut self.tasks[number];
             if task.is_whole() && !own.run.is_empty() {
                 grown |= own.add_range(0..own.all, &RunReason::Together);
             }
-            grown |= self.need(plan, number, task);
+            grown |= self.need(plan, number, task, checkpoints);
         }
         for output in shared {
             grown |= self.complete(output);
@@ -265,7 +289,13 @@ impl Todo {
     }
 
     /// Adds the instances whose results are read by those instances of a task that run. Returns whether any was added.
-    fn need(&mut self, plan: &Plan, number: usize, task: &PlanTask) -> bool {
+    fn need(
+        &mut self,
+        plan: &Plan,
+        number: usize,
+        task: &PlanTask,
+        checkpoints: &mut CheckpointLookup<'_>,
+    ) -> bool {
         let mut grown = false;
         for reference in task.references.iter().filter(|reference| reference.select != Select::Order) {
             let Some(other) = plan.tasks.get(reference.task) else { continue };
@@ -278,7 +308,8 @@ impl Todo {
             if reference.last {
                 let running = self.tasks[number].run.iter().flatten();
                 for first in running.flat_map(|index| reference.instances(index)) {
-                    if let Some(last) = self.last_of(plan, reference.task, first) {
+                    let met = self.met.get(reference.task);
+                    if let Some(last) = last_of_loop(other, met, first) {
                         lasts.insert(first, last);
                     }
                 }
@@ -289,7 +320,7 @@ impl Todo {
                 (&mut before[reference.task], &from[0])
             } else {
                 // in a plan a task comes after the tasks that it reads, except those of its own knot
-                grown |= self.need_in_knot(number, task, reference);
+                grown |= self.need_in_knot(number, task, reference, checkpoints);
                 continue;
             };
             'all: for index in rest.run.iter().flatten() {
@@ -301,17 +332,23 @@ impl Todo {
                 }
                 let inputs = reference.instances(index);
                 if reference.last {
-                    let lasts: Vec<u64> = inputs.filter_map(|first| last_of(first)).collect();
-                    for last in lasts {
+                    for last in inputs.filter_map(last_of) {
+                        if !read.run.contains(last) && checkpoints.has(reference, last) {
+                            continue;
+                        }
                         grown |= read.add(last, || RunReason::NeededBy(number, index));
                     }
                     continue;
                 }
-                if let Some(range) = inputs.as_range() {
+                let may_be_on_disk = checkpoints.has_any(reference.task);
+                if let Some(range) = inputs.as_range().filter(|_| !may_be_on_disk) {
                     grown |= read.add_range(range, &RunReason::NeededBy(number, index));
                     continue;
                 }
                 for input in inputs {
+                    if may_be_on_disk && !read.run.contains(input) && checkpoints.has(reference, input) {
+                        continue;
+                    }
                     grown |= read.add(input, || RunReason::NeededBy(number, index));
                 }
             }
@@ -320,11 +357,20 @@ impl Todo {
     }
 
     /// Adds the instances that running instances of the task read, among the tasks of its knot.
-    fn need_in_knot(&mut self, number: usize, task: &PlanTask, reference: &Reference) -> bool {
+    fn need_in_knot(
+        &mut self,
+        number: usize,
+        task: &PlanTask,
+        reference: &Reference,
+        checkpoints: &mut CheckpointLookup<'_>,
+    ) -> bool {
         let mut left: Vec<u64> = self.tasks[number].run.iter().flatten().collect();
         let mut grown = false;
         while let Some(index) = left.pop() {
             for input in task.inputs(reference, index) {
+                if checkpoints.has(reference, input) {
+                    continue;
+                }
                 let is_new = self.tasks[reference.task].add(input, || RunReason::NeededBy(number, index));
                 grown |= is_new;
                 if is_new && reference.task == number {
@@ -351,46 +397,6 @@ impl Todo {
         self.tasks.get(task).into_iter().flat_map(move |task| task.run.iter_from(index))
     }
 
-    /// The reason why earlier runs have made no result of an instance that does not run, although nothing has failed.
-    pub(crate) fn absence(&self, task: usize, index: u64) -> Option<Absence> {
-        let [skipped, not_needed] = self.absent.get(task)?;
-        let why = match (skipped.contains(index), not_needed.contains(index)) {
-            (true, _) => Absence::Skipped,
-            (_, true) => Absence::NotNeeded,
-            (false, false) => return None,
-        };
-        (!self.runs(task, index)).then_some(why)
-    }
-
-    /// The numbers of instances of a task that earlier runs have skipped and have not needed, and that do not run.
-    pub(crate) fn absent(&self, task: usize) -> [u64; 2] {
-        let none = [Ranges::default(), Ranges::default()];
-        let absent = self.absent.get(task).unwrap_or(&none);
-        absent.each_ref().map(|all| all.iter().flatten().filter(|index| !self.runs(task, *index)).count() as u64)
-    }
-
-    /// The instances that have met `until` in earlier runs, as ranges.
-    pub(crate) fn met(&self, task: usize) -> impl Iterator<Item = Range<u64>> + '_ {
-        self.met.get(task).into_iter().flat_map(Ranges::iter)
-    }
-
-    /// The last instance of the loop that `first` begins, if earlier runs have come to its end.
-    fn last_of(&self, plan: &Plan, task: usize, first: u64) -> Option<u64> {
-        let PlanTask { family, until, .. } = plan.tasks.get(task)?;
-        let until = until.as_ref()?;
-        let (chain, _) = until.place(family, first)?;
-        let met = |at: &u64| self.met.get(task).is_some_and(|met| met.contains(*at));
-        let all = (0..).map_while(|position| until.instance(family, chain, position));
-        let mut last = None;
-        for instance in all {
-            last = Some(instance);
-            if met(&instance) {
-                break;
-            }
-        }
-        last
-    }
-
     /// The number of instances that are skipped, over all tasks.
     pub(crate) fn skipped(&self) -> u64 {
         self.tasks.iter().map(TaskTodo::skipped).sum()
@@ -414,6 +420,9 @@ fn forward(
     }
     let nothing = KnownTask::default();
     let known = known.unwrap_or(&nothing);
+    for (index, why) in known.quarantined.range(..all).filter(|(index, _)| !known.done.contains(**index)) {
+        todo.add(*index, || RunReason::Quarantined(why.clone()));
+    }
     let mut done = known.done.clone();
     if let Some(until) = &task.until {
         note_behind(task, until, known, &mut done);
@@ -431,7 +440,7 @@ fn forward(
             if reference.last {
                 // the loop may go on
                 let other = plan.tasks.get(reference.task);
-                return inputs.any(|first| other.is_some_and(|other| has_on_chain(other, first, undone)));
+                return inputs.any(|first| other.is_some_and(|other| has_on_loop(other, first, undone)));
             }
             match inputs.as_range() {
                 Some(range) => undone.iter_from(range.start).next().is_some_and(|run| run.start < range.end),
@@ -451,30 +460,6 @@ fn forward(
         }
     }
     (todo, without)
-}
-
-/// Adds the instances behind the ends of loops to those that are `done`: an earlier run did not need them.
-fn note_behind(task: &PlanTask, until: &Until, known: &KnownTask, done: &mut Ranges) {
-    for met in known.met.iter().flatten().filter(|met| known.done.contains(*met)) {
-        let Some((chain, position)) = until.place(&task.family, met) else { continue };
-        if until.axis.stride == 1
-            && let Some(last) = until.length(&task.family, chain).checked_sub(1)
-            && let Some(last) = until.instance(&task.family, chain, last)
-        {
-            done.insert_range(met + 1..last + 1);
-            continue;
-        }
-        let behind = (position + 1..).map_while(|position| until.instance(&task.family, chain, position));
-        behind.for_each(|instance| _ = done.insert(instance));
-    }
-}
-
-/// Whether a set has an instance of the loop on which `instance` stands.
-fn has_on_chain(task: &PlanTask, instance: u64, set: &Ranges) -> bool {
-    let Some(until) = &task.until else { return false };
-    let Some((chain, _)) = until.place(&task.family, instance) else { return false };
-    let mut all = (0..).map_while(|position| until.instance(&task.family, chain, position));
-    all.any(|instance| set.contains(instance))
 }
 
 /// The first file of a done instance that is missing or was changed; `None` if there is none.

@@ -16,7 +16,7 @@ const LOOKED: u64 = 100_000;
 const NEVER: &str = "never run";
 
 /// Lists the reasons why instances of a task run, one line each, with the number of instances and one of them as an
-/// example.
+/// example; and the number of those whose results are read from checkpoints.
 pub(crate) fn reasons(
     plan: &Plan,
     keys: &KeyPlan,
@@ -67,6 +67,9 @@ pub(crate) fn reasons(
                 continue;
             }
             RunReason::Forced => ("forced".to_owned(), "asked for by --force".to_owned()),
+            RunReason::Quarantined(why) => {
+                ("quarantined".to_owned(), format!("quarantined, so that it fails: {why}"))
+            }
             RunReason::Lost(path) => {
                 ("lost".to_owned(), format!("result lost: `{path}` is not as it was saved"))
             }
@@ -92,6 +95,12 @@ pub(crate) fn reasons(
             }
         };
         add(kind, text, range);
+    }
+    let read = todo.checkpoints.keys().filter(|(task, index)| *task == number && !todo.runs(number, *index));
+    let read: Vec<u64> = read.map(|(_, index)| *index).collect();
+    if let Some(first) = read.first() {
+        let text = if read.len() > 1 { "read from checkpoints" } else { "read from its checkpoint" };
+        groups.insert("checkpoint".to_owned(), (read.len() as u64, *first, text.to_owned()));
     }
     let mut lines: Vec<(u64, u64, String)> = groups.into_values().collect();
     lines.sort_by_key(|(_, first, _)| *first);

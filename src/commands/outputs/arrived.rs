@@ -2,6 +2,7 @@
 
 use super::wire::{self, OutputEntry, OutputsMessage};
 use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
+use crate::commands::stored_file::LARGE;
 use crate::commands::{ScratchError, ScratchRoot, StoredFile};
 use crate::error::Failure;
 use std::fs::File;
@@ -111,7 +112,14 @@ impl Arrived {
             Arrived::Whole(message, entries) => {
                 let root = root()?;
                 let file = |entry: &OutputEntry| match entry.is_file {
-                    true => root.keep_bytes(&message[entry.bytes.clone()]).map(|file| Some(Arc::new(file))),
+                    true => {
+                        let mut file = root.begin_file(entry.length >= LARGE)?;
+                        file.write(&message[entry.bytes.clone()])?;
+                        if entry.is_program {
+                            file.make_program()?;
+                        }
+                        file.finish().map(|file| Some(Arc::new(file)))
+                    }
                     false => Ok(None),
                 };
                 let landed: Result<_, _> = entries.iter().map(|entry| Ok((entry, file(entry)?))).collect();

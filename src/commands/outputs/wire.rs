@@ -5,7 +5,7 @@
 //! paths:   u32 SAME_FILES | u32 length of a path, path, zeros up to PATH_MAX | head
 //!          | for each output: its bytes, or u64 number of its file
 //! refused: u32 REFUSED | why, blanks
-//! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE), u64 length, name
+//! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE, PROGRAM), u64 length, name
 //! ```
 
 use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
@@ -19,6 +19,8 @@ const SAME_FILES: u32 = u32::MAX;
 const REFUSED: u32 = u32::MAX - 1;
 /// Flag in the field with the length of an output's name: the output is a file.
 const FILE: u32 = 1 << 31;
+/// Flag beside it: the file is a program.
+const PROGRAM: u32 = 1 << 30;
 /// The number of bytes that a message has for the path of the scratch directory. Fixed, so that the message has the
 /// same length at every rank.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
@@ -52,7 +54,11 @@ pub(crate) fn sizes_of(outputs: impl Iterator<Item = (usize, u64, bool)>) -> Siz
 fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
     into.extend_from_slice(&(outputs.len() as u32).to_le_bytes());
     for output in outputs {
-        let file = if matches!(output.content, Content::File(_)) { FILE } else { 0 };
+        let file = match output.content {
+            Content::File(file) if file.is_program() => FILE | PROGRAM,
+            Content::File(_) => FILE,
+            Content::Memory(_) => 0,
+        };
         into.extend_from_slice(&output.which.to_le_bytes());
         into.extend_from_slice(&(output.name.len() as u32 | file).to_le_bytes());
         into.extend_from_slice(&output.content.length().to_le_bytes());
@@ -153,6 +159,8 @@ pub(crate) struct OutputEntry {
     /// number.
     pub(crate) bytes: Range<usize>,
     pub(crate) is_file: bool,
+    /// Whether the output is a file that may be run as a program.
+    pub(crate) is_program: bool,
 }
 
 /// Decodes a message with the outputs of a command; `None` if it is damaged.
@@ -179,13 +187,14 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
         let name_length = u32::from_le_bytes(*take(&mut rest)?);
         let length = u64::from_le_bytes(*take(&mut rest)?);
         let start = message.len() - rest.len();
-        let (name, after) = rest.split_at_checked(usize::try_from(name_length & !FILE).ok()?)?;
+        let (name, after) = rest.split_at_checked(usize::try_from(name_length & !(FILE | PROGRAM)).ok()?)?;
         rest = after;
         std::str::from_utf8(name).ok()?;
         // a file of the same host is not in the message, so any length is possible; their sum is bounded
         whole = whole.checked_add(length).filter(|whole| *whole <= WHOLE_MAX)?;
-        let is_file = name_length & FILE != 0;
-        entries.push(OutputEntry { which, name: start..start + name.len(), length, bytes: 0..0, is_file });
+        let (is_file, is_program) = (name_length & FILE != 0, name_length & PROGRAM != 0);
+        let name = start..start + name.len();
+        entries.push(OutputEntry { which, name, length, bytes: 0..0, is_file, is_program });
     }
     for entry in &mut entries {
         let start = message.len() - rest.len();
@@ -216,7 +225,7 @@ pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
     };
     again.extend_from_slice(&(entries.len() as u32).to_le_bytes());
     for entry in &entries {
-        let file = if entry.is_file { FILE } else { 0 };
+        let file = if entry.is_file { FILE } else { 0 } | if entry.is_program { PROGRAM } else { 0 };
         again.extend_from_slice(&entry.which.to_le_bytes());
         again.extend_from_slice(&(entry.name.len() as u32 | file).to_le_bytes());
         again.extend_from_slice(&entry.length.to_le_bytes());

@@ -5,7 +5,8 @@ mod writing;
 
 use super::frame;
 use super::record::{
-    DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord, OutputGap, RunStart,
+    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord,
+    LearntRecord, OutputGap, QuarantineRecord, RunStart,
 };
 use super::state::{JournalError, JournalState, records};
 use proptest::prelude::*;
@@ -25,6 +26,9 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
         (0..4u128, 0..100u64, ".{0,40}").prop_map(|(family, index, message)| {
             JournalRecord::Failed(FailedRecord { family, index, attempts: 2, message })
         }),
+        (0..4u128, 0..100u64, ".{0,40}").prop_map(|(family, index, message)| {
+            JournalRecord::Quarantined(QuarantineRecord { family, index, message })
+        }),
         stamp().prop_map(JournalRecord::Shared),
         (any::<u64>(), "[a-z]{0,9}").prop_map(|(at, host)| {
             JournalRecord::Begin(RunStart {
@@ -41,6 +45,20 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
             let gaps = (0..next).map(|first| OutputGap { first, last: first, offset: 3 * first }).collect();
             let parts = vec![GrownPart { family, next, gaps }];
             JournalRecord::Grown(GrownFile { path, length, tail: length, parts })
+        }),
+        (0..4u128, 0..100u64, any::<u64>(), any::<i128>()).prop_map(|(family, index, length, modified)| {
+            let outputs = vec![0, 2];
+            JournalRecord::Checkpoint(CheckpointRecord {
+                family,
+                index,
+                length,
+                modified,
+                checksum: length,
+                outputs,
+            })
+        }),
+        (0..4u128, any::<u64>(), any::<u64>()).prop_map(|(family, instances, micros)| {
+            JournalRecord::Learnt(LearntRecord { family, instances, micros, memory: micros })
         }),
     ]
 }
@@ -175,4 +193,8 @@ fn the_last_word_on_an_instance_counts() {
     assert!(!failed_last.done.contains(5) && failed_last.failed.contains_key(&5));
     let done_last = state(&[failed, done(3, 4)]);
     assert!(done_last.done.contains(5) && done_last.failed.is_empty());
+    let quarantined =
+        JournalRecord::Quarantined(QuarantineRecord { family: 1, index: 5, message: "three ranks".into() });
+    assert!(state(&[done(5, 1), quarantined.clone()]).quarantined.contains_key(&5));
+    assert!(state(&[quarantined, done(3, 4)]).quarantined.is_empty());
 }

@@ -13,6 +13,9 @@ pub(crate) enum ExecutorError {
     /// A message breaks the protocol: a bug of dtask, or a damaged message.
     #[error("internal error: {0} (please report this)")]
     Protocol(#[from] ProtocolError),
+    /// Rank 0, which schedules, has died.
+    #[error("rank 0 has died, and with it the run; what it has recorded as done is done")]
+    HeadDied,
     /// The bytes of a message could not be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),

@@ -13,6 +13,12 @@ const UNENDED_AFTER: Duration = Duration::from_secs(5);
 const UNENDED_NAMED: usize = 8;
 
 impl Head {
+    /// Sets the names of the ranks' hosts, by rank, which stand in messages.
+    pub(crate) fn name_hosts(&mut self, hosts: Vec<String>) {
+        self.machine.name_hosts(hosts.clone());
+        self.hosts = hosts;
+    }
+
     /// Prints how many bytes of results ranks have moved to disk, if any.
     pub(crate) fn tell_spilled(&self) {
         let (ranks, bytes) = self
@@ -65,6 +71,17 @@ impl Head {
             "dtask: a future of `{}`{place} was dropped before its task had started, so the task does not run: keep the \
              future until it has, or give it to `Client::fire_and_forget` (this is said once for each function)",
             self.machine.name_of(def)
+        ));
+    }
+
+    /// Prints that a rank has died, and what becomes of its tasks.
+    pub(super) fn tell_lost(&self, rank: Rank) {
+        let host = self.hosts.get(rank.index()).map(|host| format!(" ({host})")).unwrap_or_default();
+        let left = self.alive.iter().filter(|alive| **alive).count();
+        console::error(format_args!(
+            "dtask: rank {rank}{host} is lost: its process or its host has died. The run goes on with {}: what ran there \
+             runs again, and results that only it had are made again where they are still needed",
+            console::counted(left as u64, "rank")
         ));
     }
 

@@ -3,7 +3,7 @@
 
 use crate::runtime::threads::task_context::local;
 use parking_lot::Mutex;
-use rustix::fs::{StatFs, statfs, statvfs};
+use rustix::fs::{StatFs, StatVfsMountFlags, statfs, statvfs};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -55,7 +55,9 @@ impl ScratchPlaces {
         }
         let set = |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let mut first: Vec<PathBuf> = VARIABLES.iter().filter_map(set).collect();
-        first.extend([MEMORY, DISKS[0]].map(PathBuf::from));
+        // what a task has built may be run by the next one
+        let runs = |place: &PathBuf| place != Path::new(MEMORY) || runs_programs(place);
+        first.extend([MEMORY, DISKS[0]].map(PathBuf::from).into_iter().filter(runs));
         ScratchPlaces { first, disks: DISKS.map(PathBuf::from).to_vec() }
     }
 
@@ -99,6 +101,11 @@ pub(crate) fn for_spill(default: Option<&Path>) -> io::Result<PathBuf> {
     disk.cloned().ok_or_else(|| {
         io::Error::other("no directory for temporary files is on a disk of this host with 1 GiB free")
     })
+}
+
+/// Whether programs in a directory may be run: whether its file system is mounted without `noexec`.
+fn runs_programs(place: &Path) -> bool {
+    statvfs(place).is_ok_and(|found| !found.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
 /// Whether a directory is in memory, not on a disk of this host or another.

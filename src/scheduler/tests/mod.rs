@@ -16,6 +16,7 @@ mod needs;
 mod nested;
 mod placement;
 pub(crate) mod prefetch;
+mod quarantine;
 mod release;
 mod retract;
 mod retry;

@@ -3,6 +3,7 @@
 //! [`PlanTask`] is where to start. Its [`TaskAction`] is the work, its [`Reference`]s are the dependencies. An action
 //! and a map-reduce contain each other: a stage of a [`MapReduce`] is a command, which is a [`TaskAction`].
 
+use crate::script::values::execution::Keep;
 use serde::{Deserialize, Serialize};
 
 use super::execution::Execution;
@@ -76,9 +77,8 @@ pub struct PlanTask {
     pub optional: bool,
     /// The priority of the task: of all instances that are ready, those of the task with the larger number start first.
     pub priority: i32,
-    /// Whether the ranks hold the task's results in memory until the end of the run. Otherwise a result is freed when
-    /// the last instance that reads it is done.
-    pub keep: bool,
+    /// The time for which results of the task are kept.
+    pub keep: Keep,
     /// Files that the command itself writes at their final path, relative to the script's folder. Unlike `outs`, dtask
     /// does not move them.
     pub targets: Vec<Template>,

@@ -288,7 +288,7 @@ const RUNNING: &[ScriptKey] = &[
         .means("who gathers the family goes on without what failed"),
     key("priority", "an integer").default("`0`").means("larger first"),
     key("keep", "a string").default("freed after their last use").means(
-        "`\"memory\"`: results stay until the end; `\"checkpoint\"`: the same, until runs can be resumed",
+        "`\"memory\"`: results stay until the end; `\"checkpoint\"`: they go to disk, for later runs",
     ),
     key("threads", "an integer")
         .beside(PLACED)

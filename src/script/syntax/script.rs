@@ -7,6 +7,7 @@ use crate::script::syntax::until::RawUntil;
 use crate::script::syntax::execution::RawExecution;
 use crate::script::syntax::resources::{RawNeeds, RawResource};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
+use crate::script::values::execution::Keep;
 use crate::script::values::policy::Policy;
 use crate::script::values::settings::RunSettings;
 use crate::script::values::value::ScriptValue;
@@ -72,7 +73,7 @@ pub(crate) struct RawTask {
     /// The condition under which the loops of the task stop.
     pub(crate) until: Option<RawUntil>,
     pub(crate) priority: i32,
-    pub(crate) keep: bool,
+    pub(crate) keep: Keep,
     /// The paths of `target`: files that the command itself writes at their final place, not in its private folder.
     pub(crate) targets: Vec<Text>,
     pub(crate) execution: RawExecution,

@@ -11,6 +11,7 @@ use crate::script::syntax::resources::RawNeeds;
 use crate::script::syntax::script::{RawAction, RawOut, RawSave, RawTask};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, is_identifier, wrong_type};
 use crate::script::syntax::{command, known_keys, mapreduce, reduce, sweep, until};
+use crate::script::values::execution::Keep;
 use crate::script::values::value::ScriptValue;
 
 /// Names that an output cannot have, because they mean something else in a reference.
@@ -69,7 +70,7 @@ pub(crate) fn read(
         when: text("when", cx),
         until: until::read(&get, cx),
         priority: get("priority").map_or(0, |node| priority(node, cx)),
-        keep: get("keep").is_some_and(|node| keep(node, cx)),
+        keep: get("keep").map_or(Keep::default(), |node| keep(node, cx)),
         targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),
         ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
         execution: RawExecution::read(&get, cx),
@@ -142,16 +143,17 @@ fn priority(node: &Node, cx: &mut DiagnosticCollector) -> i32 {
     })
 }
 
-fn keep(node: &Node, cx: &mut DiagnosticCollector) -> bool {
-    let Some(text) = node.text("`keep`", cx) else { return false };
-    let known = ["memory", "checkpoint"];
-    if !known.contains(&text.value.as_str()) {
-        let message = format!("`keep` cannot be \"{}\"", text.value);
-        let diagnostic =
-            Diagnostic::new(Code::BadValue, text.span, message).label("\"memory\" or \"checkpoint\"");
-        cx.push(diagnostic.maybe_help(did_you_mean(&text.value, known)));
+fn keep(node: &Node, cx: &mut DiagnosticCollector) -> Keep {
+    let Some(text) = node.text("`keep`", cx) else { return Keep::default() };
+    let known = [("memory", Keep::Memory), ("checkpoint", Keep::Checkpoint)];
+    if let Some((_, keep)) = known.into_iter().find(|(name, _)| *name == text.value) {
+        return keep;
     }
-    true
+    let message = format!("`keep` cannot be \"{}\"", text.value);
+    let diagnostic =
+        Diagnostic::new(Code::BadValue, text.span, message).label("\"memory\" or \"checkpoint\"");
+    cx.push(diagnostic.maybe_help(did_you_mean(&text.value, known.map(|(name, _)| name))));
+    Keep::default()
 }
 
 fn targets(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {

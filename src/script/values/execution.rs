@@ -48,6 +48,18 @@ impl<D> Execution<D> {
     }
 }
 
+/// The time for which the result of an instance is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keep {
+    /// Until the last instance that reads the result is done.
+    #[default]
+    LastUse,
+    /// In the ranks' memory until the end of the run.
+    Memory,
+    /// On disk, until no later run of the script needs the result.
+    Checkpoint,
+}
+
 /// A kind of failure after which a command may run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RetryOn {

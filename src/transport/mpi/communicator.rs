@@ -6,9 +6,11 @@
 use crate::transport::TransportError;
 use mpi::ffi::{self, MPI_Datatype, MPI_Status};
 use mpi::traits::Communicator;
+use std::ffi::CStr;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, transmute};
 use std::os::raw::{c_char, c_int, c_void};
+use std::sync::OnceLock;
 
 /// The result of a call to MPI.
 pub(super) type Result<T> = std::result::Result<T, TransportError>;
@@ -148,15 +150,50 @@ impl Comm {
         Ok(())
     }
 
-    /// Enters a barrier; every rank has entered it when [`Barrier::passed`] is true.
-    pub(super) fn barrier(&self) -> Result<Barrier> {
-        // SAFETY: a constant of the library; the communicator is live, and MPI defers its freeing beyond the barrier.
-        let (rc, request) = unsafe {
-            let mut request = ffi::RSMPI_REQUEST_NULL;
-            (ffi::MPI_Ibarrier(self.raw, &mut request), request)
+    /// Takes the next message of rank `from` on `tag` out of the queue without receiving it: the rank has died, so that
+    /// no receive from it need succeed, and the message would be probed for ever.
+    pub(super) fn discard(&self, from: c_int, tag: c_int) -> Result<()> {
+        let mut status = MaybeUninit::<MPI_Status>::uninit();
+        let mut found: c_int = 0;
+        // SAFETY: the communicator is live; what MPI writes is ours, and is not read: the handle of the message is given
+        // up, and with it what has arrived of the message.
+        let rc = unsafe {
+            let mut message = MaybeUninit::<ffi::MPI_Message>::uninit();
+            let (message, status) = (message.as_mut_ptr(), status.as_mut_ptr());
+            ffi::MPI_Improbe(from, tag, self.raw, &mut found, message, status)
         };
-        check(rc, || "entering a barrier".into())?;
-        Ok(Barrier { request })
+        check(rc, || format!("dropping a message of the dead rank {from}"))
+    }
+
+    /// The ranks of this communicator that MPI knows to have died, all of them at each call. From then on, MPI does not
+    /// refuse to look for messages of any rank on their account. Empty where the library cannot tell (see [`Ulfm`]).
+    pub(super) fn dead(&self) -> Result<Vec<c_int>> {
+        let Some(Ulfm { acknowledge, acknowledged }) = ulfm() else { return Ok(Vec::new()) };
+        let attempt = || "asking which ranks have died".to_string();
+        let mut size: c_int = 0;
+        // SAFETY: the two functions have the types that ULFM gives them, and the communicator is live; each group is made
+        // before it is used, and is freed. The arrays have `size` places.
+        unsafe {
+            check(acknowledge(self.raw), attempt)?;
+            let (mut dead, mut all) =
+                (MaybeUninit::<ffi::MPI_Group>::uninit(), MaybeUninit::<ffi::MPI_Group>::uninit());
+            check(acknowledged(self.raw, dead.as_mut_ptr()), attempt)?;
+            let mut dead = dead.assume_init();
+            check(ffi::MPI_Comm_group(self.raw, all.as_mut_ptr()), attempt)?;
+            let mut all = all.assume_init();
+            check(ffi::MPI_Group_size(dead, &mut size), attempt)?;
+            let of_group: Vec<c_int> = (0..size).collect();
+            let mut ranks = vec![0; of_group.len()];
+            let translated =
+                ffi::MPI_Group_translate_ranks(dead, size, of_group.as_ptr(), all, ranks.as_mut_ptr());
+            // MPI_GROUP_EMPTY, a constant, may be the group of the dead: Open MPI lets it be freed, MPICH does not
+            if size > 0 {
+                ffi::MPI_Group_free(&mut dead);
+            }
+            ffi::MPI_Group_free(&mut all);
+            check(translated, attempt)?;
+            Ok(ranks)
+        }
     }
 }
 
@@ -170,20 +207,47 @@ impl Drop for Comm {
     }
 }
 
-/// A barrier that this rank has entered. No memory belongs to it, so that it may be dropped unfinished.
-pub(super) struct Barrier {
-    request: ffi::MPI_Request,
+/// The functions of MPI by which ranks survive the death of others (User-Level Failure Mitigation, ULFM), in the
+/// library that this process runs with. Not every MPI has them, and no standard does yet, so that they are looked for by
+/// name when the program runs.
+struct Ulfm {
+    /// `MPIX_Comm_failure_ack`: takes note of all deaths up to now.
+    acknowledge: unsafe extern "C" fn(ffi::MPI_Comm) -> c_int,
+    /// `MPIX_Comm_failure_get_acked`: makes the group of the ranks of whose deaths note was taken.
+    acknowledged: unsafe extern "C" fn(ffi::MPI_Comm, *mut ffi::MPI_Group) -> c_int,
 }
 
-impl Barrier {
-    /// Whether every rank has entered the barrier.
-    pub(super) fn passed(&mut self) -> Result<bool> {
-        let mut done: c_int = 0;
-        // SAFETY: the request is live, or null once it is complete, which counts as complete.
-        let rc = unsafe { ffi::MPI_Test(&mut self.request, &mut done, ffi::RSMPI_STATUS_IGNORE) };
-        check(rc, || "waiting for the other ranks".into())?;
-        Ok(done != 0)
-    }
+/// The functions of ULFM, looked up at the first call; `None` where the MPI library has none.
+fn ulfm() -> Option<&'static Ulfm> {
+    static FOUND: OnceLock<Option<Ulfm>> = OnceLock::new();
+    let find = |name: &CStr| {
+        // SAFETY: a search by name in the libraries that are loaded already, none of which is ever unloaded.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        (!found.is_null()).then_some(found)
+    };
+    let find_all = || {
+        let (acknowledge, acknowledged) =
+            (find(c"MPIX_Comm_failure_ack")?, find(c"MPIX_Comm_failure_get_acked")?);
+        // SAFETY: these are the types that the specification of ULFM gives to functions of these names.
+        unsafe {
+            Some(Ulfm {
+                acknowledge: transmute::<*mut c_void, unsafe extern "C" fn(ffi::MPI_Comm) -> c_int>(
+                    acknowledge,
+                ),
+                acknowledged: transmute::<
+                    *mut c_void,
+                    unsafe extern "C" fn(ffi::MPI_Comm, *mut ffi::MPI_Group) -> c_int,
+                >(acknowledged),
+            })
+        }
+    };
+    FOUND.get_or_init(find_all).as_ref()
+}
+
+/// Whether the MPI library has the functions by which ranks survive the death of others (ULFM). Whether they do is also
+/// a matter of how the job is launched.
+pub(super) fn has_ulfm() -> bool {
+    ulfm().is_some()
 }
 
 /// The length in bytes of the received message that `status` describes.

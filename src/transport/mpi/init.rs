@@ -118,6 +118,13 @@ pub fn library_version() -> String {
     format!("{text} (MPI standard {major}.{minor})")
 }
 
+/// Whether the MPI library has the functions by which a job can go on after a rank has died (User-Level Failure
+/// Mitigation, ULFM); the launcher must have been told so as well.
+#[must_use]
+pub fn can_survive() -> bool {
+    communicator::has_ulfm()
+}
+
 /// Checks that dtask is allowed to call MPI on the calling thread, where the program has initialised MPI itself.
 ///
 /// # Errors

@@ -12,6 +12,9 @@
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
 //!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
 //!   the receiver knows that its sender has begun.
+//! * A rank that has died (User-Level Failure Mitigation, ULFM): MPI fails the calls that concern it. Each error is
+//!   looked at: if it comes of a death, what is under way to and from that rank is given up, and the next poll tells of
+//!   the death ([`Arrival::Lost`]); later messages of that rank are dropped. Every other error is one.
 //! * Memory that is sent or received belongs to the request until MPI is done with it; see `request`, and
 //!   `communicator` for the other calls.
 
@@ -23,10 +26,10 @@ mod init;
 mod presence;
 mod request;
 
-pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
+pub use init::{MpiWorld, abort, can_survive, check_thread, host_name, library_version};
 pub use presence::await_all;
 
-use crate::ids::Rank;
+use crate::ids::{HEAD, Rank};
 use crate::protocol::FRAME_MAX;
 use crate::transport::mpi::control_frames::FrameQueue;
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
@@ -35,6 +38,7 @@ use bulk::Transfers;
 use communicator::Comm;
 pub use mpi::traits::Communicator;
 use request::{ReceiveMemory, Requests, SendMemory};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,10 +68,12 @@ pub struct MpiTransport {
     outgoing: usize,
     /// Control frames that are being received.
     incoming: FrameQueue,
-    /// Bulk messages of zero bytes, which count as arrived without being sent.
+    /// Bulk messages of zero bytes, which count as arrived without being sent, and deaths that are not told yet.
     ready: Vec<Arrival>,
     finished: Vec<Pinned>,
     spare: Vec<Vec<u8>>,
+    /// The ranks that have died.
+    dead: BTreeSet<i32>,
 }
 
 impl MpiTransport {
@@ -86,11 +92,13 @@ impl MpiTransport {
             ready: Vec::new(),
             finished: Vec::new(),
             spare: Vec::new(),
+            dead: BTreeSet::new(),
         })
     }
 
-    /// Waits until every rank has called this (a polled barrier), and frees the duplicate communicator. Messages that
-    /// still arrive meanwhile are dropped.
+    /// Waits until every rank that is alive has called this (a barrier of messages by way of rank 0), and frees the
+    /// duplicate communicator. Messages that still arrive meanwhile are dropped. A barrier of MPI itself would fail, or
+    /// wait for ever, where a rank has died.
     ///
     /// The wait polls, and sleeps longer and longer between two polls, up to 5 ms: a rank that waits here leaves its
     /// core to others, which a blocking `MPI_Barrier` or `MPI_Finalize` would not. (Waking up costs some 40 µs on a
@@ -99,16 +107,69 @@ impl MpiTransport {
     /// # Errors
     /// When MPI reports an error.
     pub fn close(mut self) -> Result<(), TransportError> {
-        let mut dropped = Vec::new();
-        let mut barrier = self.comm.barrier()?;
-        let mut looks = 0;
-        while !barrier.passed()? {
-            // messages that were sent before the barrier may still be under way, and need calls of MPI to progress
-            looks = if self.poll(&mut dropped)? { 0 } else { looks + 1 };
-            dropped.clear();
+        let others: Vec<Rank> = (1..self.ranks() as u32).map(Rank).collect();
+        let is_head = self.rank() == HEAD;
+        let mut missing: BTreeSet<Rank> =
+            if is_head { others.iter().copied().collect() } else { [HEAD].into() };
+        missing.retain(|rank| !self.is_dead(*rank));
+        if !is_head {
+            self.send_control(HEAD, Vec::new())?;
+        }
+        let (mut arrived, mut looks) = (Vec::new(), 0);
+        while !missing.is_empty() {
+            // messages that were sent before may still be under way, and need calls of MPI to progress
+            looks = if self.poll(&mut arrived)? { 0 } else { looks + 1 };
+            for arrival in arrived.drain(..) {
+                match arrival {
+                    // no frame of the protocol is empty
+                    Arrival::Control { from, frame } if frame.is_empty() => _ = missing.remove(&from),
+                    Arrival::Lost { rank } => _ = missing.remove(&rank),
+                    _ => {}
+                }
+            }
             idle(looks);
         }
-        self.poll(&mut dropped).map(|_| ())
+        if is_head {
+            for rank in others {
+                self.send_control(rank, Vec::new())?;
+            }
+        }
+        let mut looks = 0;
+        while !self.quiet() {
+            looks = if self.poll(&mut arrived)? { 0 } else { looks + 1 };
+            arrived.clear();
+            idle(looks);
+        }
+        Ok(())
+    }
+
+    fn is_dead(&self, rank: Rank) -> bool {
+        !self.dead.is_empty() && i32::try_from(rank.0).is_ok_and(|rank| self.dead.contains(&rank))
+    }
+
+    /// Excuses an error of MPI that comes of a death: of that of rank `peer`, or of any rank where no other rank is
+    /// known to be concerned. The deaths are told by the next poll. Any other error is returned.
+    fn excuse(&mut self, peer: Option<i32>, error: TransportError) -> Result<(), TransportError> {
+        let mut found = false;
+        for rank in self.comm.dead().unwrap_or_default() {
+            if self.dead.insert(rank) {
+                found = true;
+                self.ready.push(Arrival::Lost { rank: Rank(rank as u32) });
+                self.give_up(rank);
+            }
+        }
+        let is_excused = peer.map_or(found, |peer| self.dead.contains(&peer));
+        if is_excused { Ok(()) } else { Err(error) }
+    }
+
+    /// Gives up what is under way to and from the dead rank `peer`.
+    fn give_up(&mut self, peer: i32) {
+        let from = Rank(peer as u32);
+        self.requests.abandon(peer);
+        self.bulk.forget(peer);
+        self.ready.retain(|arrival| !matches!(arrival, Arrival::Bulk { from: rank, .. } if *rank == from));
+        self.outgoing = self.requests.outgoing();
+        self.incoming.forget(from);
     }
 
     /// The route to `peer`; an error unless `peer` is another rank of the communicator.
@@ -132,28 +193,46 @@ impl MpiTransport {
     /// Receives control frames until no more have arrived, or [`FRAMES_PER_POLL`] have been received.
     fn receive_frames(&mut self, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
         for _ in 0..FRAMES_PER_POLL {
-            let Some((from, length)) = self.comm.probe(CONTROL)? else { break };
+            let (from, length) = match self.comm.probe(CONTROL) {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(error) => return self.excuse(None, error),
+            };
+            let sender = Rank(from as u32);
+            if self.is_dead(sender) {
+                self.comm.discard(from, CONTROL).or_else(|error| self.excuse(Some(from), error))?;
+                continue;
+            }
             if length > FRAME_MAX {
                 return Err(TransportError(format!(
                     "rank {from} sent a control frame of {length} bytes; {FRAME_MAX} are allowed"
                 )));
             }
-            let mut frame = self.buffer();
-            let sender = Rank(from as u32);
-            if length <= SHORT && !self.incoming.has(sender) {
-                self.comm.receive(from, CONTROL, length, &mut frame)?;
-                arrived.push(Arrival::Control { from: sender, frame });
-                continue;
-            }
-            let place = self.incoming.expect(sender);
-            let held = Pinned::Incoming { frame, length, place };
-            if let Some(held) =
-                self.requests.try_start(&self.comm, Route { peer: from, tag: CONTROL }, held)?
-            {
-                self.ended(held, arrived)?;
-            }
+            self.receive_frame(sender, length, arrived).or_else(|error| self.excuse(Some(from), error))?;
         }
         Ok(())
+    }
+
+    /// Receives the control frame that was just probed, of `length` bytes from the rank `sender`.
+    fn receive_frame(
+        &mut self,
+        sender: Rank,
+        length: usize,
+        arrived: &mut Vec<Arrival>,
+    ) -> Result<(), TransportError> {
+        let from = sender.0 as i32;
+        let mut frame = self.buffer();
+        if length <= SHORT && !self.incoming.has(sender) {
+            self.comm.receive(from, CONTROL, length, &mut frame)?;
+            arrived.push(Arrival::Control { from: sender, frame });
+            return Ok(());
+        }
+        let place = self.incoming.expect(sender);
+        let held = Pinned::Incoming { frame, length, place };
+        match self.requests.try_start(&self.comm, Route { peer: from, tag: CONTROL }, held)? {
+            Some(held) => self.ended(held, arrived),
+            None => Ok(()),
+        }
     }
 
     /// Handles the completion of an MPI request: `held` is the memory that it used.
@@ -192,9 +271,13 @@ impl Transport for MpiTransport {
                 "a control frame of {length} bytes; {FRAME_MAX} are allowed"
             )));
         }
-        match self.requests.try_start(&self.comm, route, Pinned::Outgoing(frame))? {
-            Some(Pinned::Outgoing(buffer)) => self.recycle(buffer),
-            _ => self.outgoing += 1,
+        if self.is_dead(to) {
+            return Ok(());
+        }
+        match self.requests.try_start(&self.comm, route, Pinned::Outgoing(frame)) {
+            Ok(Some(Pinned::Outgoing(buffer))) => self.recycle(buffer),
+            Ok(_) => self.outgoing += 1,
+            Err(error) => return self.excuse(Some(route.peer), error),
         }
         Ok(())
     }
@@ -203,10 +286,11 @@ impl Transport for MpiTransport {
         let route = self.route(to, self.bulk_tag(tag), "sending bulk data to")?;
         let memory = TransferMemory::Source(SendMemory::new(source));
         // zero bytes are not sent: the receiver counts such a message as arrived at once (`ready`)
-        if memory.length() == 0 {
+        if memory.length() == 0 || self.is_dead(to) {
             return Ok(());
         }
-        self.bulk.begin(&mut self.requests, &self.comm, (route, tag), memory)
+        let outcome = self.bulk.begin(&mut self.requests, &self.comm, (route, tag), memory);
+        outcome.or_else(|error| self.excuse(Some(route.peer), error))
     }
 
     fn receive_bulk(
@@ -216,26 +300,22 @@ impl Transport for MpiTransport {
         mut target: Box<dyn BulkTarget>,
     ) -> Result<(), TransportError> {
         let route = self.route(from, self.bulk_tag(tag), "receiving bulk data from")?;
+        if self.is_dead(from) {
+            return Ok(()); // the caller is told of the death, and then gives up what it waits for
+        }
         if target.bytes_mut().is_empty() {
             self.ready.push(Arrival::Bulk { from, tag, target });
             return Ok(());
         }
-        self.bulk.begin(
-            &mut self.requests,
-            &self.comm,
-            (route, tag),
-            TransferMemory::Target(ReceiveMemory::new(target)),
-        )
+        let memory = TransferMemory::Target(ReceiveMemory::new(target));
+        let outcome = self.bulk.begin(&mut self.requests, &self.comm, (route, tag), memory);
+        outcome.or_else(|error| self.excuse(Some(route.peer), error))
     }
 
     fn forget(&mut self, from: Rank) -> Result<(), TransportError> {
         let peer = self.route(from, CONTROL, "giving up receives from")?.peer;
-        let outcome = self.requests.abandon(peer);
-        self.bulk.forget(peer);
-        self.ready.retain(|arrival| !matches!(arrival, Arrival::Bulk { from: rank, .. } if *rank == from));
-        self.outgoing = self.requests.outgoing();
-        self.incoming.forget(from);
-        outcome
+        self.give_up(peer);
+        Ok(())
     }
 
     fn poll(&mut self, arrived: &mut Vec<Arrival>) -> Result<bool, TransportError> {
@@ -246,12 +326,17 @@ impl Transport for MpiTransport {
             return Ok(arrived.len() > before);
         }
         let mut finished = std::mem::take(&mut self.finished);
-        let mut outcome = self.requests.poll(&self.comm, &mut finished);
+        let mut failed = Vec::new();
+        let polled = self.requests.poll(&self.comm, &mut finished, &mut failed);
+        let mut outcome = polled.or_else(|error| self.excuse(None, error));
         let moved = !finished.is_empty();
         for held in finished.drain(..) {
             outcome = outcome.and(self.ended(held, arrived));
         }
         self.finished = finished;
+        for (peer, error) in failed {
+            outcome = outcome.and(self.excuse(Some(peer), error));
+        }
         outcome.map(|()| moved || arrived.len() > before)
     }
 

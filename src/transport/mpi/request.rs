@@ -131,10 +131,16 @@ impl Requests {
         Ok(Some(ManuallyDrop::into_inner(pin)))
     }
 
-    /// Appends the memory of complete requests to `finished`. Allocates where there are more requests than ever before.
+    /// Appends the memory of complete requests to `finished`, and to `failed` the errors of those that have ended with
+    /// one, each with the other rank. Allocates where there are more requests than ever before.
     ///
     /// A request that ended with an error is removed, its memory leaked: MPI does not say whether it still uses it.
-    pub(super) fn poll(&mut self, comm: &Comm, finished: &mut Vec<Pinned>) -> Result<()> {
+    pub(super) fn poll(
+        &mut self,
+        comm: &Comm,
+        finished: &mut Vec<Pinned>,
+        failed: &mut Vec<(c_int, TransportError)>,
+    ) -> Result<()> {
         let total = self.handles.len();
         if total == 0 {
             return Ok(());
@@ -160,7 +166,6 @@ impl Requests {
         }
         // MPI_UNDEFINED, when no handle is active, is negative.
         let completed = usize::try_from(completed).unwrap_or(0);
-        let mut outcome = Ok(());
         for k in 0..completed {
             let index = self.indices[k] as usize;
             // SAFETY: MPI has written the first `completed` statuses.
@@ -172,7 +177,7 @@ impl Requests {
             if let Err(error) = result.and_then(|()| complete(*route, held, status, comm.byte)) {
                 // A negative index marks the request for the second pass below: its memory must not be freed.
                 self.indices[k] = -1 - self.indices[k];
-                outcome = outcome.and(Err(error));
+                failed.push((route.peer, error));
             }
         }
         let indices = &mut self.indices[..completed];
@@ -186,24 +191,21 @@ impl Requests {
                 finished.push(ManuallyDrop::into_inner(held));
             }
         }
-        outcome
+        Ok(())
     }
 
-    /// Removes all requests to or from rank `peer`: memory is freed where MPI can cancel the request, else leaked.
-    pub(super) fn abandon(&mut self, peer: c_int) -> Result<()> {
-        let mut outcome = Ok(());
+    /// Removes all requests to or from the dead rank `peer`: memory is freed where MPI can cancel the request, else leaked.
+    pub(super) fn abandon(&mut self, peer: c_int) {
         for place in (0..self.handles.len()).rev() {
             if self.held[place].0.peer == peer {
                 let mut handle = self.handles.swap_remove(place);
                 let (_, held) = self.held.swap_remove(place);
-                match cancel(&mut handle, &held) {
-                    Ok(true) => drop(ManuallyDrop::into_inner(held)),
-                    Ok(false) => {}
-                    Err(error) => outcome = Err(error),
+                // an error is that of the death itself
+                if let Ok(true) = cancel(&mut handle, &held) {
+                    drop(ManuallyDrop::into_inner(held));
                 }
             }
         }
-        outcome
     }
 }
 

@@ -4,6 +4,7 @@
 use super::*;
 use crate::batch::artifact::OutputBytes;
 use crate::batch::outputs::STDERR;
+use crate::batch::resume::checkpointed::CheckpointLookup;
 use crate::batch::resume::known::KnownInstances;
 use crate::batch::resume::shared;
 use crate::journal::frame;
@@ -63,7 +64,8 @@ impl Journal {
     fn todo(&self, plan: &Plan) -> Todo {
         let state = JournalState::of(&self.bytes).unwrap();
         let known = KnownInstances::find(&self.keys, &state);
-        Todo::decide(plan, &known, shared::outputs(plan, &self.keys, &state), &[])
+        let checkpoints = CheckpointLookup::new(&plan.dir, &known);
+        Todo::decide(plan, &known, shared::outputs(plan, &self.keys, &state), checkpoints, &[])
     }
 
     fn ended(&mut self, task: usize, index: u64, fate: Fate) {

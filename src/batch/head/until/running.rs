@@ -88,19 +88,15 @@ impl RunningChains {
             if open == verdicts.open {
                 continue;
             }
+            // how a task has ended is looked up after the look which tells that it has
+            let ended = verdicts.watch.ended();
             let absences: HashMap<usize, Absence> = absent(&verdicts.watch).into_iter().collect();
-            let mut failures: HashMap<usize, Arc<TaskError>> = HashMap::new();
-            let ended = match (open, verdicts.watch.take()) {
-                (0, Some(outcomes)) => {
-                    let failed = outcomes?.into_iter().enumerate().filter_map(|(at, end)| Some((at, end.err()?)));
-                    failures.extend(failed);
-                    vec![true; verdicts.instances.len()]
-                }
-                _ => {
-                    failures.extend(verdicts.watch.failures());
-                    verdicts.watch.ended()
-                }
-            };
+            let mut failures: HashMap<usize, Arc<TaskError>> = verdicts.watch.failures().into_iter().collect();
+            if open == 0
+                && let Some(Err(error)) = verdicts.watch.take()
+            {
+                return Err(error);
+            }
             verdicts.open = open;
             for at in 0..ended.len().min(verdicts.instances.len()) {
                 if ended[at] && !std::mem::replace(&mut verdicts.is_known[at], true) {
