@@ -140,7 +140,7 @@ fn rank(arguments: &[String]) {
         return;
     }
     let config = Config { profile: true, ..Config::default() };
-    dtask::run_on_with(&world, &config, |client| {
+    dtask::run_on_with(&world, &config, |client| -> dtask::Result<()> {
         for graph in &graphs {
             let run = &mut |graph: &Graph, steps, iterations| {
                 with_dtask::run(client, graph, steps, iterations).expect("the graph runs")

@@ -127,8 +127,7 @@ pub struct Origin {
 /// let Err(dtask::Error::Task(error)) = client.submit(half, (7,)).result() else { panic!("7 has a half") };
 /// assert_eq!((error.message.as_str(), error.attempt), ("7 is odd", 1));
 /// assert_eq!(error.kind, dtask::TaskErrorKind::Failed);
-/// Ok(()) })?;
-/// # Ok(()) }
+/// # Ok(()) }) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

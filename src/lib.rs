@@ -96,6 +96,7 @@ mod worker;
 
 pub use client::Client;
 pub use client::arguments::{Arg, Args};
+pub use client::data::ScatterValue;
 pub use client::executors::{Executor, LocalExecutor, LocalFuture};
 pub use client::family::Family;
 pub use client::future::{Future, Pending};

@@ -31,6 +31,8 @@ fn compile(name: &str) -> (bool, String) {
         .arg("-o")
         .arg(out.path().join("program.o"))
         .arg(source)
+        // from where the paths of dtask's own sources are found, as cargo's users have them
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("rustc can be started");
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -50,6 +52,32 @@ fn a_function_pointer_is_told_what_to_do() {
     assert!(!compiles, "it compiles");
     assert!(text.contains("If it is a function pointer"), "{text}");
     assert!(text.contains("submit the function itself by its name"), "{text}");
+}
+
+#[test]
+fn parameters_that_can_be_read_in_two_ways_are_told_what_to_write() {
+    for name in ["text_parameter.rs", "text_parameter_result.rs"] {
+        let (compiles, text) = compile(name);
+        assert!(!compiles, "{name} compiles");
+        let told = "`&str`, `&[u8]`, `&Path`: write `&String`, `&Vec<u8>`, `&PathBuf`";
+        let told_of_result =
+            "in place of `&str` write `&String`, for `&[u8]` `&Vec<u8>`, for `&Path` `&PathBuf`";
+        assert!(text.contains(told) || text.contains(told_of_result), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_result_with_an_error_that_is_data_is_told_what_to_write() {
+    let (compiles, text) = compile("text_error.rs");
+    assert!(!compiles, "it compiles");
+    assert!(text.contains("WriteFailureAsTheErrorType"), "{text}");
+}
+
+#[test]
+fn a_parameter_that_holds_a_reference_is_told_what_to_write() {
+    let (compiles, text) = compile("held_references.rs");
+    assert!(!compiles, "it compiles");
+    assert!(text.contains("take `Option<T>`, `Vec<String>`, `T`"), "{text}");
 }
 
 #[test]

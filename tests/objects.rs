@@ -95,7 +95,7 @@ macro_rules! bodies {
 }
 
 bodies! { event semaphore lock variable queue bounded nested every_rank long time_limits actor actors_of_tasks failing_actors channel pipeline
-reader_goes }
+reader_goes published rebalanced }
 
 /// The seeds to look at: `DTASK_SEEDS=0..10000 cargo test --release --test objects random` looks at more.
 fn seeds(default: std::ops::Range<u64>) -> std::ops::Range<u64> {

@@ -20,6 +20,7 @@ use crate::task::{bulk, function};
 use smallvec::SmallVec;
 use std::any::TypeId;
 use std::hash::Hash;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -27,6 +28,32 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 /// of its own, stored at the rank that submits the task. Eight arguments of this length, as many as a task may have,
 /// fit in a message.
 const INLINE_ARGUMENT_MAX: usize = ARGS_MAX / 16;
+
+/// A value that is an argument, in the form in which the program gives it.
+enum GivenValue<'a, T> {
+    Owned(T),
+    Borrowed(&'a T),
+    Shared(Arc<T>),
+}
+
+impl<T: Data> GivenValue<'_, T> {
+    fn get(&self) -> &T {
+        match self {
+            GivenValue::Owned(value) => value,
+            GivenValue::Borrowed(value) => value,
+            GivenValue::Shared(value) => value,
+        }
+    }
+
+    /// The value behind a pointer that the store can share; a borrowed one is copied.
+    fn into_shared(self) -> Arc<T> {
+        match self {
+            GivenValue::Owned(value) => Arc::new(value),
+            GivenValue::Borrowed(value) => Arc::new(value.clone()),
+            GivenValue::Shared(value) => value,
+        }
+    }
+}
 
 /// The arguments of one task, collected and encoded before the task is submitted.
 pub struct ArgumentPack<'c> {
@@ -66,17 +93,17 @@ impl<'c> ArgumentPack<'c> {
         ArgumentPack { inline_max: usize::MAX, ..ArgumentPack::new(client) }
     }
 
-    fn value<T: Data>(&mut self, value: T) {
-        let start = self.args.len();
-        if let Some((_, bytes)) = bulk::view(&value)
+    fn value<T: Data>(&mut self, given: GivenValue<'_, T>) {
+        let (start, value) = (self.args.len(), given.get());
+        if let Some((_, bytes)) = bulk::view(value)
             && bytes.len() > self.inline_max
         {
-            return self.scatter(scattered(value));
+            return self.scatter(scattered(given.into_shared()));
         }
         // most arguments are shorter than 128 bytes, so that their length takes one byte, which is filled in below
         self.args.push(ARGUMENT_INLINE);
         self.args.push(0);
-        if let Err(error) = codec::encode_value_into(&value, &mut self.args) {
+        if let Err(error) = codec::encode_value_into(value, &mut self.args) {
             return self.refuse(start, &error.to_string());
         }
         let length = self.args.len() - start - 2;
@@ -105,6 +132,13 @@ impl<'c> ArgumentPack<'c> {
         self.args.push(ARGUMENT_INPUT);
         self.inputs.push(handle.task());
         self.keys.push(handle.key());
+    }
+
+    /// Adds a published result as the next argument.
+    pub(super) fn published(&mut self, task: TaskId) {
+        self.args.push(ARGUMENT_INPUT);
+        self.inputs.push(task);
+        self.keys.push(task.0.into());
     }
 
     fn inputs<'a, T: Data>(&mut self, futures: impl ExactSizeIterator<Item = &'a Future<T>>) {
@@ -169,23 +203,21 @@ impl<'c> ArgumentPack<'c> {
 
 /// Prepares a value that is to be stored as a result at the client's rank: its key, its layout (how its bytes are to be
 /// read), and its bytes where they are few enough to travel inside the message.
-pub(super) fn scattered<T: Data>(value: T) -> Scattered {
-    let outcome = match bulk::view(&value) {
+pub(super) fn scattered<T: Data>(value: Arc<T>) -> Scattered {
+    let outcome = match bulk::view(&*value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
-        None => codec::encode_value(&value).map(|bytes| {
+        None => codec::encode_value(&*value).map(|bytes| {
             (value_key::<T>(&BulkLayout::Encoded, &bytes), BulkLayout::Encoded, bytes.len() as u64)
         }),
     };
     match outcome {
         Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX => {
-            let value = match layout {
-                BulkLayout::Bulk { .. } | BulkLayout::Pack { .. } => AnyValue::new(value),
-                BulkLayout::Encoded => AnyValue::to_be_encoded(value, nbytes as usize),
-            };
+            let length = if layout == BulkLayout::Encoded { nbytes as usize } else { 0 };
+            let value = AnyValue::shared_with(value, length);
             Scattered { key, output: ReportedResult::Stored { nbytes, layout }, value: Some(value) }
         }
         Ok((key, ..)) => {
-            let bytes = codec::encode_value(&value).unwrap_or_default();
+            let bytes = codec::encode_value(&*value).unwrap_or_default();
             Scattered { key, output: ReportedResult::Inline(Blob::new(&bytes)), value: None }
         }
         // a task that takes the value gets an error when the empty bytes are decoded
@@ -211,7 +243,8 @@ fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand for a parameter of type `{T}`",
     label = "expected a `{T}`, or a future of one",
-    note = "an argument is a value, a `Future`, a `&Future`, or a `Vec`, array, `Option`, tuple or map of futures"
+    note = "an argument is a value, a reference to one, an `Arc` of one, a `Future`, a `&Future`, or a `Vec`, array, \
+            `Option`, tuple or map of futures"
 )]
 pub trait Arg<T> {
     /// Adds the argument to `pack`: the encoded value, or the tasks whose results the argument stands for.
@@ -220,13 +253,43 @@ pub trait Arg<T> {
 
 impl<T: Data> Arg<T> for T {
     fn pack(self, pack: &mut ArgumentPack<'_>) {
-        pack.value(self);
+        pack.value(GivenValue::Owned(self));
+    }
+}
+
+impl<T: Data> Arg<T> for &T {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
+        pack.value(GivenValue::Borrowed(self));
+    }
+}
+
+impl<T: Data> Arg<T> for Arc<T> {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
+        pack.value(GivenValue::Shared(self));
+    }
+}
+
+impl<T: Data> Arg<T> for &Arc<T> {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
+        pack.value(GivenValue::Shared(self.clone()));
     }
 }
 
 impl Arg<String> for &str {
     fn pack(self, pack: &mut ArgumentPack<'_>) {
-        pack.value(self.to_owned());
+        pack.value(GivenValue::Owned(self.to_owned()));
+    }
+}
+
+impl Arg<PathBuf> for &Path {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
+        pack.value(GivenValue::Owned(self.to_owned()));
+    }
+}
+
+impl<T: Data> Arg<Vec<T>> for &[T] {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
+        pack.value(GivenValue::Owned(self.to_vec()));
     }
 }
 
@@ -273,7 +336,8 @@ impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
     message = "these arguments do not fit the task's parameters",
     label = "expected a tuple of values or futures for the parameters `{P}`",
     note = "a single argument is a tuple too: `(x,)`",
-    note = "an argument is a value, a `Future`, a `&Future`, or a `Vec` of futures for a `Vec` parameter"
+    note = "an argument is a value, a reference to one, a `Future`, a `&Future`, or a `Vec` of futures for a `Vec` \
+            parameter"
 )]
 pub trait Args<P> {
     /// Adds all arguments of the tuple to `pack`, in order.

@@ -18,9 +18,40 @@ pub(crate) struct Scattered {
     pub(super) value: Option<AnyValue>,
 }
 
+/// A value that [`Client::scatter`] stores: a `T`, or an `Arc` of one, whose memory the program and the store share.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored as a result",
+    note = "a value, or an `Arc` of one, that is `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`"
+)]
+pub trait ScatterValue<T> {
+    /// The value behind a pointer that the store can share.
+    fn into_shared(self) -> Arc<T>;
+}
+
+impl<T: Data> ScatterValue<T> for T {
+    fn into_shared(self) -> Arc<T> {
+        Arc::new(self)
+    }
+}
+
+impl<T: Data> ScatterValue<T> for Arc<T> {
+    fn into_shared(self) -> Arc<T> {
+        self
+    }
+}
+
+impl<T: Data> ScatterValue<T> for &Arc<T> {
+    fn into_shared(self) -> Arc<T> {
+        self.clone()
+    }
+}
+
 impl Client {
     /// Stores a value as a result at rank 0 (in a task: at the task's rank), to be an argument of many tasks: it is
     /// moved once to each rank that needs it.
+    ///
+    /// An `Arc` is shared with the store, not copied: `client.scatter(&table)`. By value an `Arc` is data too, so there
+    /// the type of the future has to be said: `let table: Future<Vec<f64>> = client.scatter(table)`.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -29,8 +60,8 @@ impl Client {
     /// # client.gather(means)?;
     /// # Ok(()) }
     /// ```
-    pub fn scatter<T: Data>(&self, value: T) -> Future<T> {
-        Future::new(self.scatter_value(scattered(value)))
+    pub fn scatter<T: Data>(&self, value: impl ScatterValue<T>) -> Future<T> {
+        Future::new(self.scatter_value(scattered(value.into_shared())))
     }
 
     pub(super) fn scatter_value(&self, scattered: Scattered) -> Arc<FutureHandle> {
@@ -62,7 +93,7 @@ impl Client {
     pub fn scatter_each<T: Data>(&self, values: impl IntoIterator<Item = T>) -> Vec<Future<T>> {
         let ranks = self.computing_ranks();
         let spread = |(value, rank): (T, &Rank)| {
-            let own = self.scatter(value);
+            let own: Future<T> = self.scatter(value);
             if *rank == self.shared.rank {
                 own
             } else {
@@ -83,8 +114,8 @@ impl Client {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn broadcast<T: Data>(&self, value: T) -> Future<T> {
-        let future = self.scatter(value);
+    pub fn broadcast<T: Data>(&self, value: impl ScatterValue<T>) -> Future<T> {
+        let future: Future<T> = self.scatter(value);
         self.replicate(&future, self.ranks);
         future
     }
@@ -139,6 +170,33 @@ impl Client {
     /// When the run has ended, or in a task on another rank.
     pub fn nbytes<T>(&self, future: &Future<T>) -> Result<u64> {
         Ok(self.holders(future, "nbytes")?.1)
+    }
+
+    /// The keys of the results of which a rank holds a copy, as [`Future::key`] gives them; at rank 0 also those of at
+    /// most 128 bytes. Only the client of rank 0 can ask. For looks, not for loops: it looks at every task.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.submit(|n: usize| vec![0.5; n], (1_000,));
+    /// client.wait([&table])?;
+    /// let rank = client.who_has(&table)?[0];
+    /// assert!(client.has_what(rank)?.contains(&table.key()));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such rank, when the run has ended, or in a task on another rank.
+    pub fn has_what(&self, rank: Rank) -> Result<Vec<String>> {
+        self.only_at_rank_0("has_what")?;
+        if rank.index() >= self.ranks {
+            return Err(Error::Other(format!("rank {rank} does not exist: there are {}", self.ranks)));
+        }
+        let (reply, answer) = mpsc::channel();
+        self.shared.mailbox.push(Request::ResultsOn(rank, reply));
+        if let Some(why) = &self.shared.state.lock().closed {
+            return Err(Error::Closed(why.clone()));
+        }
+        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 }
 

@@ -8,11 +8,12 @@
 //! * [`future`]: results and waits; [`waiting`]: waits for some of many tasks; [`watch`]: the ends of tasks without
 //!   their results; [`callbacks`]: functions that run when a task has ended;
 //! * [`control`]: cancel, another attempt, names; [`task_info`]: what a task sees of itself;
-//! * [`data`]: values of the program as results; [`containers`]: futures inside other containers, as arguments;
+//! * [`data`]: values of the program as results; [`published`]: results by name; [`containers`]: futures inside other
+//!   containers, as arguments;
 //! * [`bulk`]: reductions, chunks, map and reduce; [`executors`]: a part of this interface without MPI;
 //! * [`family`]: a function over a range of indexes; [`pure_calls`]: the futures of pure calls by key;
 //! * [`objects`]: queues, events, actors and other objects that live on a rank;
-//! * [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
+//! * `submission`: keys, numbers and definitions of new tasks; [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
 
 pub(crate) mod arguments;
 pub(crate) mod bulk;
@@ -27,9 +28,11 @@ pub(crate) mod local;
 pub(crate) mod nested;
 pub(crate) mod objects;
 pub(crate) mod options;
+pub(crate) mod published;
 pub(crate) mod pure_calls;
 pub(crate) mod resources;
 pub(crate) mod run;
+mod submission;
 pub(crate) mod task_info;
 pub(crate) mod waiting;
 pub(crate) mod watch;
@@ -42,23 +45,21 @@ use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
 use crate::compact::Runs;
 use crate::error::{Error, Result};
-use crate::ids::{DefId, HEAD, Rank, TaskId};
-use crate::protocol::{Blob, Definition};
+use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::DriverLink;
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::nested::CounterNames;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
-use crate::scheduler::{DefOptions, NewTask, SchedulerEvent, Status};
+use crate::scheduler::{DefOptions, Status};
 use crate::task::function;
 use crate::task::task_fn::TaskFn;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::panic::Location;
-use std::sync::{Arc, OnceLock, Weak, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 
 /// Number of tasks that `map` submits while it holds the client's lock once.
 const BATCH: usize = 256;
@@ -238,7 +239,11 @@ impl Client {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
+    pub fn submit<M, F, P>(&self, function: F, args: P) -> Future<F::Output>
+    where
+        F: TaskFn<M>, // parameters `&str`, `&[u8]`, `&Path`: write `&String`, `&Vec<u8>`, `&PathBuf`
+        P: Args<F::Params>,
+    {
         self.submit_with(true, DefOptions::default(), function, args)
     }
 
@@ -254,7 +259,7 @@ impl Client {
     #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
-        F: TaskFn<M>,
+        F: TaskFn<M>, // parameters `&str`, `&[u8]`, `&Path`: write `&String`, `&Vec<u8>`, `&PathBuf`
         (X,): Args<F::Params>,
     {
         self.options().map(function, items)
@@ -357,132 +362,5 @@ impl Client {
             drop(state);
             packs.clear();
         }
-    }
-}
-
-/// The handle behind `future`, if it still exists and its whole key is `key`. A handle with another key that is equal
-/// in half of it is put into `held` instead, since it must not be dropped under the lock.
-fn alike(future: &Weak<FutureHandle>, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
-    let handle = future.upgrade()?;
-    if handle.key() == key {
-        return Some(handle);
-    }
-    held.push(handle);
-    None
-}
-
-impl ClientState {
-    /// The future of the pure call with this key, if it exists. A handle of another call, whose key is equal in half,
-    /// may be put into `held`, which the caller drops after it has released the lock.
-    fn find(&mut self, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
-        alike(self.keys.get(key)?, key, held)
-    }
-
-    fn new_handle(
-        &mut self,
-        shared: &Arc<ClientShared>,
-        key: u128,
-        def: DefId,
-        pure: bool,
-    ) -> Arc<FutureHandle> {
-        let task = TaskId(self.next_task);
-        self.next_task += 1;
-        let handle = FutureHandle::new(task, key, def, pure, shared.clone());
-        if pure {
-            self.keys.entry(key).insert_entry(Arc::downgrade(&handle));
-        }
-        handle
-    }
-
-    /// The handle of the future of a pure call, and whether the call is new. A single look-up finds or enters the call,
-    /// since with a million keys look-ups take most of the time.
-    fn pure_handle(
-        &mut self,
-        shared: &Arc<ClientShared>,
-        key: u128,
-        def: DefId,
-        held: &mut Held,
-    ) -> (Arc<FutureHandle>, bool) {
-        let entry = self.keys.entry(key);
-        if let Entry::Occupied(known) = &entry
-            && let Some(handle) = alike(known.get(), key, held)
-        {
-            return (handle, false);
-        }
-        let handle = FutureHandle::new(TaskId(self.next_task), key, def, true, shared.clone());
-        self.next_task += 1;
-        entry.insert_entry(Arc::downgrade(&handle));
-        (handle, true)
-    }
-
-    /// The future of a call, with the request that submits its task. The request is `None` if the same pure call
-    /// already has a future, and so a task.
-    #[track_caller]
-    fn submit<F>(
-        &mut self,
-        shared: &Arc<ClientShared>,
-        pure: bool,
-        options: DefOptions,
-        function: &F,
-        offset: u64,
-        pack: &mut ArgumentPack<'_>,
-    ) -> (Arc<FutureHandle>, Option<Request>) {
-        let mut key = pack.key(offset);
-        let parent = pack.parent();
-        let def = self.definition(shared, offset, options, || function::name_of(function), Blob::default());
-        let handle = if pure {
-            match self.pure_handle(shared, key, def, &mut pack.held) {
-                (handle, true) => handle,
-                (handle, false) => return (handle, None),
-            }
-        } else {
-            self.unique += 1;
-            key ^= u128::from(self.unique).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-            self.new_handle(shared, key, def, false)
-        };
-        let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
-        let new =
-            NewTask { task: handle.number, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
-        (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))
-    }
-
-    /// The number of a definition: a function with these options. A definition is announced to rank 0 at its first use.
-    #[track_caller]
-    fn definition(
-        &mut self,
-        shared: &ClientShared,
-        offset: u64,
-        options: DefOptions,
-        name: impl FnOnce() -> String,
-        arguments: Blob,
-    ) -> DefId {
-        let known = (offset, options);
-        if arguments.is_empty() {
-            if let Some((last, def)) = self.last
-                && last == known
-            {
-                return def;
-            }
-            if let Some(&def) = self.defs.get(&known) {
-                self.last = Some((known, def));
-                return def;
-            }
-        }
-        let def = DefId(self.names.len() as u32);
-        let name = name();
-        self.names.push(name.as_str().into());
-        if arguments.is_empty() {
-            self.defs.insert(known, def);
-            self.last = Some((known, def));
-        }
-        let crate::scheduler::ResourceRequest { slots, memory, gpus, .. } = options.needs;
-        let (function, shared_arguments, timeout) = (offset, arguments, options.timeout);
-        let definition =
-            Definition { def, function, name, shared: shared_arguments, slots, memory, gpus, timeout };
-        shared.mailbox.push(Request::Fact(SchedulerEvent::define(definition, options)));
-        if shared.rank == HEAD {
-            shared.mailbox.push(Request::Place(def, Location::caller()));
-        }
-        def
     }
 }

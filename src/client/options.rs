@@ -182,13 +182,18 @@ impl<'c> Options<'c> {
     /// Sets all resources that a task takes while it runs: slots, GPUs, memory, and amounts of the job's counters (such
     /// as licences). See [`ResourceRequest`] and [`Client::set_counter_of`].
     pub(crate) fn needs(mut self, needs: ResourceRequest) -> Self {
-        self.def.needs = ResourceRequest { slots: needs.slots.max(1), ..needs };
+        self.def.needs =
+            ResourceRequest { slots: needs.slots.max(1), processes: needs.processes.max(1), ..needs };
         self
     }
 
     /// Submits one task with these options; see [`Client::submit`].
     #[track_caller]
-    pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
+    pub fn submit<M, F, P>(&self, function: F, args: P) -> Future<F::Output>
+    where
+        F: TaskFn<M>, // parameters `&str`, `&[u8]`, `&Path`: write `&String`, `&Vec<u8>`, `&PathBuf`
+        P: Args<F::Params>,
+    {
         match &self.refusal {
             None => self.client.submit_with(self.pure, self.def, function, args),
             Some(why) => self.client.submit_refused(function, why),
@@ -216,7 +221,7 @@ impl<'c> Options<'c> {
     #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
-        F: TaskFn<M>,
+        F: TaskFn<M>, // parameters `&str`, `&[u8]`, `&Path`: write `&String`, `&Vec<u8>`, `&PathBuf`
         (X,): Args<F::Params>,
     {
         self.starmap(function, items.into_iter().map(|item| (item,)))

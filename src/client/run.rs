@@ -24,8 +24,10 @@ use crate::runtime::threads::pool::{Compute, Pool};
 use crate::runtime::threads::rank_locals::RankLocals;
 use crate::runtime::threads::task_context;
 use crate::scheduler::RankInfo;
-use crate::transport::Transport;
+use crate::task::value::panic_text;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
+use crate::transport::{Transport, TransportError};
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// Number of requests in the queue to the reactor at which a submitting thread has to wait (back-pressure).
@@ -35,13 +37,17 @@ const FAILED: i32 = 3;
 /// The exit code of a job that ended before its work did, through no fault of it: to run it again may help.
 const INTERRUPTED: i32 = 75;
 
-/// Starts MPI, runs `body` on rank 0 with a client for all ranks, and ends MPI.
+/// Starts MPI, runs `body` on rank 0 with a client for all ranks, ends MPI, and returns what `body` has returned.
 ///
 /// Every rank calls this function, as its first use of MPI. Only at rank 0 the closure runs, in a thread of its own,
-/// while the calling thread serves MPI. On the other ranks the call computes tasks, and returns `Ok` when rank 0's
-/// closure has ended. Without `mpirun` there is one rank, which computes with all its cores.
+/// while the calling thread serves MPI. On the other ranks the call computes tasks, and returns `Ok` with the default
+/// of the closure's type when rank 0's closure has ended. Without `mpirun` there is one rank, which computes with all
+/// its cores.
 ///
 /// Code before this call runs on every rank, and so does code behind it.
+///
+/// The error is of any type that an [`Error`] becomes with `?`: [`Error`] itself, `anyhow::Error`,
+/// `Box<dyn std::error::Error + Send + Sync>`. It comes from the closure's thread, so it has to be `Send`.
 ///
 /// # The end
 /// When the closure has returned, tasks that somebody can still want run to their ends: those given to
@@ -59,7 +65,7 @@ const INTERRUPTED: i32 = 75;
 /// ```
 ///
 /// # Errors
-/// The error that the closure returns.
+/// The error that the closure returns, on rank 0.
 ///
 /// # Panics
 /// When the closure does, after the other ranks have been told to leave.
@@ -67,7 +73,11 @@ const INTERRUPTED: i32 = 75;
 /// When the ranks do not fit together (another executable, another version) the process prints one line on rank 0 and
 /// exits with code 3; when MPI fails later, all ranks are ended with code 3. Where a job outlives the death of a rank
 /// (`mpirun --with-ft ulfm` of Open MPI 5), the run goes on without it; if rank 0 dies, all are ended with code 75.
-pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
+pub fn run<V, E>(body: impl FnOnce(&Client) -> Result<V, E> + Send) -> Result<V, E>
+where
+    V: Default + Send,
+    E: From<Error> + Send,
+{
     run_with(&Config::default(), body)
 }
 
@@ -78,7 +88,11 @@ pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
 ///
 /// # Panics
 /// As [`run`].
-pub fn run_with(config: &Config, body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
+pub fn run_with<V, E>(config: &Config, body: impl FnOnce(&Client) -> Result<V, E> + Send) -> Result<V, E>
+where
+    V: Default + Send,
+    E: From<Error> + Send,
+{
     run_to_its_end(config, true, |client, _| body(client))
 }
 
@@ -91,11 +105,15 @@ pub(crate) fn run_with_team(
     run_to_its_end(config, false, body)
 }
 
-fn run_to_its_end(
+fn run_to_its_end<V, E>(
     config: &Config,
     awaits: bool,
-    body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
-) -> Result<()> {
+    body: impl FnOnce(&Client, &Team) -> Result<V, E> + Send,
+) -> Result<V, E>
+where
+    V: Default + Send,
+    E: From<Error> + Send,
+{
     let started = MpiWorld::start().and_then(|world| {
         if let Some(warning) = world.singleton_warning() {
             log::warn!("{warning}");
@@ -118,7 +136,11 @@ fn run_to_its_end(
             if let Err(error) = world.shutdown(transport) {
                 give_up(rank, &host, &error.0, FAILED);
             }
-            outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+            match outcome {
+                Closed::Returned(outcome) => outcome,
+                Closed::Panicked(payload) => std::panic::resume_unwind(payload),
+                Closed::Elsewhere => Ok(V::default()),
+            }
         }
         Err(error @ (Error::Startup(_) | Error::Refused)) => {
             // printed before any rank can exit, since mpirun ends the job when the first one does
@@ -132,19 +154,28 @@ fn run_to_its_end(
 }
 
 /// Runs `body` like [`run`], inside a program that has MPI already: works on a duplicate of `comm`, returns on every
-/// rank of it, and leaves MPI initialised and the program's own messages alone.
+/// rank of it, and leaves MPI initialised and the program's own messages alone. Rank 0 of `comm` gets
+/// `Ok(Some(value))` with what the closure has returned, the others get `Ok(None)`.
 ///
 /// Must be called by the thread that may call MPI (`MPI_THREAD_FUNNELED` at least). With `MPI_THREAD_SERIALIZED` or
 /// more, a round trip takes half the time: threads that wait then call MPI themselves, one at a time. Until this
 /// returns, the program must not call MPI in another thread, unless it has `MPI_THREAD_MULTIPLE`.
 ///
 /// # Errors
-/// The error that the closure returns; [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread
-/// level; [`Error::Transport`] when MPI fails, after which the program should call `MPI_Abort`: the other ranks wait.
+/// On every rank if the closure fails or panics: rank 0 gets the closure's own error, the others an error with its
+/// text. [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread level; [`Error::Transport`] when
+/// MPI fails, after which the program should call `MPI_Abort`: the other ranks wait.
 ///
 /// # Panics
-/// When the closure does, after the other ranks have been told to leave.
-pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
+/// On rank 0 when the closure does, after the other ranks have been told.
+pub fn run_on<V, E>(
+    comm: &impl Communicator,
+    body: impl FnOnce(&Client) -> Result<V, E> + Send,
+) -> Result<Option<V>, E>
+where
+    V: Send,
+    E: From<Error> + Display + Send,
+{
     run_on_with(comm, &Config::default(), body)
 }
 
@@ -155,24 +186,53 @@ pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()>
 ///
 /// # Panics
 /// As [`run_on`].
-pub fn run_on_with(
+pub fn run_on_with<V, E>(
     comm: &impl Communicator,
     config: &Config,
-    body: impl FnOnce(&Client) -> Result<()> + Send,
-) -> Result<()> {
+    body: impl FnOnce(&Client) -> Result<V, E> + Send,
+) -> Result<Option<V>, E>
+where
+    V: Send,
+    E: From<Error> + Display + Send,
+{
     mpi::check_thread()?;
     mpi::await_all(comm, config.patience)?;
     let transport = MpiTransport::new(comm, mpi::PIECE_MAX).map_err(|error| Error::Startup(error.0))?;
     let host = mpi::host_name();
     let ending = Ending { fail_fast: false, awaits: true };
-    let (transport, outcome) = serve(transport, &host, config, ending, |client, _| body(client));
+    let (mut transport, outcome) = serve(transport, &host, config, ending, |client, _| body(client));
     let outcome = outcome?;
-    transport.close().map_err(|error| Error::Startup(error.0))?;
-    outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    let failed = |error: TransportError| Error::Startup(error.0);
+    let why = match &outcome {
+        Closed::Returned(Ok(_)) => Ok(None),
+        Closed::Returned(Err(error)) => Ok(Some(format!("{error:#}"))),
+        Closed::Panicked(payload) => Ok(Some(format!("it panicked: {}", panic_text(&**payload)))),
+        Closed::Elsewhere => transport.hear_outcome(),
+    };
+    let why = why.map_err(failed)?;
+    if !matches!(outcome, Closed::Elsewhere) {
+        transport.tell_outcome(why.as_deref());
+    }
+    transport.close().map_err(failed)?;
+    match (outcome, why) {
+        (Closed::Returned(outcome), _) => outcome.map(Some),
+        (Closed::Panicked(payload), _) => std::panic::resume_unwind(payload),
+        (Closed::Elsewhere, None) => Ok(None),
+        (Closed::Elsewhere, Some(why)) => {
+            Err(Error::Other(format!("the closure given to `run_on` has failed on rank 0: {why}")).into())
+        }
+    }
 }
 
-type Panic = Box<dyn std::any::Any + Send>;
-type Closed = std::result::Result<Result<()>, Panic>;
+/// The end of the closure, as the ranks of a run know it.
+enum Closed<V, E> {
+    /// The closure has run on this rank and has returned.
+    Returned(Result<V, E>),
+    /// The closure has run on this rank and has panicked, with this payload.
+    Panicked(Box<dyn std::any::Any + Send>),
+    /// The closure has run on rank 0, and this is another one.
+    Elsewhere,
+}
 
 /// A guard that ends the whole MPI job when the reactor's thread panics, as it may in the `Drop` of a user's result.
 /// Without it, the other ranks and the client would wait for ever.
@@ -215,13 +275,13 @@ struct Ending {
 
 /// Runs this rank on the calling thread until the run is over: the loop that serves MPI, and on rank 0 the user's
 /// closure in a thread beside it.
-fn serve<T: Transport + Send + 'static>(
+fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
     mut transport: T,
     host: &str,
     config: &Config,
     ending: Ending,
-    body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
-) -> (T, Result<Closed>) {
+    body: impl FnOnce(&Client, &Team) -> Result<V, E> + Send,
+) -> (T, Result<Closed<V, E>>) {
     let _guard = AbortOnPanic;
     let _locals = LocalsOfRun;
     let _slice = SchedSlice::shorten();
@@ -240,7 +300,13 @@ fn serve<T: Transport + Send + 'static>(
     }
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
-    let place = RankLocation { rank, host: host.into(), locals: None, cancelled: Arc::default() };
+    let place = RankLocation {
+        rank,
+        host: host.into(),
+        locals: None,
+        cancelled: Arc::default(),
+        teams: Arc::default(),
+    };
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
@@ -274,7 +340,7 @@ fn serve<T: Transport + Send + 'static>(
             give_up(rank, host, &error.to_string(), INTERRUPTED);
         }
         client.shared().close("this rank has left the run");
-        return (reactor.links.transport, outcome.map_err(fail).map(|()| Ok(Ok(()))));
+        return (reactor.links.transport, outcome.map_err(fail).map(|()| Closed::Elsewhere));
     };
     log_team(&team);
     let own_core = topology::head_has_core(&team.hellos, &team.slots);
@@ -330,7 +396,7 @@ fn serve<T: Transport + Send + 'static>(
             print_profile(head, &reactor.links.profile);
             head.tell_spilled();
         }
-        let closed = body.join();
+        let closed = body.join().map_or_else(Closed::Panicked, Closed::Returned);
         (reactor, served.map(|()| closed))
     });
     (reactor.links.transport, outcome)

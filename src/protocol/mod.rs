@@ -22,6 +22,7 @@ mod nested;
 mod objects;
 mod peer;
 mod rank_list;
+mod registry;
 pub(crate) mod resources;
 
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
@@ -39,6 +40,7 @@ pub use objects::{
 };
 pub use peer::Peer;
 pub use rank_list::RankList;
+pub use registry::{PublishAnswer, RegistryRequest};
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
@@ -46,7 +48,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -261,6 +263,20 @@ pub enum RankOrder {
         /// The name of the counter.
         name: Box<str>,
     },
+    /// Tells how many slots of the receiver are taken by programs that tasks have started, of this rank or another one,
+    /// and that run in several processes. As many slots fewer are left for tasks, until the next such order.
+    Lend {
+        /// The number of slots, in place of the one that was told before.
+        slots: u32,
+    },
+    /// Tells on which ranks' slots the processes of a program may run that the task of the next [`RankOrder::Run`]
+    /// starts.
+    Team {
+        /// The task that starts the program.
+        task: TaskId,
+        /// The ranks, each with the number of its slots, the receiver first.
+        members: Vec<(Rank, u32)>,
+    },
 }
 
 /// A result, as the rank that made it reports it to rank 0.
@@ -449,5 +465,13 @@ pub enum RankReport {
         attempt: Attempt,
         /// The error of the task, with the time that it may take.
         error: Box<TaskError>,
+    },
+    /// Asks rank 0 for something about results as a whole. The answer is a result of the sender, of which it holds a
+    /// future.
+    Registry {
+        /// The number of the answer, as if a task had made it.
+        task: TaskId,
+        /// The request.
+        request: RegistryRequest,
     },
 }

@@ -5,12 +5,13 @@
 //! pauses before retries, the totals. Start with [`Head::act`], which places ready tasks until there is nothing more to
 //! do.
 
+mod answers;
 mod notices;
 
 use super::profile::ProfilePhase;
-use super::wait::{TINY, Wait, WaitAnswer};
+use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
-use crate::compact::{Bytes, Runs};
+use crate::compact::Runs;
 use crate::console;
 use crate::error::ProtocolError;
 use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
@@ -20,9 +21,7 @@ use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::objects::{KeptPromise, ObjectRequest};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
-use crate::scheduler::{
-    RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome, TaskState,
-};
+use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::cmp::Reverse;
@@ -67,6 +66,10 @@ pub(crate) enum Request {
     Lengths(Runs, mpsc::Sender<Vec<u64>>),
     /// Asks for the ranks that hold a copy of a result, and its size in bytes; the answer goes into the given channel.
     Holders(TaskId, mpsc::Sender<(Vec<Rank>, u64)>),
+    /// Asks for the keys of the results of which a rank holds a copy; the answer goes into the given channel.
+    ResultsOn(Rank, mpsc::Sender<Vec<String>>),
+    /// Asks for the names under which results are published; the answer goes into the given channel.
+    PublishedNames(mpsc::Sender<Vec<String>>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
@@ -233,12 +236,15 @@ impl Head {
                 return Ok(());
             }
             Request::Holders(task, reply) => {
-                let holders = match self.machine.task(task).map(|record| &record.state) {
-                    Some(TaskState::Stored(copies)) => (copies.holders.iter().collect(), copies.nbytes),
-                    Some(TaskState::Inline(bytes)) => (vec![HEAD], bytes.len() as u64),
-                    _ => (Vec::new(), 0),
-                };
-                let _ = reply.send(holders); // the thread that asked may have given up
+                let _ = reply.send(self.machine.copies_of(task)); // the thread that asked may have given up
+                return Ok(());
+            }
+            Request::ResultsOn(rank, reply) => {
+                let _ = reply.send(self.machine.results_on(rank)); // the thread that asked may have given up
+                return Ok(());
+            }
+            Request::PublishedNames(reply) => {
+                let _ = reply.send(self.machine.published_names());
                 return Ok(());
             }
             Request::Totals(reply) => {
@@ -438,36 +444,6 @@ impl Head {
         self.waiters.flush();
         self.actions = actions;
         Ok(())
-    }
-
-    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) {
-        if outcome == TaskOutcome::Done {
-            let answer = self.end_of(task);
-            return self.waiters.done(task, &answer);
-        }
-        let answer = self.answer(task, outcome, node);
-        self.waiters.resolve(task, &answer);
-    }
-
-    /// The answer for a thread that asks for the end of a task only: the value comes with it where it is tiny.
-    fn end_of(&self, task: TaskId) -> WaitAnswer {
-        let value = self.machine.tiny_result(task, TINY);
-        value.map_or(WaitAnswer::Done, |bytes| WaitAnswer::Inline(Bytes::new(bytes)))
-    }
-
-    fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) -> WaitAnswer {
-        match outcome {
-            TaskOutcome::Done => self.end_of(task),
-            TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
-            TaskOutcome::Here(_) => match node.value(task) {
-                Some(value) => WaitAnswer::Value(value.clone()),
-                None => {
-                    let message = "internal error: its value is not in the store".into();
-                    WaitAnswer::Failed(Arc::new(self.machine.error_of(task, HEAD, message)))
-                }
-            },
-            TaskOutcome::Failed(cause) => WaitAnswer::Failed(cause),
-        }
     }
 
     /// Tells all threads that still wait for tasks that the run has ended, with the reason `why`.

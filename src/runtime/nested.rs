@@ -144,6 +144,8 @@ impl Nested {
             (
                 Request::Lengths(..)
                 | Request::Holders(..)
+                | Request::ResultsOn(..)
+                | Request::PublishedNames(_)
                 | Request::Totals(_)
                 | Request::Place(..)
                 | Request::CounterName(..)
@@ -230,6 +232,7 @@ fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), Protocol
             }
         }
         SchedulerEvent::Promise { task, key } => out.push(RankReport::Promise { task, key }),
+        SchedulerEvent::Registry { task, request } => out.push(RankReport::Registry { task, request }),
         SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
         SchedulerEvent::Detach(task) => out.push(RankReport::Detach { task }),
         SchedulerEvent::Cancel(task) => out.push(RankReport::Cancel { task }),

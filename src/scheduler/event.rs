@@ -5,7 +5,8 @@ use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 pub use crate::protocol::Status;
 use crate::protocol::{
-    Blob, BulkLayout, Definition, RankList, RankOrder, RankReport, ReportedResult, ResourceRequest,
+    Blob, BulkLayout, Definition, RankList, RankOrder, RankReport, RegistryRequest, ReportedResult,
+    ResourceRequest,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -132,6 +133,13 @@ pub enum SchedulerEvent {
         task: TaskId,
         /// The encoded value if it is short, else its size and layout: the value is in rank 0's store already.
         output: Result<ReportedResult, Box<TaskError>>,
+    },
+    /// Asks for something about results as a whole. The client holds a future of the answer.
+    Registry {
+        /// The number of the answer, as if a task had made it; never used before.
+        task: TaskId,
+        /// The request.
+        request: RegistryRequest,
     },
     /// Notes that the client has dropped its last future of a task, so that its result can be released.
     Release(TaskId),

@@ -32,6 +32,7 @@ impl Scheduler {
             return Ok(());
         }
         let pinned = self.workers.bury(lost);
+        self.shrink_teams(lost);
         self.constrained.look_again();
         for (rank, worker) in self.workers.iter() {
             if worker.alive {
@@ -39,6 +40,7 @@ impl Scheduler {
             }
         }
         let told = out.len();
+        self.forget_moves(lost);
         let orphans = self.orphan(lost);
         let suspects = self.take_from(lost);
         for task in orphans {
@@ -74,6 +76,7 @@ impl Scheduler {
         for task in all {
             self.release_if_unneeded(task, out);
         }
+        self.tell_moved(out);
         // the futures of these tasks were lost with the rank, not dropped by a mistake of the user
         let mut at = 0;
         out.retain(|action| {
@@ -97,7 +100,7 @@ impl Scheduler {
                         suspects.push(task);
                     }
                     let def = record.def;
-                    self.leave(lost, def, cost, missing > 0);
+                    self.leave(task, lost, def, (cost, missing > 0));
                 }
                 TaskState::Stored(copies) => {
                     copies.holders.remove(lost);
@@ -182,7 +185,7 @@ impl Scheduler {
             }
             missing += 1;
         }
-        missing += u32::from(self.is_held_back(task));
+        missing += u32::from(self.is_held_back(task)) + u32::from(self.is_promised(task));
         if let TaskState::Assigned { rank, cost, missing: noted } = state {
             if (noted > 0) != (missing > 0) {
                 self.workers.set_ahead(rank, cost, missing > 0);

@@ -32,6 +32,7 @@ mod detached;
 mod event;
 mod family;
 pub(crate) mod host_affinity;
+mod inventory;
 mod leaving;
 mod loss;
 mod nested;
@@ -39,13 +40,16 @@ mod placement;
 pub(crate) mod prefetch;
 pub(crate) mod promises;
 mod propagate;
+mod published;
 mod quarantine;
 pub(crate) mod ranks;
 mod ready;
+mod rebalance;
 pub(crate) mod reservations;
 mod retry;
 mod revival;
 mod task;
+pub(crate) mod teams;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -53,6 +57,7 @@ mod work_stealing;
 
 pub use crate::protocol::{COUNTERS_MAX, ResourceRequest};
 pub use event::{DefOptions, NewTask, RankInfo, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
+pub use published::TAKES_PUBLISHED;
 pub use task::{ScheduledTask, TaskState};
 
 use crate::error::{ProtocolError, TaskError, TaskErrorKind};
@@ -65,12 +70,15 @@ use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
 use leaving::LeavingTasks;
 use nested::NestedSubmitters;
+use published::PublishedResults;
 use quarantine::Deaths;
 use ready::Ready;
+use rebalance::ResultMoves;
 use retry::Retries;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use task::TaskTable;
+use teams::Teams;
 
 /// A task definition (function and options), with the statistics of its tasks.
 #[derive(Debug)]
@@ -126,10 +134,16 @@ pub struct Scheduler {
     detached: DetachedTasks,
     /// Tasks that have failed here (cancelled, too slow), and that a rank still has.
     leaving: LeavingTasks,
+    /// The slots that programs of several processes take, by the task that has started each.
+    teams: Teams,
     /// The tasks that ranks have died with.
     deaths: Deaths,
     /// The names that tasks were given, by which errors call them.
     names: BTreeMap<TaskId, Box<str>>,
+    /// Results that everybody finds by a name.
+    published: PublishedResults,
+    /// Results that move to another rank, so that ranks hold about as many bytes each.
+    moves: ResultMoves,
     /// Ranks that have got room and for which certain tasks wait: pinned tasks and followers. Empty between turns; kept
     /// to reuse its memory.
     changed: Vec<Rank>,
@@ -150,8 +164,11 @@ impl Scheduler {
             retries: Retries::default(),
             detached: DetachedTasks::default(),
             leaving: LeavingTasks::default(),
+            teams: Teams::default(),
             deaths: Deaths::default(),
             names: BTreeMap::new(),
+            published: PublishedResults::default(),
+            moves: ResultMoves::default(),
             changed: Vec::new(),
         }
     }
@@ -181,6 +198,7 @@ impl Scheduler {
             SchedulerEvent::Keep { task, output } => {
                 self.on_keep(HEAD, task, output.map_err(|error| *error), out)
             }
+            SchedulerEvent::Registry { task, request } => self.on_registry(HEAD, task, request, out),
             SchedulerEvent::Release(task) => self.on_release(HEAD, task, out),
             SchedulerEvent::Cancel(task) => self.on_cancel(HEAD, task, true, out),
             SchedulerEvent::CancelUnsent(task) => self.on_cancel(HEAD, task, false, out),
@@ -223,7 +241,7 @@ impl Scheduler {
                         self.on_timed_out(rank, task, attempt, *error, out)
                     }
                     RankReport::RetractDone => self.on_retract_done(rank),
-                    RankReport::NotBrought { task } => self.on_not_brought(task, out),
+                    RankReport::NotBrought { task } => self.on_not_brought(rank, task, out),
                     RankReport::Refused { task, error } => self.on_refused(rank, task, *error, out),
                     // the head has handled these reports itself
                     RankReport::Bye { .. } | RankReport::Alive | RankReport::Silent { .. } => Ok(()),

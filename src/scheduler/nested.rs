@@ -2,7 +2,8 @@
 //!
 //! Futures do not travel between ranks. So each task has one owner, the rank where it was submitted, which is part of
 //! its number. Only the owner can take its result as an input, wait for it and drop it; the client is the owner of its
-//! own tasks in the same way. Each rank numbers its tasks and definitions from 0 on, so that it never has to ask for
+//! own tasks in the same way. A result that is published under a name (`published`) is the exception: a task of any owner
+//! may take it. Each rank numbers its tasks and definitions from 0 on, so that it never has to ask for
 //! numbers. Rank 0 gets a rank's messages in the order of sending, so every number must be the next one.
 //!
 //! When an owner dies, its futures are gone, and results that only they held are released. The tasks that submitted
@@ -126,6 +127,10 @@ impl Scheduler {
             RankReport::Promise { task, key } => {
                 self.submitters.number(rank, task)?;
                 self.on_promise(rank, task, key)
+            }
+            RankReport::Registry { task, request } => {
+                self.submitters.number(rank, task)?;
+                self.on_registry(rank, task, request, out)
             }
             RankReport::Keep { task, output } => self.on_keep(rank, task, Ok(output), out),
             RankReport::Break { task, error } => self.on_keep(rank, task, Err(*error), out),
@@ -283,7 +288,9 @@ impl Scheduler {
     pub(super) fn check_owner(&self, task: TaskId) -> Result<(), String> {
         let Some(record) = self.tasks.get(task) else { return Ok(()) };
         let owner = task.owner();
-        if let Some(input) = self.tasks.inputs(task).find(|input| input.owner() != owner) {
+        if let Some(input) = self.tasks.inputs(task).find(|input| input.owner() != owner)
+            && !self.takes_a_published_result(task)
+        {
             return Err(format!("{task:?} takes {input:?}, which is of another rank"));
         }
         if owner == HEAD {

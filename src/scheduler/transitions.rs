@@ -2,6 +2,7 @@
 
 use super::Scheduler;
 use super::event::{NewTask, SchedulerAction, TaskOutcome};
+use super::published::TAKES_PUBLISHED;
 use super::task::{OwnerWants, SCATTERED, ScheduledTask, TaskState};
 use crate::compact::Bytes;
 use crate::error::{ProtocolError, TaskError};
@@ -19,11 +20,15 @@ impl Scheduler {
         new: NewTask,
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
-        self.def(new.def)?;
+        let takes_published = self.def(new.def)?.definition.name == TAKES_PUBLISHED;
         if self.is_known(new.task) || new.task.owner() != owner {
             return Err(ProtocolError(format!("{:?} is submitted, but known already", new.task)));
         }
         if let Some(input) = new.inputs.iter().find(|&&input| !self.can_be_named(owner, input)) {
+            if takes_published && input.owner() != owner {
+                self.fail_unpublished(new, out);
+                return Ok(());
+            }
             return Err(ProtocolError(format!("{:?} takes {input:?}, which is not known", new.task)));
         }
         for &input in &new.inputs {
@@ -172,6 +177,7 @@ impl Scheduler {
         if rank == task.owner() {
             self.transfer_ended(task, out);
         }
+        self.move_ended(rank, task, out);
         Ok(())
     }
 
@@ -190,10 +196,14 @@ impl Scheduler {
 
     pub(super) fn on_not_brought(
         &mut self,
+        rank: Rank,
         task: TaskId,
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
-        self.transfer_ended(task, out);
+        if rank == task.owner() {
+            self.transfer_ended(task, out);
+        }
+        self.move_ended(rank, task, out);
         Ok(())
     }
 
@@ -205,6 +215,7 @@ impl Scheduler {
         mut error: TaskError,
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
+        self.move_ended(rank, task, out);
         let Some(record) = self.tasks.get_mut(task).filter(|_| rank == task.owner()) else { return Ok(()) };
         if record.want == OwnerWants::Bringing {
             record.want = OwnerWants::Nothing;
@@ -300,15 +311,16 @@ impl Scheduler {
         }
         let def = record.def;
         record.state = TaskState::Ready;
-        self.leave(rank, def, cost, missing > 0);
+        self.leave(task, rank, def, (cost, missing > 0));
         Some((def, missing))
     }
 
-    /// Whether a new task of `owner` can take the result of `task` as an input: `owner` has submitted `task`, and its
-    /// result was not released. A released result is not made again for a new consumer.
+    /// Whether a new task of `owner` can take the result of `task` as an input: `owner` has submitted `task`, or it is
+    /// published, and its result was not released. A released result is not made again for a new consumer.
     fn can_be_named(&self, owner: Rank, task: TaskId) -> bool {
         match self.tasks.get(task) {
-            _ if task.owner() != owner => false, // only the owner has a future of it
+            // only the owner has a future of it
+            _ if task.owner() != owner && !self.published.contains(task) => false,
             Some(record) => record.state != TaskState::Released,
             None => self.families.is_waiting(task),
         }

@@ -8,6 +8,7 @@
 //! * [`actor_fn`]: constructors and functions of actors;
 //! * [`arguments`]: unpacking of arguments at the rank that computes;
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory while it travels;
+//! * [`handed_on`]: a task that hands its input on;
 //! * [`shared`]: a value that many parameters share without a copy;
 //! * [`allocation`]: memory whose size comes from data, where the lack of it is an error;
 //! * [`bulk`]: values that travel as their own memory: vectors and arrays of numbers, and the kinds that a layer above
@@ -19,6 +20,7 @@ pub(crate) mod arguments;
 pub(crate) mod assembly;
 pub(crate) mod bulk;
 pub(crate) mod function;
+pub(crate) mod handed_on;
 mod parameter_macros;
 pub(crate) mod shared;
 pub(crate) mod spilled;

@@ -33,12 +33,17 @@ pub struct R<T: ?Sized>(PhantomData<T>);
 /// | a result `Result<T, String>`, or with another error that serde can encode | `Result<T, Failure>`, with
 /// `Failure::new(text)` |
 ///
-/// Other slices of numbers, such as `&[f64]`, are parameters as they are.
+/// Other slices of numbers, such as `&[f64]`, are parameters as they are. A parameter that holds references, such as
+/// `Option<&T>` or `Vec<&str>`, is `Option<T>` or `Vec<String>`: what comes from another rank belongs to the task.
+///
+/// The names in the compiler's messages say the same: it "cannot infer the type parameter `WriteFailureAsTheErrorType`"
+/// of a function that returns `Result<T, String>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a task",
     label = "not a function that dtask can send",
     note = "a task is a `fn` item, or a closure that captures nothing, of up to 8 parameters",
     note = "each parameter `T` or `&T`, and the result, must be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`",
+    note = "a parameter `Option<&T>`, `Vec<&str>` or `&mut T` holds a reference that cannot travel: take `Option<T>`, `Vec<String>`, `T`",
     note = "a task that can fail returns `Result<T, E>` for an error `E` that can be printed, such as `dtask::Failure`"
 )]
 pub trait TaskFn<M>: Copy + Send + Sync + 'static {
@@ -92,10 +97,11 @@ impl<T: Data, E: Display + 'static> TaskOutput<Fallible> for Result<T, E> {
 macro_rules! implement {
     ([$(($how:tt $p:ident))*] [$($generics:tt)*] [$($bounds:tt)*]) => {
         #[allow(non_snake_case, unused_variables, clippy::too_many_arguments)]
-        impl<Function, Out, Kind, $($generics)*> TaskFn<fn($($how<$p>),*) -> (Out, Kind)> for Function
+        impl<Function, Out, WriteFailureAsTheErrorType, $($generics)*>
+            TaskFn<fn($($how<$p>),*) -> (Out, WriteFailureAsTheErrorType)> for Function
         where
             Function: Fn($(parameter!($how $p)),*) -> Out + Copy + Send + Sync + 'static,
-            Out: TaskOutput<Kind>,
+            Out: TaskOutput<WriteFailureAsTheErrorType>,
             $($bounds)*
         {
             type Params = ($(owned!($how $p),)*);

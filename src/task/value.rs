@@ -18,6 +18,11 @@ use std::sync::{Arc, OnceLock, Weak};
 /// A type that an argument or a result of a task can have: anything that serde can encode, that can be cloned and sent.
 ///
 /// Vectors and `ndarray` arrays of numbers travel as their own memory; all else is encoded.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument or a result of a task",
+    note = "it must be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`",
+    note = "`!` in this message stands for the result of a task whose parameters the compiler could not read: in place of `&str` write `&String`, for `&[u8]` `&Vec<u8>`, for `&Path` `&PathBuf`, and in place of `Result<T, String>` `Result<T, dtask::Failure>`"
+)]
 pub trait Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T {}
@@ -92,8 +97,14 @@ impl AnyValue {
     /// Makes a value whose encoding is made only when another rank fetches it; `length` is the number of bytes of the
     /// encoding that was announced to other ranks.
     pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
+        Self::shared_with(Arc::new(value), length)
+    }
+
+    /// Makes a value that shares the memory of `value` with the program. `length` is the number of bytes of its encoding,
+    /// as in [`AnyValue::to_be_encoded`]; 0 for a bulk value.
+    pub fn shared_with<T: Data>(value: Arc<T>, length: usize) -> Self {
         let inner = ValueInner { announced: length, ..ValueInner::default() };
-        let _ = inner.typed.set(Arc::new(value));
+        let _ = inner.typed.set(value);
         AnyValue(Arc::new(inner))
     }
 
@@ -371,6 +382,31 @@ impl BulkSource for AnyValue {
             (Some(bytes), _) => bytes,
             (None, Some(typed)) => (**typed).bulk().map(|(_, bytes)| bytes).unwrap_or_default(),
             (None, None) => &[],
+        }
+    }
+}
+
+impl AnyValue {
+    /// The value as the outcome of a task that hands it on, without a copy and without knowing its type.
+    ///
+    /// # Errors
+    /// When the value cannot be read back from disk.
+    pub(crate) fn handed_on(&self) -> Result<(ReportedResult, Option<AnyValue>), CodecError> {
+        self.restore()?;
+        let stored = |nbytes: usize, layout| {
+            let nbytes = nbytes as u64;
+            (ReportedResult::Stored { nbytes, layout }, Some(self.clone()))
+        };
+        match (self.0.encoded.get().and_then(|bytes| bytes.split_last()), self.0.typed.get()) {
+            (Some((&GOOD, bytes)), _) if bytes.len() <= INLINE_MAX => {
+                Ok((ReportedResult::Inline(Blob::new(bytes)), None))
+            }
+            (Some((_, bytes)), _) => Ok(stored(bytes.len(), BulkLayout::Encoded)),
+            (None, Some(typed)) => Ok(match (**typed).bulk() {
+                Some((layout, bytes)) => stored(bytes.len(), layout),
+                None => stored(self.0.announced, BulkLayout::Encoded),
+            }),
+            (None, None) => Err(CodecError::decode("the value is empty")),
         }
     }
 }

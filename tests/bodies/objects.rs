@@ -2,9 +2,11 @@
 //! and inside a task alike: in the simulated cluster there are only tasks.
 
 mod channels;
+mod results;
 
 use channels::{channel, pipeline, reader_goes};
 use dtask::{Actor, Client, Error, Event, Failure, Lock, Queue, Rank, Semaphore, Variable};
+use results::{published, rebalanced};
 use std::time::Duration;
 
 pub type Body = fn(&Client) -> Result<(), Failure>;
@@ -25,6 +27,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("channel", channel),
     ("pipeline", pipeline),
     ("reader_goes", reader_goes),
+    ("published", published),
+    ("rebalanced", rebalanced),
     ("time_limits", time_limits),
 ];
 

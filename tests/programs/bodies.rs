@@ -263,11 +263,17 @@ fn run_on() -> Result<()> {
         // a message of the program's own is under way while dtask runs, with dtask's own tag
         let send = next.immediate_send_with_tag(scope, &rank, 0);
         let outcome = (0..2).try_for_each(|_| {
-            dtask::run_on(&world, |client| {
-                let squares = client.gather(client.map(|x: u64| x * x, 0..100))?;
-                check(squares[99] == 9801, "99²")
-            })
+            let squares = dtask::run_on(&world, |client| client.gather(client.map(|x: u64| x * x, 0..100)))?;
+            check(squares.is_some() == (rank == 0), "rank 0 has the value")?;
+            check(squares.is_none_or(|squares| squares[99] == 9801), "99²")
         });
+        // an error of the closure, of any type, comes on every rank
+        let failed = dtask::run_on(&world, |client| {
+            let n: u64 = client.submit(|n: u64| n, (7,)).result()?;
+            Err::<u64, OwnError>(OwnError(format!("{n} is no good")))
+        });
+        let text = failed.err().map(|error| error.0).unwrap_or_default();
+        assert!(text.contains("7 is no good") && (rank == 0 || text.contains("on rank 0")), "{text}");
         (got, _) = world.process_at_rank((rank + size - 1) % size).receive_with_tag::<i32>(0);
         send.wait();
         outcome
@@ -277,6 +283,22 @@ fn run_on() -> Result<()> {
         println!("ok run_on");
     }
     Ok(())
+}
+
+/// An error of the program's own.
+#[derive(Debug)]
+struct OwnError(String);
+
+impl std::fmt::Display for OwnError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Error> for OwnError {
+    fn from(error: Error) -> Self {
+        OwnError(error.to_string())
+    }
 }
 
 /// Equal bytes of another shape or type are another value, however they become arguments.

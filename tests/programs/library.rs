@@ -274,7 +274,7 @@ fn absent() -> Result<()> {
         return Ok(());
     }
     let config = Config { patience: Duration::from_secs(2), ..Config::default() };
-    if let Err(error) = dtask::run_on_with(&world, &config, |_| Ok(())) {
+    if let Err(error) = dtask::run_on_with(&world, &config, |_| Ok::<_, Error>(())) {
         eprintln!("{error}");
         std::thread::sleep(Duration::from_secs(1)); // until all have said so
         world.abort(3);

@@ -24,6 +24,15 @@ fn rank() -> impl Strategy<Value = Rank> {
     any::<u32>().prop_map(Rank)
 }
 
+fn registry_request() -> impl Strategy<Value = RegistryRequest> {
+    prop_oneof![
+        (text(), task()).prop_map(|(name, of)| RegistryRequest::Publish { name: name.into(), of }),
+        text().prop_map(|name| RegistryRequest::Unpublish { name: name.into() }),
+        text().prop_map(|name| RegistryRequest::Find { name: name.into() }),
+        Just(RegistryRequest::Rebalance),
+    ]
+}
+
 fn layout() -> impl Strategy<Value = BulkLayout> {
     let bulk = (any::<u8>(), any::<u8>(), vec(any::<u64>(), 0..5));
     let bulk = bulk.prop_map(|(container, element, shape)| BulkLayout::Bulk {
@@ -107,6 +116,9 @@ fn any_order() -> impl Strategy<Value = RankOrder> {
         any::<u32>().prop_map(|count| RankOrder::Retract { count }),
         task().prop_map(|task| RankOrder::Release { task }),
         rank().prop_map(|rank| RankOrder::Lost { rank }),
+        any::<u32>().prop_map(|slots| RankOrder::Lend { slots }),
+        (task(), vec((rank(), any::<u32>()), 0..5))
+            .prop_map(|(task, members)| RankOrder::Team { task, members }),
         any::<u32>().prop_map(|count| RankOrder::Seen { count }),
         Just(RankOrder::Shutdown),
         Just(RankOrder::Leave),
@@ -148,7 +160,8 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
                 gpus: 0,
                 timeout: 0,
             };
-            let needs = ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
+            let needs =
+                ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX], processes: slots };
             RankReport::Define(Box::new(NestedDefinition {
                 definition,
                 priority,
@@ -213,6 +226,7 @@ fn any_report() -> impl Strategy<Value = RankReport> {
         (task(), any::<u16>()).prop_map(|(task, attempt)| RankReport::Retracted { task, attempt }),
         Just(RankReport::RetractDone),
         task().prop_map(|task| RankReport::NotBrought { task }),
+        (task(), registry_request()).prop_map(|(task, request)| RankReport::Registry { task, request }),
         (task(), task_error()).prop_map(|(task, error)| RankReport::Refused { task, error: Box::new(error) }),
         Just(RankReport::Alive),
         (rank(), any::<(u32, bool)>()).prop_map(|(rank, (seconds, is_back))| RankReport::Silent {

@@ -109,8 +109,7 @@ impl ClientShared {
     }
 }
 
-/// Implements what handles that are released with the last one have in common: they are printed, travel, and are
-/// arguments by reference.
+/// Implements what handles that are released with the last one have in common: they are printed and travel.
 macro_rules! held_handle {
     ($name:ident<$t:ident>, $kind:ident, $side:ident) => {
         impl<$t> Clone for $name<$t> {
@@ -139,12 +138,6 @@ macro_rules! held_handle {
                 let (kind, side) = (crate::protocol::ObjectKind::$kind, crate::protocol::HandleSide::$side);
                 let held = crate::client::objects::held::HeldObject::deserialize(kind, side, deserializer)?;
                 Ok($name { held: held.into(), item: std::marker::PhantomData })
-            }
-        }
-
-        impl<$t: 'static> crate::client::arguments::Arg<$name<$t>> for &$name<$t> {
-            fn pack(self, pack: &mut crate::client::arguments::ArgumentPack<'_>) {
-                crate::client::arguments::Arg::<$name<$t>>::pack(self.clone(), pack);
             }
         }
     };

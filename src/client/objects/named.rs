@@ -104,7 +104,7 @@ impl NamedObject {
     }
 }
 
-/// Implements what all handles with a name have in common: they are printed, travel, and are arguments by reference.
+/// Implements what all handles with a name have in common: they are printed and travel.
 macro_rules! named_handle {
     ($name:ident $(<$t:ident>)?, $kind:ident) => {
         impl $(<$t>)? Clone for $name $(<$t>)? {
@@ -129,12 +129,6 @@ macro_rules! named_handle {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
                 let object = NamedObject::deserialize(ObjectKind::$kind, deserializer)?;
                 Ok($name { object $(, item: std::marker::PhantomData::<fn() -> $t>)? })
-            }
-        }
-
-        impl $(<$t: 'static>)? crate::client::arguments::Arg<$name $(<$t>)?> for &$name $(<$t>)? {
-            fn pack(self, pack: &mut crate::client::arguments::ArgumentPack<'_>) {
-                crate::client::arguments::Arg::<$name $(<$t>)?>::pack(self.clone(), pack);
             }
         }
     };

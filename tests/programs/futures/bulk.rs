@@ -150,6 +150,18 @@ pub(crate) fn data(client: &Client) -> Result<()> {
     check(client.nbytes(&parts[0])? == 80_000, "bytes")?;
     let sums = client.gather(client.map(|part: &[f64]| part.iter().sum::<f64>(), &parts))?;
     check(sums[3] == 30_000.0, "sums")?;
+    check(client.has_what(holders[0][0])?.contains(&parts[0].key()), "what a rank has")?;
+    check(client.has_what(Rank(99)).is_err(), "a rank that does not exist")?;
+    let table = std::sync::Arc::new(vec![2.5f64; 100_000]);
+    let shared = client.scatter(&table);
+    check(std::sync::Arc::ptr_eq(&shared.shared()?, &table), "an Arc is shared, not copied")?;
+    check(client.submit(|t: &[f64]| t[99_999], (&shared,)).result()? == 2.5, "and is an argument")?;
+    check(
+        client.submit(|t: Vec<f64>, k: &usize| t[*k], (&table, &7)).result()? == 2.5,
+        "so is the Arc itself",
+    )?;
+    client.publish("table", &shared)?;
+    check(client.published_names()? == ["table"] && client.unpublish("table")?, "names")?;
     let everywhere = client.broadcast(vec![1u64; 100_000]);
     let begin = std::time::Instant::now();
     while client.who_has(&everywhere)?.len() < ranks {

@@ -72,7 +72,7 @@ pub(crate) fn cancel_nested(client: &Client) -> Result<()> {
         let client = dtask::current()?;
         let child = client.submit(endless, (7,));
         let next = client.submit(|n: u64| n, (&child,));
-        child.cancel();
+        client.cancel([&child]);
         let told = next.exception().map(|error| error.to_string()).unwrap_or_default();
         Ok(u64::from(told.contains("it was cancelled") && next.cancelled()))
     };
