@@ -79,7 +79,7 @@ impl Chains {
             let new = Chain { next: 0, limit: length, pending: 0, ahead: 1, turn: 0, has_ended: false };
             chains.chains.push(new);
         }
-        for instance in todo.met(task).flat_map(|range| range.collect::<Vec<_>>()) {
+        for instance in todo.met(task).flatten() {
             let Some((number, position)) = until.place(family, instance) else { continue };
             let behind = until.instance(family, number, position + 1);
             // a chain that is run anew may go on for longer

@@ -28,7 +28,7 @@ fn run(chains: &mut Chains, until: &Until, family: &Sweep, each: usize, ends: im
     while !chains.are_over() {
         for chain in chains.active().to_vec() {
             while let Some(instance) = chains.next(chain) {
-                assert!(chains.is_settled(instance) == false && !chains.is_over(instance));
+                assert!(!chains.is_settled(instance) && !chains.is_over(instance));
                 chains.submitted(chain, &todo);
                 open.push_back(instance);
                 submitted.push(instance);
