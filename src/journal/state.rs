@@ -172,6 +172,8 @@ impl JournalState {
                     for (first, count) in ranges {
                         let range = first..first.saturating_add(count);
                         family.done.insert_range(range.clone());
+                        family.failed.retain(|index, _| !range.contains(index));
+                        family.quarantined.retain(|index, _| !range.contains(index));
                         absent.insert_range(range);
                     }
                 }
