@@ -277,7 +277,7 @@ impl ReadOutputs {
 }
 
 /// The name of what a reference reads, as scripts write it.
-fn name_of(plan: &Plan, reference: &Reference) -> String {
+pub(crate) fn name_of(plan: &Plan, reference: &Reference) -> String {
     let Some(task) = plan.tasks.get(reference.task) else { return String::new() };
     let output = match reference.select {
         Select::File(number) => task.outs.get(number).and_then(|out| out.name.clone()),

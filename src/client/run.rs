@@ -292,7 +292,8 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
+    let Meeting { slots, profile, part, silence, memory_limit, awaits, checksums, same_files, team, early } =
+        meeting;
     shares::set_own(part);
     shares::set_own_host(host);
     if let Some(hook) = &config.initialiser {
@@ -323,6 +324,7 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
     let scratch = config.scratch.clone();
     node.limit_memory(memory_limit, move || scratch_place::for_spill(scratch.as_deref()));
     node.fetches.same_files.extend(same_files);
+    node.checksums = checksums;
     let mut links = Links::new(transport);
     if profile {
         links.profile = Profile::on(slots);

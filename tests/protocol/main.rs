@@ -100,16 +100,17 @@ mod bytes {
             silence: 60_000,
             memory_limit: 1 << 30,
             awaits: true,
+            checksums: true,
         };
         let same_files = vec![Rank(2)];
         golden(
             start(false, vec![3, 4], vec!["7".into()], same_files),
-            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea fc 00 00 00 40 01",
+            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea fc 00 00 00 40 01 01",
             Frame::Welcome,
         );
         golden(
             start(true, vec![], vec![], vec![]),
-            "02 00 40 01 00 00 00 fb 60 ea fc 00 00 00 40 01",
+            "02 00 40 01 00 00 00 fb 60 ea fc 00 00 00 40 01 01",
             Frame::Welcome,
         );
         golden(Welcome::Refused, "02 01", Frame::Welcome);
@@ -352,6 +353,7 @@ mod bytes {
         peer(Peer::Credit { channel, count: 4 }, "06 03 06 05 04");
         peer(Peer::Ended { channel, total: 8, lost: Some(Rank(2)) }, "07 03 06 05 08 01 02");
         peer(Peer::Broken { channel, lost: None }, "08 03 06 05 00");
+        peer(Peer::Checksum { tag: 7, sum: 9 }, "09 07 09");
         report(RankReport::Promise { task: TaskId(7), key: 8 }, "14 07 08");
         let output = ReportedResult::Inline(bytes());
         report(RankReport::Keep { task: TaskId(7), output }, "15 07 00 01 76");

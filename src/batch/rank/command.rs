@@ -190,7 +190,9 @@ fn try_once(
     let outs = prepare_outs(scratch.path(), &files)?;
     let staged = inputs.stage(scratch.path())?;
     (scope.inputs, scope.outs) = (&staged, &outs);
-    params_file::write(def, &scope, scratch.path())?;
+    if def.task.wants_params {
+        params_file::write(def, &scope, scratch.path())?;
+    }
     let mut spec = specify(def, &scope, inputs, scratch.path())?;
     let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
@@ -293,9 +295,11 @@ fn specify(
         ("DTASK_RANK", facts.rank.to_string()),
         ("DTASK_ATTEMPT", facts.attempt.to_string()),
         ("DTASK_SCRATCH", facts.scratch.clone()),
-        ("DTASK_PARAMS", facts.params.clone()),
         ("DTASK_THREADS", facts.threads.to_string()),
     ];
+    if def.task.wants_params {
+        spec.env.push(("DTASK_PARAMS".to_owned(), facts.params.clone().into()));
+    }
     spec.env.extend(told.map(|(name, value)| (name.to_owned(), value.into())));
     for (name, value) in &def.task.env {
         spec.env.push((name.clone(), value.render(scope)?.into()));

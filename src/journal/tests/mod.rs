@@ -5,8 +5,8 @@ mod writing;
 
 use super::frame;
 use super::record::{
-    AbsentRecord, CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord,
-    LearntRecord, OutputGap, QuarantineRecord, RunStart,
+    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart,
+    JournalRecord, KeyRecord, LearntRecord, OutputGap, QuarantineRecord, RunStart,
 };
 use super::state::{JournalError, JournalState, records};
 use proptest::prelude::*;
@@ -34,6 +34,8 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
                 JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met })
             }
         ),
+        (0..4u128, 0..100u64, "[a-z]{0,9}")
+            .prop_map(|(family, index, rank)| { JournalRecord::Died(DeathRecord { family, index, rank }) }),
         stamp().prop_map(JournalRecord::Shared),
         (any::<u64>(), "[a-z]{0,9}").prop_map(|(at, host)| {
             JournalRecord::Begin(RunStart {

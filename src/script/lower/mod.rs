@@ -11,6 +11,7 @@ pub(crate) mod circles;
 pub(crate) mod command;
 pub(crate) mod execution;
 pub(crate) mod mapreduce;
+mod params_use;
 pub(crate) mod programs;
 mod ranks;
 pub(crate) mod reduce_arrays;
