@@ -187,6 +187,7 @@ impl JournalState {
                         family.done.insert_range(range.clone());
                         family.failed.retain(|index, _| !range.contains(index));
                         family.quarantined.retain(|index, _| !range.contains(index));
+                        family.deaths.retain(|index, _| !range.contains(index));
                         absent.insert_range(range);
                     }
                 }
