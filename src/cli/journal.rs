@@ -6,8 +6,8 @@ use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
 use crate::journal::record::{
-    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord,
-    LearntRecord, QuarantineRecord,
+    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart,
+    JournalRecord, LearntRecord, QuarantineRecord,
 };
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
@@ -222,7 +222,8 @@ fn json(record: &JournalRecord) -> String {
         ),
         JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met }) => {
             let pairs = |all: &[(u64, u64)]| {
-                let all: Vec<String> = all.iter().map(|(first, count)| format!("[{first},{count}]")).collect();
+                let all: Vec<String> =
+                    all.iter().map(|(first, count)| format!("[{first},{count}]")).collect();
                 all.join(",")
             };
             format!(

@@ -130,7 +130,10 @@ fn table(plan: &Plan, status: &PlanStatus, why: bool) -> String {
         if let Some(until) = &task.until {
             let (least, most) = (until.least(&task.family), counted(task.family.len(), "instance"));
             let (name, along, condition) = (&task.name, &until.along, &until.condition.text);
-            let _ = writeln!(text, "until           `{name}` stops along `{along}` where `{condition}` holds: {least} to {most}");
+            let _ = writeln!(
+                text,
+                "until           `{name}` stops along `{along}` where `{condition}` holds: {least} to {most}"
+            );
         }
     }
     if let Some((task, other, count)) = plan.largest_fan_in() {

@@ -74,7 +74,8 @@ impl Ranges {
             self.iter_from(range.start).take_while(|own| own.start < range.end).collect();
         for own in found {
             // the first one may begin before the range
-            let (start, end) = self.0.range(..=own.start).next_back().map_or((own.start, own.end), |(a, b)| (*a, *b));
+            let (start, end) =
+                self.0.range(..=own.start).next_back().map_or((own.start, own.end), |(a, b)| (*a, *b));
             self.0.remove(&start);
             self.insert_range(start..range.start.min(end));
             self.insert_range(range.end.max(start)..end);

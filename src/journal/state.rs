@@ -2,8 +2,8 @@
 
 use super::frame;
 use super::record::{
-    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord,
-    KeyRecord, LearntRecord, QuarantineRecord, RunStart,
+    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile,
+    JournalRecord, KeyRecord, LearntRecord, QuarantineRecord, RunStart,
 };
 use crate::compact::Ranges;
 use crate::error;
@@ -130,7 +130,8 @@ impl JournalState {
                     family.met.remove_range(first..end);
                     let met: Vec<_> =
                         family.announced.iter_from(first).take_while(|range| range.start < end).collect();
-                    met.into_iter().for_each(|range| family.met.insert_range(range.start..range.end.min(end)));
+                    met.into_iter()
+                        .for_each(|range| family.met.insert_range(range.start..range.end.min(end)));
                     family.announced.remove_range(first..end);
                     let failed: Vec<u64> = family.failed.range(first..end).map(|(index, _)| *index).collect();
                     failed.iter().for_each(|index| _ = family.failed.remove(index));
@@ -179,8 +180,7 @@ impl JournalState {
                 self.fruitless = 0;
                 let family = self.families.entry(family).or_default();
                 family.last = number;
-                for (ranges, absent) in
-                    [(skipped, &mut family.skipped), (not_needed, &mut family.not_needed)]
+                for (ranges, absent) in [(skipped, &mut family.skipped), (not_needed, &mut family.not_needed)]
                 {
                     for (first, count) in ranges {
                         let range = first..first.saturating_add(count);

@@ -49,7 +49,10 @@ fn loops_end_each_where_its_condition_holds() {
         assert_eq!(folder.read("all.txt").trim(), "22");
         let each = folder.read("each.txt");
         assert_eq!(each.lines().count(), 22, "{each}");
-        assert!(each.starts_with("100 0 50.000000000\n") && each.ends_with("3000 11 0.732421875\n"), "{each}");
+        assert!(
+            each.starts_with("100 0 50.000000000\n") && each.ends_with("3000 11 0.732421875\n"),
+            "{each}"
+        );
         let mut ran: Vec<String> = folder.read("ran").lines().map(str::to_owned).collect();
         ran.sort();
         ran.dedup();
@@ -130,9 +133,11 @@ stdout = "sums.txt"
     for ranks in [0, 1, 3] {
         let run = folder.run(ranks, &["--fresh", "s.toml"]);
         run.assert_success();
-        let last: Vec<f64> = folder.read("last.txt").lines().map(|line| line.parse().expect("a number")).collect();
+        let last: Vec<f64> =
+            folder.read("last.txt").lines().map(|line| line.parse().expect("a number")).collect();
         assert_eq!(last, [2f64.powi(-10); 6]);
-        let sums: Vec<f64> = folder.read("sums.txt").lines().map(|line| line.parse().expect("a number")).collect();
+        let sums: Vec<f64> =
+            folder.read("sums.txt").lines().map(|line| line.parse().expect("a number")).collect();
         let expected: Vec<f64> = (0..6).map(|case| 2f64.powi(case + 1) - 2f64.powi(-10)).collect();
         assert_eq!(sums, expected);
         run.assert_stdout_has("81 done, 599919 not needed");
@@ -207,7 +212,8 @@ until = { n = "number(step) >= 10" }
 run = "cat {step[n = last]}"
 stdout = "end.txt"
 "#;
-    let script = SCRIPT.replace("else \"zero\"", "else zero") + "[task.zero]\nshell = 'echo 0 > {out}'\nout = 'z.txt'\n";
+    let script = SCRIPT.replace("else \"zero\"", "else zero")
+        + "[task.zero]\nshell = 'echo 0 > {out}'\nout = 'z.txt'\n";
     for (ranks, kept) in [(0, "save = 'states/{n}.txt'"), (2, "keep = 'checkpoint'")] {
         let script = script.replace("KEPT", kept);
         let folder = interrupted(Folder::script(&script), ranks, Signal::KILL, true, |folder| {
@@ -225,7 +231,8 @@ stdout = "end.txt"
         assert_eq!(folder.read("ran"), "6\n7\n8\n9\n");
         run.assert_stdout_has("10 done, 990 not needed");
         // the last state is there for whoever reads it in a later run
-        let script = folder.read("s.toml").replace("cat {step[n = last]}", "cat {step[n = last]} {step[n = last]}");
+        let script =
+            folder.read("s.toml").replace("cat {step[n = last]}", "cat {step[n = last]} {step[n = last]}");
         std::fs::write(folder.path("s.toml"), script).expect("written");
         let more = folder.run(0, &["s.toml"]);
         more.assert_success();
@@ -238,14 +245,18 @@ fn plan_and_graph_tell_of_loops() {
     let folder = Folder::script(HALVES);
     let plan = folder.run(0, &["plan", "s.toml"]);
     plan.assert_success();
-    plan.assert_stdout_has("`relax` stops along `n` where `number(relax.norm) < 1` holds: 3 to 150 instances");
+    plan.assert_stdout_has(
+        "`relax` stops along `n` where `number(relax.norm) < 1` holds: 3 to 150 instances",
+    );
     let folder2 = Folder::script(
         "[vars]\nleast = 3\n[task.a]\nfor = { i = '0..10' }\nwhen = 'i >= least'\nrun = 'echo {i}'\n\
          [task.b]\neach = 'a'\nwhen = 'number(a.stdout) > 5'\nrun = 'echo {i}'\n",
     );
     let conditions = folder2.run(0, &["plan", "s.toml"]);
     conditions.assert_stdout_has("`a` where `i >= least` holds: 7 of 10 instances run");
-    conditions.assert_stdout_has("`b` where `number(a.stdout) > 5` holds: known when the run comes to it, at most 10 instances");
+    conditions.assert_stdout_has(
+        "`b` where `number(a.stdout) > 5` holds: known when the run comes to it, at most 10 instances",
+    );
     let graph = folder.run(0, &["graph", "s.toml"]);
     graph.assert_stdout_has("until, up to");
 }

@@ -100,7 +100,8 @@ fn a_relaxation_that_was_killed_goes_on_from_its_last_state() {
     let name = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/workflows/jacobi.toml");
     let script = std::fs::read_to_string(name).expect("the example is there");
     // the twentieth step waits, the first time
-    let script = script.replace("awk -v norm", "echo >> ran; [ {n} != 20 ] || [ -e go ] || sleep 60\nawk -v norm");
+    let script =
+        script.replace("awk -v norm", "echo >> ran; [ {n} != 20 ] || [ -e go ] || sleep 60\nawk -v norm");
     let folder = Folder::empty();
     std::fs::write(folder.path("s.toml"), script).expect("written");
     let folder = interrupted(folder, 2, Signal::KILL, true, |folder| {
@@ -119,9 +120,8 @@ fn a_relaxation_that_was_killed_goes_on_from_its_last_state() {
 #[test]
 fn models_are_judged_by_what_they_have_not_seen() {
     let (mut scores, mut sum) = (String::new(), 0.0);
-    let data: Vec<(f64, f64)> = (0..100i32)
-        .map(|i| (f64::from(i), f64::from(3 * i + 7 + i * 37 % 11 - 5)))
-        .collect();
+    let data: Vec<(f64, f64)> =
+        (0..100i32).map(|i| (f64::from(i), f64::from(3 * i + 7 + i * 37 % 11 - 5))).collect();
     for fold in 0..5 {
         // the lines of awk are counted from 1
         let (own, rest): (Vec<_>, Vec<_>) = data.iter().enumerate().partition(|(at, _)| (at + 1) % 5 == fold);
@@ -131,7 +131,8 @@ fn models_are_judged_by_what_they_have_not_seen() {
         }
         let slope = (n * xy - x * y) / (n * xx - x * x);
         let start = (y - slope * x) / n;
-        let score = own.iter().map(|(_, (a, b))| (b - start - slope * a).powi(2)).sum::<f64>() / own.len() as f64;
+        let score =
+            own.iter().map(|(_, (a, b))| (b - start - slope * a).powi(2)).sum::<f64>() / own.len() as f64;
         scores += &format!("{score:.3}\n");
         sum += score;
     }

@@ -105,11 +105,9 @@ impl<'a> RunCollector<'a> {
         Ok(any)
     }
 
-    fn add(
-        &mut self,
-        entry: SubmittedInstances,
-    ) {
-        let SubmittedInstances { task, indices, last, instances, extract, saves, verdicts, beyond, lost } = entry;
+    fn add(&mut self, entry: SubmittedInstances) {
+        let SubmittedInstances { task, indices, last, instances, extract, saves, verdicts, beyond, lost } =
+            entry;
         // A task with `keep` never goes to the engine as a whole family, so each of its instances has a future here.
         if let SubmittedFutures::Each(futures) = &instances
             && self.plan.tasks.get(task).is_some_and(|task| task.keep == Keep::Memory)

@@ -162,7 +162,8 @@ impl Recorder {
 
     fn hand_over(&mut self) {
         let Recorder { writer: Some(writer), plan, tasks, .. } = self else { return };
-        let pairs = |ranges: Ranges| ranges.iter().map(|range| (range.start, range.end - range.start)).collect();
+        let pairs =
+            |ranges: Ranges| ranges.iter().map(|range| (range.start, range.end - range.start)).collect();
         for task in tasks.iter_mut() {
             let all = [&mut task.skipped, &mut task.not_needed, &mut task.met].map(std::mem::take);
             if all.iter().all(Ranges::is_empty) {

@@ -166,7 +166,9 @@ impl<'a> RetainedResults<'a> {
         }
         if let Some(Some(running)) = self.chains.get(task) {
             match running.result(instance) {
-                Some(ChainResult::Submitted(whole)) => return Ok(self.link_result(task, instance, &whole, wanted)),
+                Some(ChainResult::Submitted(whole)) => {
+                    return Ok(self.link_result(task, instance, &whole, wanted));
+                }
                 Some(ChainResult::Broken(verdict)) => return Ok(verdict),
                 Some(ChainResult::NotNeeded) => return Ok(self.absent(Absence::NotNeeded)),
                 None => {}

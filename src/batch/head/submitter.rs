@@ -188,10 +188,15 @@ impl<'a> Submitter<'a> {
         self.unordered.clear();
         let left = std::mem::take(&mut self.left).into_iter();
         let never: Vec<_> = left
-            .flat_map(|number| match &self.retained.chains[number] {
-                Some(running) => running.chains.unsubmitted(self.todo),
-                None => self.todo.from(number, self.next[number]).collect(),
-            }.iter().map(|range| (number, range)).collect::<Vec<_>>())
+            .flat_map(|number| {
+                match &self.retained.chains[number] {
+                    Some(running) => running.chains.unsubmitted(self.todo),
+                    None => self.todo.from(number, self.next[number]).collect(),
+                }
+                .iter()
+                .map(|range| (number, range))
+                .collect::<Vec<_>>()
+            })
             .collect();
         self.retained.clear();
         for (number, range) in &never {
@@ -210,7 +215,8 @@ impl<'a> Submitter<'a> {
                     let until = task.until.as_ref()?;
                     until.instance(&task.family, until.place(&task.family, instance)?.0, 0)
                 };
-                self.retained.let_chains_go(number, others, |at| first_of(at).is_some_and(|first| first >= lasts));
+                self.retained
+                    .let_chains_go(number, others, |at| first_of(at).is_some_and(|first| first >= lasts));
             } else if !self.retained.is_empty(number) {
                 let first = self.first_wanted(number, false);
                 self.retained.let_go(number, first);
@@ -229,7 +235,8 @@ impl<'a> Submitter<'a> {
         let left = users.filter(|(user, next)| *next < user.family.len());
         let wanted = left.flat_map(|(user, next)| {
             let references = user.references.iter();
-            let references = references.filter(|reference| (reference.task, reference.last) == (number, last));
+            let references =
+                references.filter(|reference| (reference.task, reference.last) == (number, last));
             references.map(move |reference| reference.join.first_from(next))
         });
         wanted.min().unwrap_or(u64::MAX)
@@ -309,7 +316,17 @@ impl<'a> Submitter<'a> {
             self.begun[number] = Some(begun);
         }
         let (verdicts, beyond, lost) = (Vec::new(), Ranges::default(), Vec::new());
-        Ok(SubmittedInstances { task: number, indices, last, instances, extract, saves, verdicts, beyond, lost })
+        Ok(SubmittedInstances {
+            task: number,
+            indices,
+            last,
+            instances,
+            extract,
+            saves,
+            verdicts,
+            beyond,
+            lost,
+        })
     }
 
     /// Submits a range of instances of a task without dependencies as one engine family. `None` if the definition is

@@ -22,7 +22,9 @@ impl Todo {
     pub(crate) fn absent(&self, task: usize) -> [u64; 2] {
         let none = [Ranges::default(), Ranges::default()];
         let absent = self.absent.get(task).unwrap_or(&none);
-        absent.each_ref().map(|all| all.iter().flatten().filter(|index| !self.runs(task, *index)).count() as u64)
+        absent
+            .each_ref()
+            .map(|all| all.iter().flatten().filter(|index| !self.runs(task, *index)).count() as u64)
     }
 
     /// The instances that have met `until` in earlier runs, as ranges.

@@ -1,8 +1,8 @@
 //! Checkpoints of earlier runs: which results this run can read from them, and which it still needs.
 
 use crate::batch::outputs::VALUE;
-use crate::batch::resume::loops::last_that;
 use crate::batch::resume::known::KnownInstances;
+use crate::batch::resume::loops::last_that;
 use crate::batch::resume::saved_paths;
 use crate::batch::task_def::output_of;
 use crate::compact::Ranges;

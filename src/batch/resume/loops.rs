@@ -49,5 +49,6 @@ pub(super) fn last_that(task: &PlanTask, first: u64, is: impl Fn(u64) -> bool) -
     let until = task.until.as_ref()?;
     let (chain, _) = until.place(&task.family, first)?;
     let mut positions = (0..until.length(&task.family, chain)).rev();
-    positions.find_map(|position| until.instance(&task.family, chain, position).filter(|instance| is(*instance)))
+    positions
+        .find_map(|position| until.instance(&task.family, chain, position).filter(|instance| is(*instance)))
 }

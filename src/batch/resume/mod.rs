@@ -6,11 +6,11 @@
 //! `dtask status`, and [`run_journal`] begins the records of a run. Keys are in [`crate::script::plan::fingerprint`],
 //! records in [`crate::journal`], whose `README.md` has the reasons.
 
-pub(crate) mod checkpointed;
 mod absent;
+pub(crate) mod checkpointed;
 pub(crate) mod known;
-mod loops;
 pub(crate) mod left;
+mod loops;
 pub(crate) mod resumed_file;
 pub(crate) mod run_journal;
 pub(crate) mod saved_paths;

@@ -4,8 +4,8 @@
 //! Backwards: an instance runs if one that runs reads its result, and the result was not saved.
 
 use crate::batch::resume::checkpointed::CheckpointLookup;
-use crate::batch::resume::loops::{has_on_loop, last_of_loop, note_behind};
 use crate::batch::resume::known::{KnownInstances, KnownTask};
+use crate::batch::resume::loops::{has_on_loop, last_of_loop, note_behind};
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
 use crate::batch::resume::shared::{FileWriters, SharedOutput};
@@ -167,7 +167,8 @@ impl Todo {
         forced: &[usize],
     ) -> Todo {
         let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), ..Todo::default() };
-        todo.absent = known.tasks.iter().map(|task| [task.skipped.clone(), task.not_needed.clone()]).collect();
+        todo.absent =
+            known.tasks.iter().map(|task| [task.skipped.clone(), task.not_needed.clone()]).collect();
         todo.met = known.tasks.iter().map(|task| task.met.clone()).collect();
         // by task, the instances that were not done: a reader of one is not done either, even if it is recorded as done
         let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());

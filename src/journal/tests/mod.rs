@@ -29,11 +29,10 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
         (0..4u128, 0..100u64, ".{0,40}").prop_map(|(family, index, message)| {
             JournalRecord::Quarantined(QuarantineRecord { family, index, message })
         }),
-        (0..4u128, proptest::array::uniform3(proptest::collection::vec((0..100u64, 1..9u64), 0..3))).prop_map(
-            |(family, [skipped, not_needed, met])| {
+        (0..4u128, proptest::array::uniform3(proptest::collection::vec((0..100u64, 1..9u64), 0..3)))
+            .prop_map(|(family, [skipped, not_needed, met])| {
                 JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met })
-            }
-        ),
+            }),
         (0..4u128, 0..100u64, "[a-z]{0,9}")
             .prop_map(|(family, index, rank)| { JournalRecord::Died(DeathRecord { family, index, rank }) }),
         stamp().prop_map(JournalRecord::Shared),
@@ -209,7 +208,8 @@ fn the_last_word_on_an_instance_counts() {
 #[test]
 fn a_loop_has_ended_where_its_last_instance_is_done() {
     let pairs = |first: u64| vec![(first, 1)];
-    let met = |at| JournalRecord::Absent(AbsentRecord { family: 1, met: pairs(at), ..AbsentRecord::default() });
+    let met =
+        |at| JournalRecord::Absent(AbsentRecord { family: 1, met: pairs(at), ..AbsentRecord::default() });
     let done = |at| JournalRecord::Done(DoneRecord { family: 1, ranges: pairs(at), saved: vec![] });
     let ends = |records: &[JournalRecord]| {
         let mut bytes = Vec::new();

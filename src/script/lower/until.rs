@@ -58,8 +58,12 @@ impl Compiler<'_> {
                 Err(always_there(&raw, span))
             } else if is_task && (name != own_name || raw.index.is_some()) {
                 let message = format!("`{}` is not a result of the instance itself", place.name);
-                let help = format!("`until` reads results of `{own_name}` without brackets, parameters and variables");
-                Err(Box::new(Diagnostic::new(Code::UntilOthers, span, message).label("not its own").help(help)))
+                let help = format!(
+                    "`until` reads results of `{own_name}` without brackets, parameters and variables"
+                );
+                Err(Box::new(
+                    Diagnostic::new(Code::UntilOthers, span, message).label("not its own").help(help),
+                ))
             } else if is_task {
                 output_select::select(task, &written, TextContext::Array).map(NameSource::Own)
             } else {
@@ -73,7 +77,8 @@ impl Compiler<'_> {
         }
         if cx.errors() == before && !names.iter().any(|name| matches!(name.binding, NameSource::Own(_))) {
             let message = "`until` reads no result of the instance: what it says is known before the run";
-            let help = format!("read one, as in `number({own_name}.stdout) < 1e-8`, or give the range another end");
+            let help =
+                format!("read one, as in `number({own_name}.stdout) < 1e-8`, or give the range another end");
             let diagnostic = Diagnostic::new(Code::UntilWithoutResult, text.span.clone(), message);
             cx.push(diagnostic.label("no result").help(help));
         }
@@ -96,7 +101,11 @@ fn axis(family: &Sweep, along: &Text, cx: &mut DiagnosticCollector) -> Option<Ax
             names => did_you_mean(&along.value, names.iter().copied())
                 .unwrap_or_else(|| format!("its parameters are: {}", names.join(", "))),
         };
-        return refuse(format!("the task has no parameter `{}` of `for` or `zip`", along.value), "along what?", help);
+        return refuse(
+            format!("the task has no parameter `{}` of `for` or `zip`", along.value),
+            "along what?",
+            help,
+        );
     };
     let axis = family.axis_of(param);
     if !family.inner().rows.is_empty() {
@@ -107,7 +116,8 @@ fn axis(family: &Sweep, along: &Text, cx: &mut DiagnosticCollector) -> Option<Ax
         return Some(axis);
     }
     if family.len() > LOOKED {
-        let message = format!("`where` or `exclude` of more than {LOOKED} instances cannot be looked through for gaps");
+        let message =
+            format!("`where` or `exclude` of more than {LOOKED} instances cannot be looked through for gaps");
         return refuse(message, "along this", "choose the values in `for`".to_owned());
     }
     let gap = (0..family.len()).find(|instance| {

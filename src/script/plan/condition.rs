@@ -75,7 +75,8 @@ pub(crate) fn note_skippable(tasks: &mut [PlanTask]) {
             let is_lacking = task.references.iter().any(|reference| {
                 let is_required = !reference.optional && !reference.join.is_gather();
                 // the last instance of a loop is always there, and within a loop the one before
-                let stops = !reference.last && reference.task != at && stops.get(reference.task) == Some(&true);
+                let stops =
+                    !reference.last && reference.task != at && stops.get(reference.task) == Some(&true);
                 let may_lack = stops || skippable.get(reference.task) == Some(&true);
                 is_required && !reference.is_order() && may_lack
             });

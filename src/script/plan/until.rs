@@ -31,7 +31,9 @@ impl Until {
     pub(crate) fn least(&self, family: &Sweep) -> u64 {
         match family.inner().kept {
             None => self.chains(family),
-            Some(_) => (0..self.chains(family)).filter(|at| self.instance(family, *at, 0).is_some()).count() as u64,
+            Some(_) => {
+                (0..self.chains(family)).filter(|at| self.instance(family, *at, 0).is_some()).count() as u64
+            }
         }
     }
 
@@ -78,13 +80,16 @@ mod tests {
 
     #[test]
     fn instances_and_places_on_chains_are_the_same_thing() {
-        let range = |text: &str| NumRange::parse(text).map(crate::script::sweep::param_values::ParamValues::Range);
+        let range =
+            |text: &str| NumRange::parse(text).map(crate::script::sweep::param_values::ParamValues::Range);
         let params = [("a", "0..3"), ("n", "0..5"), ("b", "0..2")];
         let params = params.map(|(name, text)| (name.to_owned(), range(text).expect("a range")));
         let family = Sweep::product(params.to_vec()).expect("a family");
-        let condition = Condition { text: "1".into(), expr: Expr::parse("1").expect("a number"), names: vec![] };
+        let condition =
+            Condition { text: "1".into(), expr: Expr::parse("1").expect("a number"), names: vec![] };
         for (along, axis) in ["a", "n", "b"].into_iter().zip(family.axes()) {
-            let until = Until { condition: condition.clone(), along: along.into(), axis: *axis, required: false };
+            let until =
+                Until { condition: condition.clone(), along: along.into(), axis: *axis, required: false };
             assert_eq!(until.chains(&family), 30 / axis.len);
             let mut seen: Vec<u64> = Vec::new();
             for chain in 0..until.chains(&family) {

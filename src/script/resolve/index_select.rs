@@ -85,7 +85,8 @@ pub(crate) fn read(
         if expression == "last" && lookup(own, names, "last").is_none() {
             let first = target.params().get(at).map(|param| param.values.get(0));
             let value = first.unwrap_or(ScriptValue::Int(0));
-            let known = |_: &str| Some((NameInput::Var(value.clone()), FormulaType::of(&value), value.clone()));
+            let known =
+                |_: &str| Some((NameInput::Var(value.clone()), FormulaType::of(&value), value.clone()));
             let formula = Formula::new(expression, &known);
             pins.push((at, formula.map_err(|error| wrong(error, own, names))?));
             last = Some(name.to_owned());

@@ -255,11 +255,7 @@ impl Resolver<'_> {
 
     /// Returns the join of a reference to `task` with brackets, as `{sim[T = 300]}`: the rule that gives the instances
     /// of `task` that are read. `None` where the reference has no brackets.
-    fn chosen(
-        &self,
-        task: usize,
-        reference: &Written<'_>,
-    ) -> Result<Option<(Join, bool)>, Box<Diagnostic>> {
+    fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<(Join, bool)>, Box<Diagnostic>> {
         let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
         let (Some(text), Some(own), Some(target)) = (&reference.raw.index, family(self.task), family(task))
         else {

@@ -3,10 +3,10 @@
 //! [`RawScript`] is the root. Names of fields are those of the keys.
 
 use crate::script::diagnostics::source::{At, Span, Text};
-use crate::script::syntax::until::RawUntil;
 use crate::script::syntax::execution::RawExecution;
 use crate::script::syntax::resources::{RawNeeds, RawResource};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
+use crate::script::syntax::until::RawUntil;
 use crate::script::values::execution::Keep;
 use crate::script::values::policy::Policy;
 use crate::script::values::settings::RunSettings;

@@ -35,7 +35,9 @@ pub(crate) fn read<'n>(
             all => format!("`until` has {} parameters, and a loop goes along one", all.len()),
         };
         let diagnostic = Diagnostic::new(Code::BadUntil, node.span.clone(), message);
-        cx.push(diagnostic.label("one is expected").help("write `until = { n = \"number(x.norm) < 1e-8\" }`"));
+        cx.push(
+            diagnostic.label("one is expected").help("write `until = { n = \"number(x.norm) < 1e-8\" }`"),
+        );
         return None;
     };
     let condition = entry.value.text(&format!("`until.{}`", entry.key.value), cx)?;
@@ -45,5 +47,7 @@ pub(crate) fn read<'n>(
 
 fn refuse_alone(span: Span, cx: &mut DiagnosticCollector) {
     let diagnostic = Diagnostic::new(Code::UntilAlone, span, "`until-required` without `until`");
-    cx.push(diagnostic.label("of what?").help("add `until = { n = \"number(x.norm) < 1e-8\" }`, or leave it out"));
+    cx.push(
+        diagnostic.label("of what?").help("add `until = { n = \"number(x.norm) < 1e-8\" }`, or leave it out"),
+    );
 }

@@ -23,7 +23,13 @@ fn family(along: usize, loops: u64, length: u64) -> (Sweep, Until) {
 
 /// Runs all chains, with as many verdicts a turn as `each` says, and returns the instances that were submitted. Chain
 /// number c ends at position `ends(c)`.
-fn run(chains: &mut Chains, until: &Until, family: &Sweep, each: usize, ends: impl Fn(u64) -> u64) -> Vec<u64> {
+fn run(
+    chains: &mut Chains,
+    until: &Until,
+    family: &Sweep,
+    each: usize,
+    ends: impl Fn(u64) -> u64,
+) -> Vec<u64> {
     let (todo, mut open, mut submitted) = (Todo::default(), VecDeque::new(), Vec::new());
     while !chains.are_over() {
         for chain in chains.active().to_vec() {
@@ -65,7 +71,8 @@ fn chains_end_each_at_its_own_place() {
                 let first = until.instance(&family, chain, 0).expect("an instance");
                 let last = until.instance(&family, chain, ends(chain));
                 assert_eq!(chains.last(first), last);
-                let own = submitted.iter().filter(|at| until.place(&family, **at).is_some_and(|(c, _)| c == chain));
+                let own =
+                    submitted.iter().filter(|at| until.place(&family, **at).is_some_and(|(c, _)| c == chain));
                 assert!(own.count() as u64 > ends(chain));
             }
             assert_eq!((chains.low(), chains.unmet().count()), (family.len(), 0));

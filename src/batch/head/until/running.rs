@@ -91,7 +91,8 @@ impl RunningChains {
             // how a task has ended is looked up after the look which tells that it has
             let ended = verdicts.watch.ended();
             let absences: HashMap<usize, Absence> = absent(&verdicts.watch).into_iter().collect();
-            let mut failures: HashMap<usize, Arc<TaskError>> = verdicts.watch.failures().into_iter().collect();
+            let mut failures: HashMap<usize, Arc<TaskError>> =
+                verdicts.watch.failures().into_iter().collect();
             if open == 0
                 && let Some(Err(error)) = verdicts.watch.take()
             {

@@ -80,8 +80,17 @@ impl Submitter<'_> {
             self.begun[number] = Some(begun);
         }
         let instances = SubmittedFutures::Each(futures);
-        let entry =
-            SubmittedInstances { task: number, indices, last, instances, extract, saves, verdicts, beyond, lost };
+        let entry = SubmittedInstances {
+            task: number,
+            indices,
+            last,
+            instances,
+            extract,
+            saves,
+            verdicts,
+            beyond,
+            lost,
+        };
         Ok((!is_empty).then_some(entry))
     }
 
