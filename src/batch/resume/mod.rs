@@ -7,10 +7,12 @@
 //! [`crate::script::plan::fingerprint`],
 //! records in [`crate::journal`], whose `README.md` has the reasons.
 
+mod absent;
 pub(crate) mod checkpointed;
 pub(crate) mod known;
 pub(crate) mod left;
 mod lost_files;
+mod loops;
 pub(crate) mod resumed_file;
 pub(crate) mod run_journal;
 pub(crate) mod saved_paths;
