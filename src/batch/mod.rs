@@ -95,7 +95,8 @@ pub(crate) fn run(
         collector.walltime = job.walltime;
     }
     let mut collected = collector.run()?;
-    (collected.earlier, collected.fruitless, collected.failed_before) = (todo.skipped(), fruitless, failed);
+    let earlier = todo.skipped().saturating_sub(collected.absent_before);
+    (collected.earlier, collected.fruitless, collected.failed_before) = (earlier, fruitless, failed);
     let elapsed = start.elapsed();
     let totals = client.totals()?;
     // when the job's time is over, a rank that still runs tasks could not answer in time: no rank is asked

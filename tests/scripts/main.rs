@@ -45,6 +45,7 @@ mod spawner;
 mod spill;
 mod survival;
 mod sweeps;
+mod until;
 mod usage;
 mod values;
 mod walltime;

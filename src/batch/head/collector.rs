@@ -74,7 +74,8 @@ impl<'a> RunCollector<'a> {
         folder: &'a RunFolder,
     ) -> Self {
         let (sinks, earlier) = (Sinks::new(plan, submitter.todo, folder.path()), submitter.todo.skipped());
-        let outcome = RunOutcome { sinks, ended: earlier, earlier, recorder, ..RunOutcome::default() };
+        let mut outcome = RunOutcome { sinks, ended: earlier, earlier, recorder, ..RunOutcome::default() };
+        outcome.note_earlier(plan, &submitter);
         RunCollector {
             plan,
             client,
@@ -104,10 +105,9 @@ impl<'a> RunCollector<'a> {
         Ok(any)
     }
 
-    fn add(
-        &mut self,
-        SubmittedInstances { task, indices, last, instances, extract, saves }: SubmittedInstances,
-    ) {
+    fn add(&mut self, entry: SubmittedInstances) {
+        let SubmittedInstances { task, indices, last, instances, extract, saves, verdicts, beyond, lost } =
+            entry;
         // A task with `keep` never goes to the engine as a whole family, so each of its instances has a future here.
         if let SubmittedFutures::Each(futures) = &instances
             && self.plan.tasks.get(task).is_some_and(|task| task.keep == Keep::Memory)
@@ -130,6 +130,7 @@ impl<'a> RunCollector<'a> {
                 let futures = indices.iter().zip(futures).collect();
                 self.streamed.entry(task).or_insert_with(new).add(client, futures, last);
             }
+            SubmittedFutures::Each(futures) if futures.is_empty() => {}
             SubmittedFutures::Each(futures) => {
                 self.watched.push(WatchedInstances::new(task, indices.clone(), futures, client, true))
             }
@@ -138,6 +139,10 @@ impl<'a> RunCollector<'a> {
             .into_iter()
             .map(|futures| WatchedInstances::new(task, indices.clone(), futures, client, false));
         self.watched.extend(saves);
+        if !verdicts.is_empty() {
+            self.watched.push(WatchedInstances::of_verdicts(task, indices, verdicts, client));
+        }
+        self.outcome.leave_out(self.plan, task, &beyond, lost);
     }
 
     fn has_files(&self, task: usize) -> bool {
@@ -229,6 +234,7 @@ impl<'a> RunCollector<'a> {
         if stopped.is_none_or(|stopped| !stopped.late) {
             self.submitter.files.finish(self.client, &mut self.outcome)?;
         }
+        self.outcome.unmet = self.submitter.unmet();
         let RunOutcome { failed, recorder, .. } = &mut self.outcome;
         recorder.failed(self.plan, failed);
         let limit = self.time_for_the_end();

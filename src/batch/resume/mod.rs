@@ -6,9 +6,11 @@
 //! `dtask status`, and [`run_journal`] begins the records of a run. Keys are in [`crate::script::plan::fingerprint`],
 //! records in [`crate::journal`], whose `README.md` has the reasons.
 
+mod absent;
 pub(crate) mod checkpointed;
 pub(crate) mod known;
 pub(crate) mod left;
+mod loops;
 pub(crate) mod resumed_file;
 pub(crate) mod run_journal;
 pub(crate) mod saved_paths;
