@@ -89,6 +89,7 @@ mod batch;
 #[cfg(feature = "tool")]
 mod cli;
 mod client;
+mod clock;
 mod codec;
 #[cfg(feature = "tool")]
 mod commands;

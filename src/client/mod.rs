@@ -45,6 +45,7 @@ use crate::client::future::{Future, FutureHandle};
 use crate::client::objects::ObjectTables;
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
+use crate::clock;
 use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, Rank, TaskId};
@@ -155,7 +156,7 @@ impl ClientShared {
             return vec![Status::Released; answers.len()];
         }
         let statuses: Vec<Status> =
-            answers.into_iter().map(|answer| answer.recv().unwrap_or(Status::Released)).collect();
+            answers.into_iter().map(|answer| clock::receive(&answer).unwrap_or(Status::Released)).collect();
         let open = |status: &Status| matches!(status, Status::Pending | Status::Assigned);
         if let Some(at) = statuses.iter().position(open) {
             self.rest(first.get(at).copied());
@@ -323,7 +324,7 @@ impl Client {
         if let Some(why) = &self.shared.state.lock().closed {
             return Err(Error::Closed(why.clone()));
         }
-        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
+        clock::receive(&answer).map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
     #[track_caller]

@@ -3,6 +3,7 @@
 
 use super::Client;
 use super::future::{Future, want};
+use crate::clock;
 use crate::compact::{Bytes, Runs};
 use crate::error::{Error, Result, TaskError};
 use crate::ids::TaskId;
@@ -100,7 +101,7 @@ impl Client {
         if let Some(why) = &self.shared.state.lock().closed {
             return Err(Error::Closed(why.clone()));
         }
-        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
+        clock::receive(&answer).map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
     /// Cancels tasks. Each that has not ended fails, and with it all tasks that take its result: at once, with an error

@@ -29,6 +29,7 @@ pub(crate) mod find_program;
 #[cfg(test)]
 mod limit_tests;
 pub(crate) mod memory;
+pub(crate) mod mpi_launcher;
 pub(crate) mod output_budget;
 pub mod outputs;
 pub(crate) mod pipes;
@@ -37,6 +38,8 @@ pub(crate) mod removal;
 pub(crate) mod running;
 pub(crate) mod scratch;
 pub(crate) mod signals;
+#[cfg(test)]
+pub(crate) mod simulated;
 pub(crate) mod spawner;
 pub(crate) mod spec;
 pub(crate) mod staging;

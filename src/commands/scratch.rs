@@ -3,6 +3,7 @@
 
 use super::dead_scratch::{self, OwnerLock};
 use super::removal;
+use crate::clock;
 use crate::error::Failure;
 use crate::runtime::host::scratch_place::{self, ScratchPlaces};
 use parking_lot::Mutex;
@@ -79,7 +80,9 @@ fn root_in(places: &[PathBuf]) -> Result<(PathBuf, OwnerLock), ScratchError> {
         };
         match made {
             Ok((owner, root)) => {
-                crate::commands::spawner::remove_at_end(root.path());
+                if !clock::is_simulated() {
+                    crate::commands::spawner::remove_at_end(root.path());
+                }
                 return Ok((root.keep(), owner));
             }
             Err(error) => tried.push(format!("`{}`: {error}", place.display())),
@@ -232,6 +235,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Makes a private directory in `parent`, a directory that all hosts see, for a command whose processes run on
+    /// several hosts.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn shared(parent: &Path) -> Result<Scratch, ScratchError> {
+        Ok(Scratch { path: private_dir(parent)?.keep(), root: Weak::new() })
+    }
+
     /// The path of the task's private directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -42,6 +42,12 @@ impl Default for HeldStream {
 }
 
 impl StreamOutput {
+    /// An output of a simulated command.
+    #[cfg(test)]
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        StreamOutput(HeldStream::Memory(bytes, None))
+    }
+
     /// The output as a [`Content`], the form in which the results of commands hold their outputs.
     pub(crate) fn content(&self) -> Content<'_> {
         match &self.0 {
@@ -274,7 +280,7 @@ impl KeptBytes {
                 self.file.insert(file.map_err(failed)?)
             }
         };
-        let written = file.write(&self.bytes);
+        let written = file.write_all(&self.bytes);
         self.bytes.clear();
         written.map_err(|source| SpillError { folder: file.folder(), source })
     }

@@ -1,6 +1,7 @@
 //! The simulated transport: N ranks in one process on one thread. Messages are delivered late, in an order drawn from a
 //! seed, but in order for each pair of ranks. Faults can be switched on: a lost rank, a held link, immediate delivery.
 
+use super::stream::hand_over;
 use super::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use crate::ids::Rank;
 use std::cell::RefCell;
@@ -16,6 +17,8 @@ enum SimMessage {
 struct Link {
     queue: VecDeque<SimMessage>,
     held: bool,
+    /// The number of bulk messages that arrive damaged, from the next one on.
+    damaged: u32,
 }
 
 /// A transfer for which the receiver has posted a receive: sending rank, receiving rank, tag.
@@ -42,7 +45,7 @@ pub struct SimNetwork(Rc<RefCell<Network>>);
 impl SimNetwork {
     /// Makes a network of `ranks` ranks; equal seeds give equal orders of delivery.
     pub fn new(ranks: usize, seed: u64) -> Self {
-        let link = || Link { queue: VecDeque::new(), held: false };
+        let link = || Link { queue: VecDeque::new(), held: false, damaged: 0 };
         SimNetwork(Rc::new(RefCell::new(Network {
             ranks,
             links: (0..ranks * ranks).map(|_| link()).collect(),
@@ -66,6 +69,13 @@ impl SimNetwork {
         let mut network = self.0.borrow_mut();
         let link = network.link(from, to);
         network.links[link].held = held;
+    }
+
+    /// Damages the next `count` bulk messages from rank `from` to rank `to`: one bit of each is another one.
+    pub fn damage(&self, from: Rank, to: Rank, count: u32) {
+        let mut network = self.0.borrow_mut();
+        let link = network.link(from, to);
+        network.links[link].damaged = count;
     }
 
     /// Delivers every message that is not held back at the next poll of its receiver, without a random delay, until
@@ -149,6 +159,12 @@ impl Network {
                         "bulk data on tag {tag} from {from} to {to} is unexpected"
                     )));
                 };
+                if let (Some(source), Some(sink)) = (source.stream(), target.stream()) {
+                    hand_over(&*source, &*sink);
+                    self.delivered += 1;
+                    self.bulk_bytes += source.length();
+                    return Ok(Some(Arrival::Bulk { from, tag, target }));
+                }
                 let (bytes, into) = (source.bytes(), target.bytes_mut());
                 if bytes.len() != into.len() {
                     let (sent, posted) = (bytes.len(), into.len());
@@ -157,6 +173,12 @@ impl Network {
                     )));
                 }
                 into.copy_from_slice(bytes);
+                if self.links[link].damaged > 0
+                    && let Some(last) = into.last_mut()
+                {
+                    self.links[link].damaged -= 1;
+                    *last ^= 1;
+                }
                 self.delivered += 1;
                 self.bulk_bytes += bytes.len() as u64;
                 Ok(Some(Arrival::Bulk { from, tag, target }))

@@ -184,6 +184,16 @@ const INSTANCES: &[ScriptKey] = &[
     key("when", "a string")
         .beside(&[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call])
         .means("an expression over results, parameters and variables: an instance for which it is not true is skipped"),
+    key("until", "a table")
+        .beside(&[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call])
+        .means(
+            "the parameter along which instances run one after the other, with an expression over an instance's own results: \
+             where it holds, later instances are not needed, `{ n = \"number(relax.norm) < 1e-8\" }`",
+        ),
+    key("until-required", "`true` or `false`")
+        .beside(&[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call])
+        .default("`false`")
+        .means("whether it is a failure if `until` never holds"),
 ];
 
 const FILES: &[ScriptKey] = &[
@@ -287,6 +297,17 @@ const RUNNING: &[ScriptKey] = &[
         .means(
             "slots of one rank that an instance takes, with as many cores of its own where the rank has them; sets \
              `OMP_NUM_THREADS`",
+        ),
+    key("ranks", "an integer")
+        .beside(PROGRAMS)
+        .instead(
+            &[TaskKind::Merge, TaskKind::MapReduce, TaskKind::Streaming],
+            "it is for a command that is an MPI program; its stages are started many times, each as one process",
+        )
+        .default("none: a command is one process")
+        .means(
+            "processes of a command that is an MPI program; it is started by `mpirun` or `srun`, each process takes \
+             `threads` slots and `memory`; see [MPI programs](#mpi-programs)",
         ),
     key("gpus", "an integer")
         .beside(STARTING)

@@ -12,6 +12,7 @@
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
 //!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
 //!   the receiver knows that its sender has begun.
+//! * A value that is no memory, such as the files of a command, is a stream: `streams` sends it piece by piece.
 //! * A rank that has died (User-Level Failure Mitigation, ULFM): MPI fails the calls that concern it. Each error is
 //!   looked at: if it comes of a death, what is under way to and from that rank is given up, and the next poll tells of
 //!   the death ([`Arrival::Lost`]); later messages of that rank are dropped. Every other error is one.
@@ -21,16 +22,17 @@
 mod bulk;
 pub(crate) mod communicator;
 mod control_frames;
+mod ending;
 pub(crate) mod in_flight;
 mod init;
-mod outcome;
 mod presence;
 mod request;
+mod streams;
 
 pub use init::{MpiWorld, abort, can_survive, check_thread, host_name, library_version};
 pub use presence::await_all;
 
-use crate::ids::{HEAD, Rank};
+use crate::ids::Rank;
 use crate::protocol::FRAME_MAX;
 use crate::transport::mpi::control_frames::FrameQueue;
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
@@ -42,6 +44,7 @@ use request::{ReceiveMemory, Requests, SendMemory};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use streams::Streams;
 
 /// The usual `piece_max` of `MpiTransport::new`, the longest MPI message in bytes: 1 GiB, well below MPI's limit of 2
 /// GiB.
@@ -65,6 +68,7 @@ pub struct MpiTransport {
     requests: Requests,
     comm: Comm,
     bulk: Transfers,
+    streams: Streams,
     /// Number of control frames that are being sent.
     outgoing: usize,
     /// Control frames that are being received.
@@ -88,6 +92,7 @@ impl MpiTransport {
             requests: Requests::new(),
             comm: Comm::duplicate(comm)?,
             bulk: Transfers::new(piece_max.clamp(1, PIECE_MAX)),
+            streams: Streams::new(piece_max.clamp(1, PIECE_MAX)),
             outgoing: 0,
             incoming: FrameQueue::default(),
             ready: Vec::new(),
@@ -95,53 +100,6 @@ impl MpiTransport {
             spare: Vec::new(),
             dead: BTreeSet::new(),
         })
-    }
-
-    /// Waits until every rank that is alive has called this (a barrier of messages by way of rank 0), and frees the
-    /// duplicate communicator. Messages that still arrive meanwhile are dropped. A barrier of MPI itself would fail, or
-    /// wait for ever, where a rank has died.
-    ///
-    /// The wait polls, and sleeps longer and longer between two polls, up to 5 ms: a rank that waits here leaves its
-    /// core to others, which a blocking `MPI_Barrier` or `MPI_Finalize` would not. (Waking up costs some 40 µs on a
-    /// virtual machine: with a wake-up every millisecond, that alone is 4 % of a core.)
-    ///
-    /// # Errors
-    /// When MPI reports an error.
-    pub fn close(mut self) -> Result<(), TransportError> {
-        let others: Vec<Rank> = (1..self.ranks() as u32).map(Rank).collect();
-        let is_head = self.rank() == HEAD;
-        let mut missing: BTreeSet<Rank> =
-            if is_head { others.iter().copied().collect() } else { [HEAD].into() };
-        missing.retain(|rank| !self.is_dead(*rank));
-        if !is_head {
-            self.send_control(HEAD, Vec::new())?;
-        }
-        let (mut arrived, mut looks) = (Vec::new(), 0);
-        while !missing.is_empty() {
-            // messages that were sent before may still be under way, and need calls of MPI to progress
-            looks = if self.poll(&mut arrived)? { 0 } else { looks + 1 };
-            for arrival in arrived.drain(..) {
-                match arrival {
-                    // no frame of the protocol is empty
-                    Arrival::Control { from, frame } if frame.is_empty() => _ = missing.remove(&from),
-                    Arrival::Lost { rank } => _ = missing.remove(&rank),
-                    _ => {}
-                }
-            }
-            idle(looks);
-        }
-        if is_head {
-            for rank in others {
-                self.send_control(rank, Vec::new())?;
-            }
-        }
-        let mut looks = 0;
-        while !self.quiet() {
-            looks = if self.poll(&mut arrived)? { 0 } else { looks + 1 };
-            arrived.clear();
-            idle(looks);
-        }
-        Ok(())
     }
 
     fn is_dead(&self, rank: Rank) -> bool {
@@ -168,6 +126,7 @@ impl MpiTransport {
         let from = Rank(peer as u32);
         self.requests.abandon(peer);
         self.bulk.forget(peer);
+        self.streams.forget(peer);
         self.ready.retain(|arrival| !matches!(arrival, Arrival::Bulk { from: rank, .. } if *rank == from));
         self.outgoing = self.requests.outgoing();
         self.incoming.forget(from);
@@ -236,36 +195,9 @@ impl MpiTransport {
         }
     }
 
-    /// Handles the completion of an MPI request: `held` is the memory that it used.
-    fn ended(&mut self, held: Pinned, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
-        match held {
-            Pinned::Outgoing(buffer) => {
-                self.outgoing -= 1;
-                self.recycle(buffer);
-            }
-            Pinned::Incoming { frame, place, .. } => self.incoming.came(place, frame, arrived),
-            Pinned::Piece { memory, length, transfer, .. } => {
-                // the transfer can take its memory out of the `Rc` after its last piece only if no piece has a share
-                // any more
-                drop(memory);
-                arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Transport for MpiTransport {
-    fn rank(&self) -> Rank {
-        Rank(self.comm.rank() as u32)
-    }
-
-    fn ranks(&self) -> usize {
-        self.comm.ranks() as usize
-    }
-
-    fn send_control(&mut self, to: Rank, frame: Vec<u8>) -> Result<(), TransportError> {
-        let route = self.route(to, CONTROL, "sending a control frame to")?;
+    /// Begins to send a short message on this tag.
+    fn send_frame(&mut self, to: Rank, tag: i32, frame: Vec<u8>) -> Result<(), TransportError> {
+        let route = self.route(to, tag, "sending a control frame to")?;
         if frame.len() > FRAME_MAX {
             let length = frame.len();
             return Err(TransportError(format!(
@@ -283,8 +215,48 @@ impl Transport for MpiTransport {
         Ok(())
     }
 
+    /// Handles the completion of an MPI request: `held` is the memory that it used.
+    fn ended(&mut self, held: Pinned, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
+        match held {
+            Pinned::Outgoing(buffer) => {
+                self.outgoing -= 1;
+                self.recycle(buffer);
+            }
+            Pinned::Incoming { frame, place, .. } => self.incoming.came(place, frame, arrived),
+            Pinned::Piece { memory, length, transfer, .. } => {
+                // the transfer can take its memory out of the `Rc` after its last piece only if no piece has a share
+                // any more
+                drop(memory);
+                arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
+            }
+            Pinned::Sent { buffer, stream, .. } => self.streams.sent(stream, buffer),
+            Pinned::Received { buffer, stream, number, .. } => self.streams.came(stream, number, buffer),
+        }
+        Ok(())
+    }
+}
+
+impl Transport for MpiTransport {
+    fn rank(&self) -> Rank {
+        Rank(self.comm.rank() as u32)
+    }
+
+    fn ranks(&self) -> usize {
+        self.comm.ranks() as usize
+    }
+
+    fn send_control(&mut self, to: Rank, frame: Vec<u8>) -> Result<(), TransportError> {
+        self.send_frame(to, CONTROL, frame)
+    }
+
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {
         let route = self.route(to, self.bulk_tag(tag), "sending bulk data to")?;
+        if let Some(stream) = source.stream() {
+            if !self.is_dead(to) {
+                self.streams.send(route, stream);
+            }
+            return Ok(());
+        }
         let memory = TransferMemory::Source(SendMemory::new(source));
         // zero bytes are not sent: the receiver counts such a message as arrived at once (`ready`)
         if memory.length() == 0 || self.is_dead(to) {
@@ -303,6 +275,11 @@ impl Transport for MpiTransport {
         let route = self.route(from, self.bulk_tag(tag), "receiving bulk data from")?;
         if self.is_dead(from) {
             return Ok(()); // the caller is told of the death, and then gives up what it waits for
+        }
+        if let Some(sink) = target.stream() {
+            let mpi = (&mut self.requests, &self.comm);
+            let outcome = self.streams.receive(mpi, (route, tag), target, sink);
+            return outcome.or_else(|error| self.excuse(Some(route.peer), error));
         }
         if target.bytes_mut().is_empty() {
             self.ready.push(Arrival::Bulk { from, tag, target });
@@ -323,14 +300,18 @@ impl Transport for MpiTransport {
         let before = arrived.len();
         arrived.append(&mut self.ready);
         self.receive_frames(arrived)?;
+        let mut failed = Vec::new();
+        let streams = self.streams.progress((&mut self.requests, &self.comm), arrived, &mut failed);
+        for (peer, error) in failed.drain(..) {
+            self.excuse(Some(peer), error)?;
+        }
         if self.requests.is_empty() {
-            return Ok(arrived.len() > before);
+            return Ok(streams || arrived.len() > before);
         }
         let mut finished = std::mem::take(&mut self.finished);
-        let mut failed = Vec::new();
         let polled = self.requests.poll(&self.comm, &mut finished, &mut failed);
         let mut outcome = polled.or_else(|error| self.excuse(None, error));
-        let moved = !finished.is_empty();
+        let moved = streams || !finished.is_empty();
         for held in finished.drain(..) {
             outcome = outcome.and(self.ended(held, arrived));
         }
@@ -358,9 +339,10 @@ impl Transport for MpiTransport {
 
     fn flight(&self) -> Flight {
         // Long frames too need calls of MPI to progress.
-        if self.bulk.is_moving() || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
+        let is_moving = self.bulk.is_moving() || self.streams.is_moving();
+        if is_moving || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
             Flight::Moving
-        } else if self.bulk.count() > 0 {
+        } else if self.bulk.count() + self.streams.receives() > 0 {
             Flight::Expected
         } else {
             Flight::None
@@ -368,7 +350,7 @@ impl Transport for MpiTransport {
     }
 
     fn quiet(&self) -> bool {
-        self.outgoing + self.bulk.sends() == 0
+        self.outgoing + self.bulk.sends() + self.streams.sends() == 0
     }
 }
 
