@@ -5,8 +5,8 @@
 //! has the same bits on any number of ranks. `mpirun -n 4 cholesky [TILES] [SIZE]` prints something like
 //!
 //! ```text
-//! 8 x 8 tiles of 64 x 64 numbers: 120 tasks in 0.41 s
-//! largest difference from the plain factorization: 1.1e-13
+//! 8 x 8 tiles of 64 x 64 numbers: 156 tasks in 0.45 s
+//! largest difference from the plain factorization: 3.6e-15
 //! ```
 //!
 //! The four functions are those of LAPACK and BLAS (`potrf`, `trsm`, `syrk`, `gemm`), written out plainly; in earnest

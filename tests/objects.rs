@@ -82,6 +82,10 @@ fn examples_show_what_they_say() {
         let existing = run("existing_mpi_program", &[]);
         existing.assert_success().assert_stdout_has("refined 24 cells, the hardest in 4000 steps");
         existing.assert_stdout_has("phase 2: residual 0.0156");
+        let cholesky = run("cholesky", &["4", "16"]);
+        cholesky.assert_success().assert_stdout_has("4 x 4 tiles of 16 x 16 numbers: ");
+        let difference = cholesky.stdout.trim().rsplit(' ').next().and_then(|word| word.parse::<f64>().ok());
+        cholesky.assert(difference.is_some_and(|it| it < 1e-10), "as the plain factorization");
     }
 }
 
