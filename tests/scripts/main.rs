@@ -14,6 +14,7 @@ mod data;
 mod examples;
 mod execution;
 mod files;
+mod folders;
 #[cfg(feature = "hdf5")]
 mod guide;
 #[cfg(feature = "hdf5")]

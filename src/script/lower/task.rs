@@ -5,6 +5,7 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lower::execution::execution;
 use crate::script::options::LoadOptions;
+use crate::script::plan::template::Template;
 use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
 use crate::script::resolve::resolver::{ElsePlace, Resolver};
 use crate::script::resolve::written::TextContext;
@@ -165,6 +166,9 @@ impl Compiler<'_> {
                 at.map(Select::File)
             }
         };
+        if let Some(Select::File(at)) = select {
+            check_kind(raw, at, save, &path, cx);
+        }
         // A `Save` for every `save` of the script, right or wrong: `save_paths::check` walks through both in step.
         Save { select: select.unwrap_or(Select::Order), path }
     }
@@ -289,6 +293,29 @@ fn empty_join(unmatched: &Unmatched, task: &PlanTask, other: &str, span: &Span, 
     Diagnostic::new(Code::EmptyJoin, span.clone(), format!("a join that matches nothing: {what}"))
         .label(label)
         .help(help)
+}
+
+/// Reports a folder that is saved under the path of a file, or a file under that of a folder.
+fn check_kind(raw: &RawTask, at: usize, save: &RawSave, path: &Template, cx: &mut DiagnosticCollector) {
+    let Some(out) = raw.outs.get(at) else { return };
+    let is_folder = out.file.value.ends_with('/');
+    if path.ends_with_slash() == is_folder {
+        return;
+    }
+    let shown = &save.path.value;
+    let (message, help) = match is_folder {
+        true => (
+            format!("the folder `{}` is saved as a file", out.file.value),
+            format!("write `{shown}/`: a folder has a slash at its end"),
+        ),
+        false => (
+            format!("the file `{}` is saved as a folder", out.file.value),
+            format!("write `{shown}{}`, or give `out` a slash at its end", out.file.value),
+        ),
+    };
+    let diagnostic = Diagnostic::new(Code::FolderAsFile, save.path.span.clone(), message);
+    let diagnostic = diagnostic.label(if is_folder { "no slash at its end" } else { "names no file" });
+    cx.push(diagnostic.also(out.file.span.clone(), "the output").help(help));
 }
 
 fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector) -> StreamTarget {
