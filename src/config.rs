@@ -40,6 +40,10 @@ pub struct Config {
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.
     pub profile: bool,
+    /// Whether ranks compare checksums of the large results that they send each other. One that has arrived damaged is
+    /// asked for once more; then the tasks that take it fail. The default is `true` in debug builds and `false` in
+    /// others. Only the value at rank 0 counts.
+    pub checksums: bool,
 }
 
 impl Default for Config {
@@ -54,6 +58,7 @@ impl Default for Config {
             memory_limit: None,
             scratch: None,
             profile: false,
+            checksums: cfg!(debug_assertions),
         }
     }
 }

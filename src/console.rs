@@ -32,7 +32,7 @@ pub(crate) fn line_to_type(args: &[&str]) -> String {
 }
 
 /// Quotes a word of a line for a shell, if it has a character that a shell interprets.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

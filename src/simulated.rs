@@ -49,6 +49,7 @@ impl Cluster {
                     host: "simulated".into(),
                     locals: Some(Arc::default()),
                     cancelled: Arc::default(),
+                    teams: Arc::default(),
                 };
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =
@@ -57,6 +58,7 @@ impl Cluster {
                 let compute = Inline::new(place.clone(), Arc::new(own));
                 let mut node = Executor::new(slots_of(rank), compute, place);
                 node.fetches.transfers_max = 1 + (seed % 4) as usize;
+                node.checksums = true;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
                     _ => {
@@ -82,6 +84,11 @@ impl Cluster {
     pub fn spilled(&self) -> (u64, u64) {
         let ledgers = self.reactors.iter().flatten().map(|reactor| &reactor.node.store.ledger);
         ledgers.fold((0, 0), |(moved, held), ledger| (moved + ledger.moved(), held + ledger.held()))
+    }
+
+    /// Damages the next `count` bulk messages (large results) from rank `from` to rank `to`.
+    pub fn damage(&mut self, from: Rank, to: Rank, count: u32) {
+        self.network.damage(from, to, count);
     }
 
     /// Kills `rank`: its state and undelivered messages are lost, and the other ranks are told.

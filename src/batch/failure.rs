@@ -6,10 +6,13 @@ use crate::batch::rank::{deadline, logs, rank_state};
 use crate::batch::task_def::TaskDef;
 use crate::console;
 use crate::error::{Failure, Origin, Retry, TaskError, TaskErrorKind};
+use crate::journal::crashes;
+use crate::runtime::host::system_calls;
 use crate::runtime::threads::task_context;
 use crate::script::plan::Plan;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +38,7 @@ pub(crate) fn located<T>(
     index: u64,
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    system_calls::note_crashes_in(|| crashes::file_in(Path::new(&def.folder)));
     let quarantined = |why: &str| Failure::new(why).of_kind(TaskErrorKind::Quarantined);
     match def.quarantine(index) {
         None => located_at(def.number, index, work),

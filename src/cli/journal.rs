@@ -6,8 +6,8 @@ use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
 use crate::journal::record::{
-    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, LearntRecord,
-    QuarantineRecord,
+    CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord,
+    LearntRecord, QuarantineRecord,
 };
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
@@ -188,6 +188,9 @@ fn json(record: &JournalRecord) -> String {
             r#"{{"record":"quarantined","family":"{family:032x}","index":{index},"message":{}}}"#,
             quoted(message)
         ),
+        JournalRecord::Died(DeathRecord { family, index, rank }) => {
+            format!(r#"{{"record":"died","family":"{family:032x}","index":{index},"rank":{}}}"#, quoted(rank))
+        }
         JournalRecord::Shared(stamp) => format!(r#"{{"record":"file","file":{}}}"#, file(stamp)),
         JournalRecord::Grown(grown) => {
             let part = |part: &GrownPart| {

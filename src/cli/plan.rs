@@ -1,6 +1,7 @@
 //! The command `dtask plan`.
 
 use super::check::read;
+use super::plan_commands::{self, CommandFormat};
 use super::{DONE, STARTUP, USAGE};
 use crate::batch::RunFolder;
 use crate::batch::resume::run_journal::PlanStatus;
@@ -22,16 +23,22 @@ const KEYS: u64 = 100_000_000;
 
 /// Options of `dtask plan`: details to print beside the table of tasks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Details {
+pub(super) struct Details<'a> {
     /// Whether to print why tasks would run and are not taken from an earlier run (`--why`).
     pub why: bool,
     /// Whether to print the key of every instance (`--keys`), a hash of what the instance does and reads.
     pub keys: bool,
+    /// The instances whose commands are printed instead of the table (`--commands`): those that this text names, or all
+    /// if it is empty; with the form.
+    pub commands: Option<(&'a str, CommandFormat)>,
 }
 
 /// Prints what a run of the script would do; returns the exit code.
-pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
+pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details<'_>) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
+    if let Some((wanted, format)) = details.commands {
+        return plan_commands::print(&plan, wanted, format);
+    }
     let status = match PlanStatus::read(&plan, &RunFolder::path_of(&plan), &[]) {
         Ok(status) => status,
         Err(error) => {

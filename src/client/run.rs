@@ -292,7 +292,8 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
+    let Meeting { slots, profile, part, silence, memory_limit, awaits, checksums, same_files, team, early } =
+        meeting;
     shares::set_own(part);
     shares::set_own_host(host);
     if let Some(hook) = &config.initialiser {
@@ -300,7 +301,13 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
     }
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
-    let place = RankLocation { rank, host: host.into(), locals: None, cancelled: Arc::default() };
+    let place = RankLocation {
+        rank,
+        host: host.into(),
+        locals: None,
+        cancelled: Arc::default(),
+        teams: Arc::default(),
+    };
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
@@ -317,6 +324,7 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
     let scratch = config.scratch.clone();
     node.limit_memory(memory_limit, move || scratch_place::for_spill(scratch.as_deref()));
     node.fetches.same_files.extend(same_files);
+    node.checksums = checksums;
     let mut links = Links::new(transport);
     if profile {
         links.profile = Profile::on(slots);

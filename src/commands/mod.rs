@@ -30,6 +30,7 @@ pub(crate) mod folder;
 #[cfg(test)]
 mod limit_tests;
 pub(crate) mod memory;
+pub(crate) mod mpi_launcher;
 pub(crate) mod output_budget;
 pub mod outputs;
 pub(crate) mod pipes;

@@ -41,6 +41,8 @@ pub(crate) enum JournalRecord {
     Checkpoint(CheckpointRecord),
     /// What is known of the instances of a family after many of them have run.
     Learnt(LearntRecord),
+    /// A rank has died with an instance, and with the rank its run.
+    Died(DeathRecord),
 }
 
 /// The beginning of a run: when, where, by which program and for which script.
@@ -105,6 +107,17 @@ pub(crate) struct QuarantineRecord {
     pub index: u64,
     /// The reason for the user, with the ranks and their hosts.
     pub message: String,
+}
+
+/// A rank that has died with an instance. If there are too many, later runs do not start the instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeathRecord {
+    /// The digest of the family that the instance belongs to.
+    pub family: u128,
+    /// The index of the instance.
+    pub index: u64,
+    /// The rank with its host, as messages name it.
+    pub rank: String,
 }
 
 /// The file with the result of an instance in the folder of checkpoints.

@@ -2,10 +2,11 @@
 
 use super::frame;
 use super::record::{
-    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, LearntRecord,
-    QuarantineRecord, RunStart,
+    CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord,
+    LearntRecord, QuarantineRecord, RunStart,
 };
 use crate::compact::Ranges;
+use crate::error;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
@@ -20,6 +21,8 @@ pub(crate) struct FamilyHistory {
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The instances that have failed and are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The ranks that have died with instances that are not done, by index, one for each death.
+    pub deaths: BTreeMap<u64, Vec<String>>,
     /// The instances that are not to be started again, by index, each with the reason.
     pub quarantined: BTreeMap<u64, String>,
     /// The files with results of instances, by index.
@@ -117,6 +120,7 @@ impl JournalState {
                     let failed: Vec<u64> = family.failed.range(first..end).map(|(index, _)| *index).collect();
                     failed.iter().for_each(|index| _ = family.failed.remove(index));
                     family.quarantined.retain(|index, _| !(first..end).contains(index));
+                    family.deaths.retain(|index, _| !(first..end).contains(index));
                 }
                 family.saved.extend(saved);
             }
@@ -135,6 +139,15 @@ impl JournalState {
                 let family = self.families.entry(family).or_default();
                 family.last = number;
                 family.quarantined.insert(index, message);
+            }
+            JournalRecord::Died(DeathRecord { family, index, rank }) => {
+                let family = self.families.entry(family).or_default();
+                family.last = number;
+                let deaths = family.deaths.entry(index).or_default();
+                deaths.push(rank);
+                if let Some(message) = error::quarantine(deaths) {
+                    family.quarantined.insert(index, message);
+                }
             }
             JournalRecord::Shared(stamp) => {
                 self.grown.remove(&stamp.path);
@@ -166,6 +179,11 @@ impl JournalState {
             let saved = history.saved.clone().into_iter().collect();
             records.push(JournalRecord::Done(DoneRecord { family: *family, ranges, saved }));
             records.extend(history.failed.values().cloned().map(JournalRecord::Failed));
+            records.extend(history.deaths.iter().flat_map(|(index, ranks)| {
+                let death =
+                    |rank: &String| DeathRecord { family: *family, index: *index, rank: rank.clone() };
+                ranks.iter().map(move |rank| JournalRecord::Died(death(rank)))
+            }));
             records.extend(history.quarantined.iter().map(|(index, message)| {
                 let (index, message) = (*index, message.clone());
                 JournalRecord::Quarantined(QuarantineRecord { family: *family, index, message })

@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 12;
+pub const VERSION: u32 = 13;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -262,6 +262,20 @@ pub enum RankOrder {
         counter: u32,
         /// The name of the counter.
         name: Box<str>,
+    },
+    /// Tells how many slots of the receiver are taken by programs that tasks have started, of this rank or another one,
+    /// and that run in several processes. As many slots fewer are left for tasks, until the next such order.
+    Lend {
+        /// The number of slots, in place of the one that was told before.
+        slots: u32,
+    },
+    /// Tells on which ranks' slots the processes of a program may run that the task of the next [`RankOrder::Run`]
+    /// starts.
+    Team {
+        /// The task that starts the program.
+        task: TaskId,
+        /// The ranks, each with the number of its slots, the receiver first.
+        members: Vec<(Rank, u32)>,
     },
 }
 

@@ -116,6 +116,9 @@ fn any_order() -> impl Strategy<Value = RankOrder> {
         any::<u32>().prop_map(|count| RankOrder::Retract { count }),
         task().prop_map(|task| RankOrder::Release { task }),
         rank().prop_map(|rank| RankOrder::Lost { rank }),
+        any::<u32>().prop_map(|slots| RankOrder::Lend { slots }),
+        (task(), vec((rank(), any::<u32>()), 0..5))
+            .prop_map(|(task, members)| RankOrder::Team { task, members }),
         any::<u32>().prop_map(|count| RankOrder::Seen { count }),
         Just(RankOrder::Shutdown),
         Just(RankOrder::Leave),
@@ -157,7 +160,8 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
                 gpus: 0,
                 timeout: 0,
             };
-            let needs = ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
+            let needs =
+                ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX], processes: slots };
             RankReport::Define(Box::new(NestedDefinition {
                 definition,
                 priority,
@@ -280,6 +284,7 @@ fn any_peer() -> impl Strategy<Value = Peer> {
     prop_oneof![
         fetch.prop_map(|(task, tag, same_files)| Peer::Fetch { task, tag, same_files }),
         (task(), blob()).prop_map(|(task, bytes)| Peer::Value { task, bytes }),
+        (any::<u32>(), any::<u64>()).prop_map(|(tag, sum)| Peer::Checksum { tag, sum }),
         object_peer(),
     ]
 }
@@ -359,7 +364,7 @@ proptest! {
         same_files in vec(any::<u32>().prop_map(Rank), 0..9),
     ) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files, silence: slots, memory_limit: u64::from(slots) << 9, awaits: !profile };
+        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files, silence: slots, memory_limit: u64::from(slots) << 9, awaits: !profile, checksums: profile };
         prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 

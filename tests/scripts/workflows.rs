@@ -84,3 +84,62 @@ fn samples_of_poor_quality_are_left_out() {
         assert_eq!(run("quality.toml", ranks).read("report.txt"), "s1 9\ns3 7\n");
     }
 }
+
+/// The same workflow as a plain shell script.
+const VARIANTS: &str = r#"
+awk 'BEGIN { for (i = 0; i < 60; i++) print substr("ACGT", (i * i + i / 3) % 4 + 1, 1) }' > reference.txt
+seed=0
+for s in A B C; do
+  awk -v seed=$seed '{ b = $1; if (NR % (7 + seed) == 0) b = (b == "A") ? "T" : "A"; print (NR * 37) % 61, NR, b }' \
+    reference.txt > reads
+  awk '{ print $2, $3 }' reads | sort -n > $s.bam
+  paste -d ' ' $s.bam reference.txt | awk -v s=$s '$2 != $3 { print s, $1, $3, $2 }' > $s.vcf
+  seed=$((seed + 1))
+done
+cat A.vcf B.vcf C.vcf | sort -k2,2n -k1,1
+"#;
+
+#[test]
+fn variants_are_those_of_a_plain_script_also_after_a_kill() {
+    let plain = tempfile::tempdir().expect("a folder");
+    let shell = std::process::Command::new("sh").args(["-c", VARIANTS]).current_dir(plain.path()).output();
+    let expected = String::from_utf8(shell.expect("a shell").stdout).expect("text");
+    assert!(expected.lines().count() > 10, "{expected}");
+    let check = |folder: &Folder| {
+        assert_eq!(folder.read("variants.tsv"), expected);
+        let bam = std::fs::read_to_string(plain.path().join("B.bam")).expect("the plain one");
+        assert_eq!(folder.read("aligned/B.bam"), bam);
+        assert_eq!(folder.read("aligned/B.bam.bai"), "60\n");
+    };
+    for ranks in [1, 2, 4] {
+        check(&run("variants.toml", ranks));
+    }
+    // killed in the middle: a sample's call kills rank 0 and all with it, once
+    let folder = Folder::empty();
+    let text = include_str!("../../examples/workflows/variants.toml");
+    let killer = "if test {sample} = B -a ! -e {dtask.here}/killed; then touch {dtask.here}/killed; kill -9 \
+                  $(cat {dtask.here}/head); sleep 60; fi\ntest \"$(cat {sort.bai})\" = 60";
+    let text = text.replace("test \"$(cat {sort.bai})\" = 60", killer);
+    std::fs::write(folder.path("v.toml"), text).expect("written");
+    let program = env!("CARGO_BIN_EXE_dtask");
+    let line = format!("echo $$ > head; exec {program} v.toml");
+    let killed = std::process::Command::new("sh").args(["-c", &line]).current_dir(folder.dir.path()).output();
+    assert!(!killed.expect("a shell").status.success() && folder.path("killed").exists());
+    assert!(!folder.path("variants.tsv").exists());
+    folder.run(2, &["v.toml"]).assert_success();
+    check(&folder);
+}
+
+#[test]
+fn an_ensemble_of_mpi_programs_has_the_mean_of_its_members() {
+    for ranks in [1, 2, 4] {
+        let folder = Folder::empty();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/workflows/ensemble.toml");
+        std::fs::copy(from, folder.path("e.toml")).expect("the example is there");
+        // on one rank all slots are its cores
+        let slots = if ranks == 1 { ["--head-slots", "2"] } else { ["--slots", "2"] };
+        folder.run(ranks, &["e.toml", slots[0], slots[1]]).assert_success();
+        assert_eq!(folder.read("members.txt"), "0 100\n1 102\n2 108\n3 118\n", "{ranks} ranks");
+        assert_eq!(folder.read("mean.txt"), "107.00\n");
+    }
+}

@@ -7,14 +7,15 @@ use crate::batch::failure::{left, located};
 use crate::batch::failure_detail::FailureDetail;
 use crate::batch::outputs;
 use crate::batch::rank::device_allocation::Allocation;
+use crate::batch::rank::mpi_program::MpiProcesses;
 use crate::batch::rank::{condition, deadline, params_file, short_commands};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::commands::scratch::is_folder;
 use crate::commands::{
-    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile, StreamOutput,
-    Usage, is_program, signals,
+    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, Scratch, ScratchRoot, StoredFile,
+    StreamOutput, Usage, is_program, signals,
 };
 use crate::error::{Failure, Retry};
 use crate::ids::pause;
@@ -85,7 +86,9 @@ fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -
         return Ok(absent);
     }
     let execution = &def.task.execution;
-    let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
+    // the cores of an MPI program are those of its whole team
+    let threads = def.task.needs.threads.filter(|_| def.task.needs.ranks.is_none());
+    let allocation = rank_state::current().devices.take(threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
     let begin = Instant::now();
@@ -164,7 +167,11 @@ fn try_once(
     (attempt, memory): (u32, Option<u64>),
     place: StreamPlace,
 ) -> Result<CommandOutputs, AttemptError> {
-    let scratch = rank_state::scratch()?;
+    let processes = MpiProcesses::current(def)?;
+    let scratch = match &processes {
+        Some(processes) if processes.is_on_many_hosts() => Scratch::shared(Path::new(&def.folder))?,
+        _ => rank_state::scratch()?,
+    };
     let facts = RuntimeVars {
         rank: rank_state::here().0.0,
         ranks: def.ranks,
@@ -184,12 +191,17 @@ fn try_once(
     let outs = prepare_outs(scratch.path(), &files)?;
     let staged = inputs.stage(scratch.path())?;
     (scope.inputs, scope.outs) = (&staged, &outs);
-    params_file::write(def, &scope, scratch.path())?;
+    if def.task.wants_params {
+        params_file::write(def, &scope, scratch.path())?;
+    }
     let mut spec = specify(def, &scope, inputs, scratch.path())?;
     let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
     spec.memory = memory;
     lend(def, allocation, &mut spec);
+    if let Some(processes) = processes {
+        processes.launch(def.ranks > 1, &mut spec)?;
+    }
     let state = rank_state::current();
     let ends_with_job = state.deadline.bound(&mut spec);
     let output = match short_commands::run(&state.paces, def, spec) {
@@ -220,7 +232,9 @@ fn try_once(
 fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
     spec.cores.clone_from(&allocation.cores);
     let mut told = Vec::new();
-    if let Some(threads) = def.task.needs.threads {
+    // processes of an MPI program that each took all cores would get in each other's way
+    let threads = def.task.needs.threads.or(def.task.needs.ranks.map(|_| 1));
+    if let Some(threads) = threads {
         told.push(("OMP_NUM_THREADS", threads.to_string()));
     }
     if !allocation.gpus.is_empty() {
@@ -284,9 +298,11 @@ fn specify(
         ("DTASK_RANK", facts.rank.to_string()),
         ("DTASK_ATTEMPT", facts.attempt.to_string()),
         ("DTASK_SCRATCH", facts.scratch.clone()),
-        ("DTASK_PARAMS", facts.params.clone()),
         ("DTASK_THREADS", facts.threads.to_string()),
     ];
+    if def.task.wants_params {
+        spec.env.push(("DTASK_PARAMS".to_owned(), facts.params.clone().into()));
+    }
     spec.env.extend(told.map(|(name, value)| (name.to_owned(), value.into())));
     for (name, value) in &def.task.env {
         spec.env.push((name.clone(), value.render(scope)?.into()));

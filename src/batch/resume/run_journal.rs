@@ -8,7 +8,7 @@ use crate::journal::lock::LockHolder;
 use crate::journal::record::{self, CheckpointRecord, JournalRecord, KeyRecord, RunStart};
 use crate::journal::state::{JournalError, JournalState};
 use crate::journal::writer::{self, GroupCommit, JournalWriter};
-use crate::journal::{checkpoint, path_in};
+use crate::journal::{checkpoint, crashes, path_in};
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use std::collections::BTreeMap;
@@ -97,6 +97,10 @@ impl RunJournal {
                 _ => {}
             }
         }
+        if using.fresh {
+            let _ = fs::remove_file(crashes::file_in(folder)); // there is none, mostly
+        }
+        crashes::take_over(folder)?;
         let forced: Vec<usize> = using.force.iter().filter_map(|name| plan.find(name)).collect();
         let PlanStatus { keys, state, todo, known } = PlanStatus::read(plan, folder, &forced)?;
         if let (bytes @ 1.., places) = state.damaged {

@@ -5,8 +5,8 @@ mod writing;
 
 use super::frame;
 use super::record::{
-    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord,
-    LearntRecord, OutputGap, QuarantineRecord, RunStart,
+    CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord,
+    KeyRecord, LearntRecord, OutputGap, QuarantineRecord, RunStart,
 };
 use super::state::{JournalError, JournalState, records};
 use proptest::prelude::*;
@@ -29,6 +29,8 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
         (0..4u128, 0..100u64, ".{0,40}").prop_map(|(family, index, message)| {
             JournalRecord::Quarantined(QuarantineRecord { family, index, message })
         }),
+        (0..4u128, 0..100u64, "[a-z]{0,9}")
+            .prop_map(|(family, index, rank)| { JournalRecord::Died(DeathRecord { family, index, rank }) }),
         stamp().prop_map(JournalRecord::Shared),
         (any::<u64>(), "[a-z]{0,9}").prop_map(|(at, host)| {
             JournalRecord::Begin(RunStart {

@@ -74,12 +74,12 @@ impl Head {
         ));
     }
 
-    /// Prints that a rank has died, and what becomes of its tasks.
+    /// Prints that a rank has died, and what becomes of its tasks. A simulated cluster has no named hosts, and is silent.
     pub(super) fn tell_lost(&self, rank: Rank) {
-        let host = self.hosts.get(rank.index()).map(|host| format!(" ({host})")).unwrap_or_default();
+        let Some(host) = self.hosts.get(rank.index()) else { return };
         let left = self.alive.iter().filter(|alive| **alive).count();
         console::error(format_args!(
-            "dtask: rank {rank}{host} is lost: its process or its host has died. The run goes on with {}: what ran there \
+            "dtask: rank {rank} ({host}) is lost: its process or its host has died. The run goes on with {}: what ran there \
              runs again, and results that only it had are made again where they are still needed",
             console::counted(left as u64, "rank")
         ));

@@ -1,8 +1,9 @@
 //! Compute threads of a simulation: tasks run on the caller's thread, or step by step where they wait for other tasks.
 
 use super::calls::CallJob;
+use super::compute_event::ComputeEvent;
 use super::job::{self, Ended, Job, RankLocation};
-use super::pool::{BackgroundThread, BackgroundWork, Compute, ComputeEvent};
+use super::pool::{BackgroundThread, BackgroundWork, Compute};
 use crate::ids::TaskId;
 use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};

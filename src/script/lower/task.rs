@@ -4,6 +4,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lower::execution::execution;
+use crate::script::lower::{params_use, ranks};
 use crate::script::options::LoadOptions;
 use crate::script::plan::template::Template;
 use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
@@ -90,7 +91,8 @@ impl Compiler<'_> {
         let when = raw.when.as_ref().and_then(|text| self.condition("when", text, &mut resolver, cx));
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
-        Some(PlanTask {
+        ranks::check(raw, cx);
+        let mut task = PlanTask {
             name: raw.name.value.clone(),
             line,
             origin: format!("{}:{line}", cx.source.shown()),
@@ -115,7 +117,10 @@ impl Compiler<'_> {
             execution,
             needs: InstanceResources { is_host_group: self.host_groups.contains(&raw.name.value), ..needs },
             time: raw.time.as_ref().map(|time| time.value),
-        })
+            wants_params: matches!(raw.action, Some(RawAction::Script(..))) || !raw.wrap.is_empty(),
+        };
+        task.wants_params |= params_use::names_params(&task);
+        Some(task)
     }
 
     fn save(

@@ -54,6 +54,8 @@ pub struct PlanTask {
     pub when: Option<Condition>,
     /// Whether instances may be skipped, by a condition of their own or of what they read.
     pub skippable: bool,
+    /// Whether the command gets the JSON file of its parameters, and its path in `DTASK_PARAMS`.
+    pub wants_params: bool,
     /// The output files that the command writes in the instance's scratch folder and other tasks can read.
     pub outs: Vec<OutputFile>,
     /// The standard input of the command; `None` for an empty one.
