@@ -10,6 +10,11 @@ use std::time::Duration;
 pub(crate) const SLOTS_MAX: u32 = 4096;
 
 /// Settings of a run; every field has a default that fits most jobs.
+///
+/// ```
+/// let config = dtask::Config { slots: Some(4), memory_limit: Some(8 << 30), ..dtask::Config::default() };
+/// # drop(config);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Number of tasks that rank 0 computes at a time beside scheduling, at most [`SLOTS_MAX`]. `None` means no
@@ -64,6 +69,11 @@ impl Default for Config {
 }
 
 /// A function that every rank calls at the start of a run.
+///
+/// ```
+/// let config = dtask::Config::default().on_start(|| println!("this rank is ready"));
+/// assert!(config.initialiser.is_some()); // a `StartHook`
+/// ```
 #[derive(Clone)]
 pub struct StartHook(Arc<dyn Fn() + Send + Sync>);
 

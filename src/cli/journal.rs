@@ -6,8 +6,8 @@ use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
 use crate::journal::record::{
-    CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord,
-    LearntRecord, QuarantineRecord,
+    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart,
+    JournalRecord, LearntRecord, QuarantineRecord,
 };
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
@@ -220,6 +220,19 @@ fn json(record: &JournalRecord) -> String {
         JournalRecord::Learnt(LearntRecord { family, instances, micros, memory }) => format!(
             r#"{{"record":"learnt","family":"{family:032x}","instances":{instances},"micros":{micros},"memory":{memory}}}"#
         ),
+        JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met }) => {
+            let pairs = |all: &[(u64, u64)]| {
+                let all: Vec<String> =
+                    all.iter().map(|(first, count)| format!("[{first},{count}]")).collect();
+                all.join(",")
+            };
+            format!(
+                r#"{{"record":"absent","family":"{family:032x}","skipped":[{}],"not_needed":[{}],"met":[{}]}}"#,
+                pairs(skipped),
+                pairs(not_needed),
+                pairs(met)
+            )
+        }
         JournalRecord::End { at, done, left } => {
             format!(r#"{{"record":"end","at":{at},"done":{done},"left":{left}}}"#)
         }

@@ -118,11 +118,37 @@ fn table(plan: &Plan, status: &PlanStatus, why: bool) -> String {
     let time = if time.is_zero() { String::new() } else { format!(", {} by their `time`", words(time)) };
     let tasks = counted(path.len() as u64, "task");
     let _ = write!(text, "\ncritical path   {} ({tasks}{time})\n", names.join(" -> "));
+    for task in &plan.tasks {
+        if let Some(when) = &task.when {
+            let (name, condition, all) = (&task.name, &when.text, counted(task.family.len(), "instance"));
+            let runs = match run_by_condition(task) {
+                Some(count) => format!("{count} of {all} run"),
+                None => format!("known when the run comes to it, at most {all}"),
+            };
+            let _ = writeln!(text, "when            `{name}` where `{condition}` holds: {runs}");
+        }
+        if let Some(until) = &task.until {
+            let (least, most) = (until.least(&task.family), counted(task.family.len(), "instance"));
+            let (name, along, condition) = (&task.name, &until.along, &until.condition.text);
+            let _ = writeln!(
+                text,
+                "until           `{name}` stops along `{along}` where `{condition}` holds: {least} to {most}"
+            );
+        }
+    }
     if let Some((task, other, count)) = plan.largest_fan_in() {
         let (task, other) = (&plan.tasks[task].name, &plan.tasks[other].name);
         let _ = writeln!(text, "largest fan-in  `{task}` reads {} of `{other}`", counted(count, "instance"));
     }
     text
+}
+
+/// The number of instances for which the `when` of a task holds, if that is known before the run.
+fn run_by_condition(task: &PlanTask) -> Option<u64> {
+    const LOOKED: u64 = 1_000_000;
+    let when = task.when.as_ref().filter(|when| when.is_decided() && task.family.len() <= LOOKED)?;
+    let all = (0..task.family.len()).map(|instance| when.holds(&task.family.bindings(instance)));
+    all.map(|holds| holds.map(u64::from)).sum()
 }
 
 /// Adds the reasons why instances of a task would run.

@@ -16,7 +16,7 @@ use crate::protocol::{
 };
 use crate::task::assembly::ContainerForm;
 use crate::task::value::{AnyValue, Data};
-use crate::task::{bulk, function};
+use crate::task::{bulk, function, handles};
 use smallvec::SmallVec;
 use std::any::TypeId;
 use std::hash::Hash;
@@ -56,6 +56,15 @@ impl<T: Data> GivenValue<'_, T> {
 }
 
 /// The arguments of one task, collected and encoded before the task is submitted.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// fn double(n: u64) -> u64 {
+///     2 * n
+/// }
+/// client.gather([client.submit(double, (1,))])?; // `(1,)` is packed for the task
+/// # Ok(()) }
+/// ```
 pub struct ArgumentPack<'c> {
     client: &'c Client,
     pub(super) args: SmallVec<[u8; 16]>,
@@ -204,16 +213,16 @@ impl<'c> ArgumentPack<'c> {
 /// Prepares a value that is to be stored as a result at the client's rank: its key, its layout (how its bytes are to be
 /// read), and its bytes where they are few enough to travel inside the message.
 pub(super) fn scattered<T: Data>(value: Arc<T>) -> Scattered {
-    let outcome = match bulk::view(&*value) {
+    let (outcome, has_handles) = handles::measure(|| match bulk::view(&*value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
         None => codec::encode_value(&*value).map(|bytes| {
             (value_key::<T>(&BulkLayout::Encoded, &bytes), BulkLayout::Encoded, bytes.len() as u64)
         }),
-    };
+    });
     match outcome {
-        Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX => {
+        Ok((key, layout, nbytes)) if has_handles || nbytes as usize > INLINE_MAX => {
             let length = if layout == BulkLayout::Encoded { nbytes as usize } else { 0 };
-            let value = AnyValue::shared_with(value, length);
+            let value = AnyValue::shared_with(value, length).having_handles(has_handles);
             Scattered { key, output: ReportedResult::Stored { nbytes, layout }, value: Some(value) }
         }
         Ok((key, ..)) => {
@@ -240,6 +249,17 @@ fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
 }
 
 /// An argument for a parameter of type `T`: a value, or futures of results that will be the value.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let x = client.submit(|n: u64| n + 1, (1,)); // a value for a parameter `u64`
+/// let sums = [
+///     client.submit(|n: u64| n, (&x,)), // a future of one
+///     client.submit(|all: Vec<u64>| all.iter().sum::<u64>(), (vec![&x, &x],)), // futures for a `Vec<u64>`
+/// ];
+/// assert_eq!(client.gather(sums)?, [2, 4]);
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand for a parameter of type `{T}`",
     label = "expected a `{T}`, or a future of one",
@@ -332,6 +352,13 @@ impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
 }
 
 /// A tuple of arguments, each a value or futures, for the parameters of types `P` of a task function.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let power = client.submit(|n: u64, k: u32| n.pow(k), (2, 10)); // a tuple, one value for each parameter
+/// assert_eq!(power.result()?, 1024);
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "these arguments do not fit the task's parameters",
     label = "expected a tuple of values or futures for the parameters `{P}`",

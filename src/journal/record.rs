@@ -43,6 +43,8 @@ pub(crate) enum JournalRecord {
     Learnt(LearntRecord),
     /// A rank has died with an instance, and with the rank its run.
     Died(DeathRecord),
+    /// Instances of a family have no result although nothing has failed, or are the last ones that are needed.
+    Absent(AbsentRecord),
 }
 
 /// The beginning of a run: when, where, by which program and for which script.
@@ -83,6 +85,20 @@ pub(crate) struct DoneRecord {
     pub ranges: Vec<(u64, u64)>,
     /// The files that instances have saved, by index in ascending order; only of instances that save files.
     pub saved: Vec<(u64, Vec<FileStamp>)>,
+}
+
+/// Instances of one family that were skipped, and those at which loops have stopped, as ranges of indices: each as its
+/// first index and its length.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AbsentRecord {
+    /// The digest of the family that the instances belong to.
+    pub family: u128,
+    /// Instances that were skipped by `when`.
+    pub skipped: Vec<(u64, u64)>,
+    /// Instances that are not needed, since they read one behind the end of a loop.
+    pub not_needed: Vec<(u64, u64)>,
+    /// Instances that have met `until`. Such an instance counts only if it is done, too.
+    pub met: Vec<(u64, u64)>,
 }
 
 /// An instance that has failed for good: no attempt is left.

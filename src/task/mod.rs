@@ -21,6 +21,8 @@ pub(crate) mod assembly;
 pub(crate) mod bulk;
 pub(crate) mod function;
 pub(crate) mod handed_on;
+pub(crate) mod handles;
+pub(crate) mod output;
 mod parameter_macros;
 pub(crate) mod shared;
 pub(crate) mod spilled;

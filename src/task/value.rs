@@ -3,9 +3,9 @@
 //! A value passes through ranks that do not know its type as an [`AnyValue`]. It has a typed form, an encoded form, or
 //! both; each is made at most once, when it is first needed. Start with [`AnyValue`] and `output`.
 
-use super::bulk;
 use super::spilled::{HeldBytes, MemoryLedger, SpillDisk, SpilledValue};
-use crate::codec::{self, Measured};
+use super::{bulk, handles};
+use crate::codec;
 use crate::error::CodecError;
 use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
 use crate::transport::BulkSource;
@@ -13,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, type_name};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// A type that an argument or a result of a task can have: anything that serde can encode, that can be cloned and sent.
@@ -71,6 +72,8 @@ struct ValueInner {
     held: OnceLock<HeldBytes>,
     /// The copy of the value on a disk of the host, if it was moved there. The value may be in memory again too.
     disk: OnceLock<Arc<SpilledValue>>,
+    /// Whether the typed value has handles of objects, which must not leave memory: their objects would be released.
+    has_handles: AtomicBool,
 }
 
 /// A value of any type, which ranks pass on without knowing the type; copies share it.
@@ -106,6 +109,12 @@ impl AnyValue {
         let inner = ValueInner { announced: length, ..ValueInner::default() };
         let _ = inner.typed.set(value);
         AnyValue(Arc::new(inner))
+    }
+
+    /// Notes whether the value has handles of objects.
+    pub(crate) fn having_handles(self, has_handles: bool) -> Self {
+        self.0.has_handles.store(has_handles, Ordering::Relaxed);
+        self
     }
 
     /// Makes a value from an encoded one. The value is decoded when a caller that knows its type asks for it.
@@ -167,7 +176,9 @@ impl AnyValue {
         }
         if self.0.typed.get().is_none() {
             // two threads may both decode; the first one's value stays
-            let _ = self.0.typed.set(Arc::new(self.decode::<T>()?));
+            let (value, has_handles) = handles::measure(|| self.decode::<T>());
+            self.0.has_handles.fetch_or(has_handles, Ordering::Relaxed);
+            let _ = self.0.typed.set(Arc::new(value?));
         }
         self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))
     }
@@ -278,12 +289,13 @@ impl AnyValue {
     }
 
     /// Writes the value to disk; `None` if it is of a kind that cannot be moved, such as output files of commands,
-    /// which are on disk anyway.
+    /// which are on disk anyway, or has handles of objects.
     ///
     /// # Errors
     /// When the disk is full or cannot be written.
     pub(crate) fn write_to(&self, disk: &SpillDisk) -> io::Result<Option<SpilledValue>> {
-        if self.0.typed.get().is_some_and(|typed| (**typed).message(false).is_some()) {
+        let is_message = self.0.typed.get().is_some_and(|typed| (**typed).message(false).is_some());
+        if is_message || self.0.has_handles.load(Ordering::Relaxed) {
             return Ok(None);
         }
         self.encode();
@@ -339,8 +351,9 @@ impl AnyValue {
     /// The serde encoding of the value, for a message that takes the value itself.
     ///
     /// # Errors
-    /// When the value cannot be encoded.
+    /// When the value cannot be encoded, or read back from disk.
     pub(crate) fn to_encoded(&self) -> Result<Vec<u8>, CodecError> {
+        self.restore()?;
         match (self.0.encoded.get().and_then(|bytes| bytes.split_last()), self.0.typed.get()) {
             (Some((&GOOD, bytes)), _) => Ok(bytes.to_vec()),
             (Some((_, why)), _) => Err(CodecError::encode(String::from_utf8_lossy(why).trim_end())),
@@ -398,7 +411,9 @@ impl AnyValue {
             (ReportedResult::Stored { nbytes, layout }, Some(self.clone()))
         };
         match (self.0.encoded.get().and_then(|bytes| bytes.split_last()), self.0.typed.get()) {
-            (Some((&GOOD, bytes)), _) if bytes.len() <= INLINE_MAX => {
+            (Some((&GOOD, bytes)), _)
+                if bytes.len() <= INLINE_MAX && !self.0.has_handles.load(Ordering::Relaxed) =>
+            {
                 Ok((ReportedResult::Inline(Blob::new(bytes)), None))
             }
             (Some((_, bytes)), _) => Ok(stored(bytes.len(), BulkLayout::Encoded)),
@@ -426,40 +441,9 @@ pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
     codec::decode_value(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
 }
 
-/// Prepares the result of a task: a small one is encoded for the report to rank 0; another one is kept as a value, with
-/// the length and layout that ranks which fetch it need.
-///
-/// # Errors
-/// When the value's `Serialize` fails.
-pub(crate) fn output<T: Data>(value: T) -> Result<(ReportedResult, Option<AnyValue>), CodecError> {
-    if let Some((layout, bytes)) = bulk::view(&value)
-        && bytes.len() > INLINE_MAX
-    {
-        let nbytes = bytes.len() as u64;
-        return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
-    }
-    if let Some((nbytes, layout)) = bulk::announced(&value) {
-        return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
-    }
-    Ok(match codec::encode_value_up_to(&value, INLINE_MAX)? {
-        Measured::Small(bytes) => (ReportedResult::Inline(Blob::new(&bytes)), None),
-        Measured::Large(nbytes) => match bulk::view(&value) {
-            // a short vector of numbers whose encoding is longer than its memory
-            Some((layout, bytes)) => {
-                let nbytes = bytes.len() as u64;
-                (ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value)))
-            }
-            None => {
-                let length = usize::try_from(nbytes).map_err(CodecError::encode)?;
-                let value = AnyValue::to_be_encoded(value, length);
-                (ReportedResult::Stored { nbytes, layout: BulkLayout::Encoded }, Some(value))
-            }
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::output::output;
     use super::*;
 
     #[test]

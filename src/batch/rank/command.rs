@@ -11,6 +11,7 @@ use crate::batch::rank::mpi_program::MpiProcesses;
 use crate::batch::rank::{condition, deadline, params_file, short_commands};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
+use crate::clock;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::commands::scratch::is_folder;
 use crate::commands::{
@@ -27,7 +28,7 @@ use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The signals by which batch systems and users end jobs.
 const ENDING_SIGNALS: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
@@ -91,14 +92,14 @@ fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -
     let allocation = rank_state::current().devices.take(threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
-    let begin = Instant::now();
+    let begin = clock::now();
     let (error, mut detail) = match try_once(def, index, &inputs, &allocation, (attempt, memory), place) {
         Ok(outputs) => return Ok(outputs.into()),
         Err(AttemptError::Other(failure)) => return Err(failure),
         Err(AttemptError::Command(error, detail)) => (error, detail),
     };
     let kind = error.failure();
-    (detail.command, detail.took) = (Some(kind), begin.elapsed());
+    (detail.command, detail.took) = (Some(kind), clock::since(begin));
     let signal = if let commands::FailureKind::Exit(code) = kind { signals::signal_of(code) } else { None };
     // a batch system signals all processes of a job, and this rank may be the last to get it
     if signal.is_some_and(|signal| ENDING_SIGNALS.contains(&signal)) {

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::ids::{Rank, TaskId};
 use crate::protocol::{HandleSide, ObjectId, ObjectKind, ObjectOp};
 use crate::runtime::threads::task_context;
+use crate::task::handles;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -63,8 +64,13 @@ impl HeldObject {
     /// Encodes a copy of the handle. The copy counts as a handle of its own until it is decoded.
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let client = self.client().map_err(serde::ser::Error::custom)?;
-        let ticket = client.new_number();
-        client.tell_object(self.object, ObjectOp::Ticket { side: self.side, ticket });
+        let ticket = if handles::count() {
+            0
+        } else {
+            let ticket = client.new_number();
+            client.tell_object(self.object, ObjectOp::Ticket { side: self.side, ticket });
+            ticket
+        };
         let ObjectId { home, number, .. } = self.object;
         let (home, size, ticket) = (home.0, self.size, ticket.to_le_bytes());
         TravellingHandle { home, number, size, ticket }.serialize(serializer)
@@ -77,6 +83,7 @@ impl HeldObject {
         deserializer: D,
     ) -> std::result::Result<Arc<Self>, D::Error> {
         let TravellingHandle { home, number, size, ticket } = TravellingHandle::deserialize(deserializer)?;
+        handles::count();
         let object = ObjectId { home: Rank(home), kind, number };
         let ticket = Some(u64::from_le_bytes(ticket));
         let held = HeldObject { object, side, size, ticket, client: OnceLock::new() };

@@ -1,11 +1,12 @@
 //! Messages to the user about the run as a whole, which rank 0 prints to standard error.
 
 use super::Head;
+use crate::clock;
 use crate::console;
 use crate::ids::{DefId, HEAD, Rank};
 use crate::runtime::liveness;
 use crate::task::allocation::amount;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The time after which the end of a run that waits for tasks prints their names.
 const UNENDED_AFTER: Duration = Duration::from_secs(5);
@@ -41,8 +42,8 @@ impl Head {
         if !self.closing || !self.tells {
             return;
         }
-        let (since, told) = self.closed_at.get_or_insert_with(|| (Instant::now(), false));
-        if *told || since.elapsed() < UNENDED_AFTER {
+        let (since, told) = self.closed_at.get_or_insert_with(|| (clock::now(), false));
+        if *told || clock::since(*since) < UNENDED_AFTER {
             return;
         }
         *told = true;

@@ -113,7 +113,7 @@ impl ChannelEnds {
     }
 
     /// Whether no thread of this rank has an end, and no item waits to be sent or reported.
-    fn is_unused(&self) -> bool {
+    pub(super) fn is_unused(&self) -> bool {
         let outlet = self.outlet.as_ref();
         outlet.is_none_or(|cell| Arc::strong_count(cell) == 1 && !cell.0.lock().0.is_needed())
             && self.inlet.as_ref().is_none_or(|cell| Arc::strong_count(cell) == 1)
@@ -198,6 +198,7 @@ impl<C: Compute> Executor<C> {
             let Some(rank) = rank.map(|bytes| Rank(u32::from_le_bytes(bytes))) else {
                 let text = String::from_utf8_lossy(&payload);
                 ends.gone(if kind == ReplyKind::Lost { &text } else { "its receiver was dropped" });
+                self.forget_unused(channel);
                 continue;
             };
             let Some(outlet) = &ends.outlet else { continue };
@@ -311,6 +312,7 @@ impl<C: Compute> Executor<C> {
                 Some(rank) => ends.gone(&format!("its receiver was on rank {rank}, which has died")),
                 None => ends.gone("its receiver was dropped"),
             }
+            self.forget_unused(channel);
         }
     }
 

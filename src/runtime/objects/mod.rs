@@ -143,6 +143,18 @@ impl RankObjects {
         self.machine.held() + self.actors.len()
     }
 
+    /// Names what this rank has of objects elsewhere, which has to be gone when no handle is left; `None` if nothing is.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn left(&self) -> Option<String> {
+        let (calls, parts, ends) = (self.open.len(), self.parts.len(), self.channels.len());
+        let promises = self.kept.len() + self.located.len();
+        (calls + parts + ends + promises > 0).then(|| {
+            format!(
+                "{calls} open calls, {parts} parts of payloads, {ends} ends of channels, {promises} replies"
+            )
+        })
+    }
+
     /// Verifies the invariants of the objects that live here.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -362,7 +374,10 @@ impl<C: Compute> Executor<C> {
         for (call, object) in lost {
             objects.answered(call, ReplyKind::Lost, gone(object, links.transport.ranks()).as_bytes());
         }
-        objects.channels.iter().for_each(|(channel, ends)| ends.lost(*channel, rank));
+        objects.channels.retain(|channel, ends| {
+            ends.lost(*channel, rank);
+            !ends.is_unused()
+        });
         let mut actions = std::mem::take(&mut objects.actions);
         objects.machine.lost(rank, &mut actions);
         objects.actions = actions;

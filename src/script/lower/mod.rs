@@ -19,3 +19,4 @@ pub(crate) mod reduce_files;
 mod script_file;
 pub(crate) mod task;
 pub(crate) mod toposort;
+mod until;

@@ -89,6 +89,7 @@ impl Compiler<'_> {
         }
         let execution = execution(&raw.execution, &mut resolver, cx);
         let when = raw.when.as_ref().and_then(|text| self.condition("when", text, &mut resolver, cx));
+        let until = raw.until.as_ref().and_then(|until| self.until(at, until, &mut resolver, cx));
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
         ranks::check(raw, cx);
@@ -102,6 +103,7 @@ impl Compiler<'_> {
             references: resolver.found,
             knot: 0,
             when,
+            until,
             skippable: false,
             outs,
             stdin,
