@@ -73,6 +73,24 @@ fn a_folder_travels_and_is_saved_as_a_whole() {
 }
 
 #[test]
+fn a_folder_survives_the_run_as_a_checkpoint() {
+    let folder = Folder::script(
+        "[task.make]\nfor = { k = [1, 2] }\nkeep = 'checkpoint'\nout = 'd/'\n\
+         shell = 'echo made >> ran; seq {k}0 > {out}/a; mkdir {out}/empty; ln -s a {out}/l; chmod 750 {out}/a'\n\
+         [task.use]\neach = 'make'\nstdout = 'use.txt'\n\
+         shell = 'test -e go; wc -l < {make}/l; ls {make}; stat -L -c %A {make}/l'\n",
+    );
+    folder.run(0, &["s.toml"]).assert_code(1);
+    std::fs::write(folder.path("go"), "").unwrap();
+    folder.run(2, &["s.toml"]).assert_success();
+    assert_eq!(folder.read("ran"), "made\nmade\n");
+    assert_eq!(folder.read("use.txt"), "10\na\nempty\nl\n-r-xr-x---\n20\na\nempty\nl\n-r-xr-x---\n");
+    let plan = folder.run(0, &["plan", "s.toml", "--commands", "make[k=1]"]);
+    plan.assert_success();
+    assert!(plan.stdout.contains("mkdir d/empty") && plan.stdout.contains("writes     d/"), "{}", plan.stdout);
+}
+
+#[test]
 fn a_folder_goes_to_a_rank_that_sees_other_files() {
     let apart = std::process::Command::new("unshare").args(["-m", "true"]).status();
     if !apart.is_ok_and(|status| status.success()) {

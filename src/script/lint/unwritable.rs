@@ -142,10 +142,11 @@ impl ObstacleSearch {
             let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
             save.path.render(&scope).ok()
         })?;
+        const HELP: &str = "what is in it would be gone: choose a folder that the script alone writes";
         fs::read_dir(source.dir().join(&path)).ok()?.next()?.ok()?;
         let message = format!("`{}` saves a folder to `{path}`, where a folder with files lies", task.label(0));
         let diagnostic = Diagnostic::new(Code::ReplacedFolder, span.clone(), message);
-        Some(diagnostic.label("is replaced as a whole").help("choose a folder that the script alone writes"))
+        Some(diagnostic.label("is replaced as a whole").help(HELP))
     }
 
     /// Finds the reason why a path cannot be written; `None` if it can.

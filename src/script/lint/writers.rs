@@ -88,6 +88,7 @@ impl Writers {
         paths.sort_unstable();
         let inputs = inputs(script, names, tasks, &cx.source);
         let (own, folder) = own_paths(script, &cx.source);
+        let here = cx.source.dir().to_owned();
         // The mistakes reported so far: the place in the script, and the path or reader in its way. Instances of one
         // task make the same mistake again and again.
         let mut told: HashSet<(usize, String)> = HashSet::new();
@@ -101,7 +102,8 @@ impl Writers {
                 }
             };
             if writer.kind == WriteKind::Folder {
-                let holds = |other: &str| path.is_empty() || is_below(other, path);
+                let whole = here.join(path);
+                let holds = |other: &str| other != path && here.join(other).starts_with(&whole);
                 let help = "a folder is put there as a whole, and all that was in it is gone: choose another path";
                 if own.as_ref().is_some_and(|own| holds(own)) || folder.as_ref().is_some_and(|own| holds(own)) {
                     tell("script", format!("{says}, where this script or its run folder lies"), help);

@@ -310,6 +310,7 @@ fn check_kind(raw: &RawTask, at: usize, save: &RawSave, path: &Template, cx: &mu
         return;
     }
     let shown = &save.path.value;
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let (message, help) = match is_folder {
         true => (
             format!("the folder `{}` is saved as a file", out.file.value),
@@ -317,7 +318,7 @@ fn check_kind(raw: &RawTask, at: usize, save: &RawSave, path: &Template, cx: &mu
         ),
         false => (
             format!("the file `{}` is saved as a folder", out.file.value),
-            format!("write `{shown}{}`, or give `out` a slash at its end", out.file.value),
+            format!("write `{shown}{}`, or give `out` a slash at its end", name(&out.file.value)),
         ),
     };
     let diagnostic = Diagnostic::new(Code::FolderAsFile, save.path.span.clone(), message);

@@ -63,7 +63,8 @@ pub(crate) fn refuse_folder(task: &RawTask, select: Select, span: Span) -> Resul
     let Some(out) = task.outs.get(at).filter(|out| out.file.value.ends_with('/')) else { return Ok(()) };
     let message = format!("the output `{}` of `{}` is a folder", out.file.value, task.name.value);
     let diagnostic = Diagnostic::new(Code::FolderAsBytes, span, message).label("bytes are wanted here");
-    let help = format!("a command gets its path: `cat {{{}}}/*`", task.name.value);
+    let part = out.name.as_ref().map(|name| format!(".{}", name.value)).unwrap_or_default();
+    let help = format!("a command gets its path: `shell = \"cat {{{}{part}}}/*\"`", task.name.value);
     Err(Box::new(diagnostic.also(out.file.span.clone(), "the folder").help(help)))
 }
 

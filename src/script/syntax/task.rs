@@ -249,9 +249,10 @@ fn check_apart(all: &[RawOut], cx: &mut DiagnosticCollector) {
             if one.is_empty() || other.is_empty() || !(is_below(one, other) || is_below(other, one)) {
                 continue;
             }
-            let message = match one == other {
-                true => format!("two outputs of one task have the path `{one}`"),
-                false => format!("the outputs `{other}` and `{one}` lie in each other"),
+            let message = match (one == other, is_below(one, other)) {
+                (true, _) => format!("two outputs of one task have the path `{one}`"),
+                (false, true) => format!("the output `{one}` lies in the output `{other}`"),
+                (false, false) => format!("the output `{other}` lies in the output `{one}`"),
             };
             let diagnostic = Diagnostic::new(Code::NestedOutputs, out.file.span.clone(), message);
             let diagnostic = diagnostic.label("this output").also(first.file.span.clone(), "the other one");
