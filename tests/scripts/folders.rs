@@ -25,7 +25,7 @@ shell  = "cat {make[k = 2]}/f7; test -e {make[k = 2]}/f1 && echo whole"
 after  = ["there"]
 stdout = "here.txt"
 [task.all]
-run    = ["ls", "{make}"]
+run    = ["ls", "-b", "{make}"]
 stdout = "all.txt"
 [task.join]
 reduce = { of = "make", run = "cp -r {a}/sub/numbers {b}/run {out}" }
@@ -38,7 +38,7 @@ fn mode(folder: &Folder, name: &str) -> u32 {
 }
 
 fn check(folder: &Folder, what: &str) {
-    let one = |k: u32| format!("program {k}\n{k}0000\n105\n1\n755\n555\n100\nrun\n");
+    let one = |k: u32| format!("program {k}\n{k}0000\n105\n1\n755\n550\n100\nrun\n");
     assert_eq!(folder.read("there.txt"), format!("{}{}", one(1), one(2)), "{what}");
     assert_eq!(folder.read("here.txt"), "7\nwhole\n", "{what}");
     assert_eq!(folder.read("all.txt").lines().filter(|line| *line == "f99").count(), 2, "{what}");
