@@ -47,6 +47,7 @@ mod signals;
 mod six;
 mod spawner;
 mod spill;
+mod storm;
 mod survival;
 mod sweeps;
 mod until;
