@@ -1,7 +1,7 @@
 //! The kinds of records in a journal, with their encoding.
 
-use crate::commands::folder;
 use crate::codec;
+use crate::commands::folder;
 use crate::error::CodecError;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};

@@ -99,7 +99,8 @@ fn understand(
         })
         .collect();
     let needed = needed(&script, &compiled, &only);
-    let others: Vec<_> = told.into_iter().zip(&needed).filter(|(_, needed)| !**needed).map(|(at, _)| at).collect();
+    let others: Vec<_> =
+        told.into_iter().zip(&needed).filter(|(_, needed)| !**needed).map(|(at, _)| at).collect();
     // what does not run needs no variables of the environment
     cx.withdraw(&[Code::NoVariable, Code::NoVariableHere], &others);
     compiler.check_joins(&compiled, cx);

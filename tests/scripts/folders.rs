@@ -44,11 +44,18 @@ fn check(folder: &Folder, what: &str) {
     assert_eq!(folder.read("all.txt").lines().filter(|line| *line == "f99").count(), 2, "{what}");
     for k in [1, 2] {
         assert_eq!(folder.read(&format!("saved/{k}/link")).lines().count(), k * 10_000, "{what}");
-        assert_eq!((mode(folder, &format!("saved/{k}/sub")), mode(folder, &format!("saved/{k}/run"))), (0o555, 0o750));
+        assert_eq!(
+            (mode(folder, &format!("saved/{k}/sub")), mode(folder, &format!("saved/{k}/run"))),
+            (0o555, 0o750)
+        );
         assert!(folder.path(&format!("saved/{k}/sub/empty")).is_dir(), "{what}");
         assert_eq!(std::fs::read_dir(folder.path(&format!("saved/{k}"))).unwrap().count(), 105, "{what}");
     }
-    assert_eq!(std::fs::read_dir(folder.path("saved")).unwrap().count(), 2, "{what}: nothing is left beside it");
+    assert_eq!(
+        std::fs::read_dir(folder.path("saved")).unwrap().count(),
+        2,
+        "{what}: nothing is left beside it"
+    );
     assert_eq!(folder.read("joined/numbers").lines().count(), 10_000, "{what}");
     assert_eq!(folder.read("joined/run"), "#!/bin/sh\necho program 2\n", "{what}");
 }
@@ -87,7 +94,11 @@ fn a_folder_survives_the_run_as_a_checkpoint() {
     assert_eq!(folder.read("use.txt"), "10\na\nempty\nl\n-r-xr-x---\n20\na\nempty\nl\n-r-xr-x---\n");
     let plan = folder.run(0, &["plan", "s.toml", "--commands", "make[k=1]"]);
     plan.assert_success();
-    assert!(plan.stdout.contains("mkdir d/empty") && plan.stdout.contains("writes     d/"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.contains("mkdir d/empty") && plan.stdout.contains("writes     d/"),
+        "{}",
+        plan.stdout
+    );
 }
 
 #[test]
@@ -113,7 +124,9 @@ fn what_is_no_folder_or_gone_is_told() {
     );
     let run = folder.run(0, &["s.toml"]);
     run.assert_code(1);
-    for word in ["`a/` is no folder", "`b/`", "`p` in it is no file, folder or link", "a folder is `out = \"name/\"`"] {
+    for word in
+        ["`a/` is no folder", "`b/`", "`p` in it is no file, folder or link", "a folder is `out = \"name/\"`"]
+    {
         assert!(run.stderr.contains(word), "{word}: {}", run.stderr);
     }
     assert_eq!(folder.names(), Vec::<String>::new());

@@ -3,8 +3,8 @@
 use super::super::failure::located;
 use crate::batch::artifact::Artifact;
 use crate::batch::outputs;
-use crate::batch::saved_folder;
 use crate::batch::rank::command;
+use crate::batch::saved_folder;
 use crate::batch::task_def::{self, Group, TaskDef};
 use crate::batch::whole_files::NewFile;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
@@ -220,7 +220,8 @@ fn save(def: &TaskDef, index: u64, whole: &Artifact) -> Result<(), Failure> {
             && stored.is_folder()
         {
             let saved = saved_folder::save(stored.path(), &path, false);
-            saved.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
+            saved
+                .map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
             continue;
         }
         let written = NewFile::create(&path).and_then(|mut file| {

@@ -135,7 +135,8 @@ fn a_damaged_stream_writes_nothing_outside() {
         assert!(matches!(made(good[..length].to_vec(), &to), Err(CopyError::Read(_))), "{length}");
     }
     let item = |kind: u8, path: &[u8], content: &[u8]| {
-        let lengths = [&(path.len() as u32).to_le_bytes()[..], &(content.len() as u64).to_le_bytes()].concat();
+        let lengths =
+            [&(path.len() as u32).to_le_bytes()[..], &(content.len() as u64).to_le_bytes()].concat();
         [&[kind][..], &0o755_u32.to_le_bytes(), &lengths, path, content].concat()
     };
     let root = item(2, b"", b"");

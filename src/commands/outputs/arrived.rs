@@ -47,7 +47,8 @@ impl Arrived {
             }
             Some(OutputsMessage::Near(dir, entries)) => {
                 let same_files = |entry: OutputEntry| {
-                    let found = entry.kind.is_file().then(|| HostFile::find(&dir, &message[entry.bytes.clone()]));
+                    let found =
+                        entry.kind.is_file().then(|| HostFile::find(&dir, &message[entry.bytes.clone()]));
                     (entry, found)
                 };
                 let entries = entries.into_iter().map(same_files).collect();
@@ -71,7 +72,9 @@ impl Arrived {
             Arrived::Refused(_) => return None,
         };
         Some(wire::sizes_of(
-            entries.into_iter().map(|entry| (message[entry.name.clone()].len(), entry.length, entry.kind.is_file())),
+            entries
+                .into_iter()
+                .map(|entry| (message[entry.name.clone()].len(), entry.length, entry.kind.is_file())),
         ))
     }
 

@@ -220,7 +220,10 @@ pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
 /// `None` if it is damaged.
 pub(super) fn same_files(message: &[u8]) -> Option<u64> {
     let OutputsMessage::Whole(entries) = read(message)? else { return None };
-    Some(sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.kind.is_file()))).same_files)
+    Some(
+        sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.kind.is_file())))
+            .same_files,
+    )
 }
 
 fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Option<Vec<OutputEntry>> {
@@ -238,7 +241,8 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
     }
     for entry in &mut entries {
         let start = message.len() - rest.len();
-        let length = if same_files && entry.kind.is_file() { 8 } else { usize::try_from(entry.length).ok()? };
+        let length =
+            if same_files && entry.kind.is_file() { 8 } else { usize::try_from(entry.length).ok()? };
         let (_, after) = rest.split_at_checked(length)?;
         rest = after;
         entry.bytes = start..start + length;

@@ -221,7 +221,8 @@ impl DiagnosticCollector {
         let mut number = 0;
         let (mut errors, mut warnings) = (0, 0);
         self.found.retain(|diagnostic| {
-            let is_one = among.iter().any(|range| range.contains(&number)) && codes.contains(&diagnostic.code);
+            let is_one =
+                among.iter().any(|range| range.contains(&number)) && codes.contains(&diagnostic.code);
             number += 1;
             *(if diagnostic.code.is_warning() { &mut warnings } else { &mut errors }) += usize::from(is_one);
             !is_one

@@ -55,7 +55,8 @@ pub(crate) fn check(
         for (raw, save) in raw.saves.iter().zip(&task.saves) {
             let is_folder = is_folder(task, save);
             // a file at the path of a folder has been reported
-            let is_wrong = matches!(save.select, Select::File(_)) && save.path.ends_with_slash() && !is_folder;
+            let is_wrong =
+                matches!(save.select, Select::File(_)) && save.path.ends_with_slash() && !is_folder;
             if !is_wrong && !written_wrong(&raw.path, cx) {
                 let kind = if is_folder { WriteKind::Folder } else { WriteKind::Save };
                 check(&raw.path, &save.path, kind).run(&mut seen, cx);
@@ -284,7 +285,8 @@ impl Check<'_> {
         for (number, values) in self.samples(whole).enumerate() {
             let Some(path) = self.path(&values, number as u64) else { return true };
             let is_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("..");
-            if self.kind == WriteKind::Folder && normal(&path, &cx.source).is_none_or(|path| !path.is_empty()) {
+            if self.kind == WriteKind::Folder && normal(&path, &cx.source).is_none_or(|path| !path.is_empty())
+            {
                 continue;
             }
             if !is_folder && normal(&path, &cx.source).is_none_or(|normal| !normal.is_empty()) {
@@ -295,7 +297,8 @@ impl Check<'_> {
             let diagnostic = Diagnostic::new(Code::BadValue, self.span.clone(), message);
             let diagnostic = diagnostic.label(format!("names no {what}"));
             cx.push(
-                diagnostic.help(format!("the path is that of a {what}, below the script's folder or elsewhere")),
+                diagnostic
+                    .help(format!("the path is that of a {what}, below the script's folder or elsewhere")),
             );
             return true;
         }

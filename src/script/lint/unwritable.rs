@@ -54,7 +54,9 @@ pub(crate) fn check(
         for (raw, save) in raw.saves.iter().zip(&task.saves) {
             let is_folder = save_paths::is_folder(task, save);
             let kind = if is_folder { WriteKind::Folder } else { WriteKind::Save };
-            if is_folder && let Some(warning) = search.replaced(task, (save, &raw.path.span), script, &cx.source) {
+            if is_folder
+                && let Some(warning) = search.replaced(task, (save, &raw.path.span), script, &cx.source)
+            {
                 cx.push(warning);
             }
             paths.push((&raw.path.span, &save.path, kind));
@@ -144,7 +146,8 @@ impl ObstacleSearch {
         })?;
         const HELP: &str = "what is in it would be gone: choose a folder that the script alone writes";
         fs::read_dir(source.dir().join(&path)).ok()?.next()?.ok()?;
-        let message = format!("`{}` saves a folder to `{path}`, where a folder with files lies", task.label(0));
+        let message =
+            format!("`{}` saves a folder to `{path}`, where a folder with files lies", task.label(0));
         let diagnostic = Diagnostic::new(Code::ReplacedFolder, span.clone(), message);
         Some(diagnostic.label("is replaced as a whole").help(HELP))
     }

@@ -104,8 +104,10 @@ impl Writers {
             if writer.kind == WriteKind::Folder {
                 let whole = here.join(path);
                 let holds = |other: &str| other != path && here.join(other).starts_with(&whole);
-                let help = "a folder is put there as a whole, and all that was in it is gone: choose another path";
-                if own.as_ref().is_some_and(|own| holds(own)) || folder.as_ref().is_some_and(|own| holds(own)) {
+                let help =
+                    "a folder is put there as a whole, and all that was in it is gone: choose another path";
+                if own.as_ref().is_some_and(|own| holds(own)) || folder.as_ref().is_some_and(|own| holds(own))
+                {
                     tell("script", format!("{says}, where this script or its run folder lies"), help);
                 }
                 let mut below: Vec<_> = inputs.iter().filter(|(input, _)| holds(input)).collect();
@@ -157,7 +159,8 @@ fn is_below(path: &str, folder: &str) -> bool {
 
 /// Makes the error about two writers of one path.
 pub(super) fn clash(first: &PathWriter, second: &PathWriter, path: &str) -> Diagnostic {
-    let saves = |writer: &PathWriter| matches!(writer.kind, WriteKind::Save | WriteKind::Folder | WriteKind::Target);
+    let saves =
+        |writer: &PathWriter| matches!(writer.kind, WriteKind::Save | WriteKind::Folder | WriteKind::Target);
     let message = match (saves(first) && saves(second), first.label == second.label) {
         (true, true) => format!("`{}` saves two outputs to `{path}`", first.label),
         (true, false) => format!("`{}` and `{}` both save to `{path}`", first.label, second.label),

@@ -30,11 +30,7 @@ pub(crate) fn select(
     Ok(found)
 }
 
-fn output(
-    task: &RawTask,
-    reference: &Written<'_>,
-    place: TextContext,
-) -> Result<Select, Box<Diagnostic>> {
+fn output(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<Select, Box<Diagnostic>> {
     let makes_array = task.action.as_ref().is_some_and(|action| !action.is_command());
     let rest = &reference.raw.path[1..];
     let part = match is_list(reference).then(|| rest.split_last()).flatten().map_or(rest, |(_, rest)| rest) {
