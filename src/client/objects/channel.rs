@@ -185,8 +185,8 @@ impl ClientShared {
 }
 
 impl<T: Data> Sender<T> {
-    /// Sends an item. Waits while as many items as the channel's capacity are under way from this rank; a task gives
-    /// its slot back meanwhile.
+    /// Sends an item. Waits while as many items as the channel's capacity are under way, from all ranks together; a task
+    /// gives its slot back meanwhile.
     ///
     /// # Errors
     /// When the item cannot be encoded; [`Error::Gone`] when the receiver was dropped or its rank has died; and when
@@ -210,7 +210,12 @@ impl<T: Data> Sender<T> {
         let cell = guard.cell.get_or_init(|| client.outlet(channel, capacity));
         let item = Blob(codec::encode_value(item)?.into());
         client.wait_at_end(limit, |wait| match cell.reserve(wait) {
-            Ok(reserved) => Ok(reserved.then_some(())),
+            Ok(reserved) => {
+                if !reserved && cell.wants_credits() {
+                    client.push_object(ObjectRequest::Credits { channel, cell: cell.clone() });
+                }
+                Ok(reserved.then_some(()))
+            }
             Err(why) => Err(Error::Gone(format!("nobody receives from the channel any more: {why}"))),
         })?;
         client.push_object(ObjectRequest::Item { channel, cell: cell.clone(), item });
@@ -231,8 +236,9 @@ impl<T: Data> Receiver<T> {
     /// Receives the next item, and waits until there is one. A task gives its slot back meanwhile.
     ///
     /// # Errors
-    /// [`Error::Gone`] when the channel is closed and empty, or a rank that has sent items has died; when the item is
-    /// of another type; and when the run has ended.
+    /// [`Error::Gone`] when the channel is closed and empty, when a rank that has sent items has died, or when a task that
+    /// was to send has failed or was cancelled before it began; when the item is of another type; and when the run has
+    /// ended.
     pub fn recv(&self) -> Result<T> {
         self.receive(None)?.ok_or_else(Self::end)
     }
@@ -371,8 +377,8 @@ impl<T: Data> Iterator for ReceivedItems<'_, T> {
 }
 
 impl Client {
-    /// Makes a channel between two running tasks, in which at most `capacity` items are under way from a rank
-    /// (back-pressure).
+    /// Makes a channel between two running tasks, in which at most `capacity` items are under way, from all ranks
+    /// together (back-pressure).
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {

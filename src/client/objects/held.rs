@@ -4,8 +4,9 @@ use super::client_here;
 use crate::client::ClientShared;
 use crate::error::{Error, Result};
 use crate::ids::{Rank, TaskId};
-use crate::protocol::{HandleSide, ObjectId, ObjectKind, ObjectOp};
+use crate::protocol::{HandleSide, HandleTicket, ObjectId, ObjectKind, ObjectOp};
 use crate::runtime::threads::task_context;
+use crate::task::tickets::{CopyTicket, TicketOffice};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -64,7 +65,8 @@ impl HeldObject {
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let client = self.client().map_err(serde::ser::Error::custom)?;
         let ticket = client.new_number();
-        client.tell_object(self.object, ObjectOp::Ticket { side: self.side, ticket });
+        let copy = HandleTicket { object: self.object, side: self.side, ticket };
+        CopyTicket::made(copy, client.clone());
         let ObjectId { home, number, .. } = self.object;
         let (home, size, ticket) = (home.0, self.size, ticket.to_le_bytes());
         TravellingHandle { home, number, size, ticket }.serialize(serializer)
@@ -99,6 +101,12 @@ impl HeldObject {
         if let Some(client) = self.client.get() {
             client.drop_end(self.object, self.side);
         }
+    }
+}
+
+impl TicketOffice for ClientShared {
+    fn tell(&self, object: ObjectId, op: ObjectOp) {
+        self.tell_object(object, op);
     }
 }
 

@@ -32,6 +32,10 @@ pub(super) struct ChannelEnds {
     inlet: Option<Arc<InletCell>>,
 }
 
+/// The length in bytes of a reply with credits, as it waits to be handled: the number, and a byte that tells it from the
+/// rank of a receiver.
+pub(super) const CREDITS_LENGTH: usize = 5;
+
 fn wake(waiting: &mut Vec<Arc<Wait>>) {
     for wait in waiting.drain(..) {
         wait.answer(once((0, WaitAnswer::Done)));
@@ -42,6 +46,11 @@ impl OutletCell {
     /// Makes the end of a channel in which at most `capacity` items are under way.
     pub(crate) fn new(capacity: u32) -> Arc<Self> {
         Arc::new(OutletCell(Mutex::new((Outlet::new(capacity), Vec::new()))))
+    }
+
+    /// Whether the registry has to be asked for credits; see [`Outlet::wants_credits`].
+    pub(crate) fn wants_credits(&self) -> bool {
+        self.0.lock().0.wants_credits()
     }
 
     /// Takes one credit, the right to send one item. Returns false if there is none; `wait`, if given, is answered when
@@ -163,6 +172,105 @@ impl<C: Compute> Executor<C> {
         }
     }
 
+    /// Asks the registry of a channel for credits.
+    pub(super) fn ask_credits<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        cell: Arc<OutletCell>,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let capacity = cell.0.lock().0.capacity();
+        self.objects.channels.entry(channel).or_default().outlet.get_or_insert(cell);
+        self.objects.own_calls += 1;
+        let call = 1 << 63 | self.objects.own_calls;
+        let call = ObjectCall { object: channel, call, op: ObjectOp::Lease { capacity } };
+        let (payload, sink) = (Blob::default(), ReplySink::Credits(channel));
+        self.object_request(ObjectRequest::Call { call, payload, sink }, links)?;
+        self.found_receivers(links)
+    }
+
+    /// Gives credits back to the registry of a channel.
+    fn give_back<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        count: u32,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if count == 0 {
+            return Ok(());
+        }
+        let call = ObjectCall { object: channel, call: 0, op: ObjectOp::Return { count } };
+        let (payload, sink) = (Blob::default(), ReplySink::None);
+        self.object_request(ObjectRequest::Call { call, payload, sink }, links)
+    }
+
+    /// Changes the credits of this rank's sending end. What the change gives back goes to the registry, and the receiver
+    /// learns the new share.
+    fn change_credits<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        change: impl FnOnce(&mut Outlet) -> u32,
+        links: &mut Links<T>,
+    ) -> Result<bool, ExecutorError> {
+        let Some(outlet) = self.objects.channels.get(&channel).and_then(|ends| ends.outlet.as_ref()) else {
+            return Ok(false);
+        };
+        let (back, share, place) = outlet.change(|outlet| {
+            let before = outlet.share();
+            let back = change(outlet);
+            let share = (outlet.share() != before).then(|| outlet.share());
+            (back, share, outlet.place().clone())
+        });
+        if let (Some(share), ReceiverPlace::At(rank)) = (share, place) {
+            self.tell_share(channel, rank, share, links)?;
+        }
+        self.give_back(channel, back, links)?;
+        Ok(true)
+    }
+
+    fn tell_share<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        to: Rank,
+        share: u32,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if to == self.place().rank {
+            return self.shared(to, channel, share, links);
+        }
+        if self.objects.dead.contains(&to) {
+            return Ok(());
+        }
+        Ok(links.send(to, &Peer::Share { channel, share })?)
+    }
+
+    fn shared<T: Transport>(
+        &mut self,
+        from: Rank,
+        channel: ObjectId,
+        share: u32,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) else {
+            return Ok(());
+        };
+        let due = inlet.0.lock().0.shared(from, share);
+        match due {
+            Some((to, count)) => self.give_credit(channel, to, count, links),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks this rank's sending end for credits, on behalf of the channel's registry.
+    pub(super) fn recalled<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        count: u32,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        self.change_credits(channel, |outlet| outlet.recall(count), links).map(drop)
+    }
+
     fn deliver<T: Transport>(
         &mut self,
         channel: ObjectId,
@@ -194,6 +302,12 @@ impl<C: Compute> Executor<C> {
     ) -> Result<(), ExecutorError> {
         for (channel, kind, payload) in std::mem::take(&mut self.objects.located) {
             let Some(ends) = self.objects.channels.get(&channel) else { continue };
+            if kind == ReplyKind::Done && payload.len() == CREDITS_LENGTH {
+                let count = payload[..4].try_into().map_or(0, u32::from_le_bytes);
+                self.change_credits(channel, |outlet| outlet.granted(count), links)?;
+                self.forget_unused(channel, links)?;
+                continue;
+            }
             let rank = <[u8; 4]>::try_from(&payload[..]).ok().filter(|_| kind == ReplyKind::Done);
             let Some(rank) = rank.map(|bytes| Rank(u32::from_le_bytes(bytes))) else {
                 let text = String::from_utf8_lossy(&payload);
@@ -201,19 +315,28 @@ impl<C: Compute> Executor<C> {
                 continue;
             };
             let Some(outlet) = &ends.outlet else { continue };
-            let backlog = outlet.change(|outlet| outlet.found(rank));
+            let (backlog, share) = outlet.change(|outlet| (outlet.found(rank), outlet.share()));
+            self.tell_share(channel, rank, share, links)?;
             for item in backlog {
                 self.deliver(channel, rank, item, links)?;
             }
-            self.forget_unused(channel);
+            self.forget_unused(channel, links)?;
         }
         Ok(())
     }
 
-    fn forget_unused(&mut self, channel: ObjectId) {
-        if self.objects.channels.get(&channel).is_some_and(ChannelEnds::is_unused) {
-            self.objects.channels.remove(&channel);
+    /// Forgets the ends of a channel that no thread of this rank has. Credits that were not used go back to the registry.
+    fn forget_unused<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if !self.objects.channels.get(&channel).is_some_and(ChannelEnds::is_unused) {
+            return Ok(());
         }
+        let outlet = self.objects.channels.remove(&channel).and_then(|ends| ends.outlet);
+        let back = outlet.map_or(0, |outlet| outlet.0.lock().0.give_all_back());
+        self.give_back(channel, back, links)
     }
 
     /// Notes that a thread of this rank is about to receive.
@@ -230,8 +353,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         if to == self.place().rank {
-            self.credited(channel, count);
-            return Ok(());
+            return self.credited(channel, count, links);
         }
         if self.objects.dead.contains(&to) {
             return Ok(());
@@ -239,10 +361,17 @@ impl<C: Compute> Executor<C> {
         Ok(links.send(to, &Peer::Credit { channel, count })?)
     }
 
-    fn credited(&mut self, channel: ObjectId, count: u32) {
-        if let Some(outlet) = self.objects.channels.get(&channel).and_then(|ends| ends.outlet.as_ref()) {
-            outlet.change(|outlet| outlet.taken(count));
+    fn credited<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        count: u32,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if !self.change_credits(channel, |outlet| outlet.taken(count), links)? {
+            // nobody sends here any more
+            self.give_back(channel, count, links)?;
         }
+        Ok(())
     }
 
     /// Reports to the registry of a channel that a handle of this rank was dropped. The report follows the items that
@@ -256,7 +385,7 @@ impl<C: Compute> Executor<C> {
         let ends = self.objects.channels.get(&channel);
         let outlet = ends.and_then(|ends| ends.outlet.as_ref()).filter(|_| side == HandleSide::Front);
         let sent = outlet.map_or(0, |outlet| outlet.0.lock().0.report());
-        self.forget_unused(channel);
+        self.forget_unused(channel, links)?;
         let call = ObjectCall { object: channel, call: 0, op: ObjectOp::Drop { side, sent } };
         let (payload, sink) = (Blob::default(), ReplySink::None);
         self.object_request(ObjectRequest::Call { call, payload, sink }, links)
@@ -284,6 +413,32 @@ impl<C: Compute> Executor<C> {
         let why = lost.map(|rank| format!("rank {rank}, which has sent items, has died"));
         if let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) {
             inlet.change(|inlet| inlet.ended(total, why));
+        }
+    }
+
+    /// Reports to the receiving rank of a channel that there are no more handles of the sending end, and that a task
+    /// which was to have one never began.
+    pub(super) fn tell_unsent<T: Transport>(
+        &mut self,
+        to: Rank,
+        channel: ObjectId,
+        total: u64,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if to == self.place().rank {
+            self.unsent(channel, total);
+            return Ok(());
+        }
+        if self.objects.dead.contains(&to) {
+            return Ok(());
+        }
+        Ok(links.send(to, &Peer::Unsent { channel, total })?)
+    }
+
+    fn unsent(&mut self, channel: ObjectId, total: u64) {
+        let why = "a task that was to send has failed or was cancelled before it began".to_owned();
+        if let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) {
+            inlet.change(|inlet| inlet.ended(total, Some(why)));
         }
     }
 
@@ -315,16 +470,28 @@ impl<C: Compute> Executor<C> {
     }
 
     /// Handles a message of another rank about a channel.
-    pub(super) fn channel_message(&mut self, from: Rank, message: Peer) {
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub(super) fn channel_message<T: Transport>(
+        &mut self,
+        from: Rank,
+        message: Peer,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
         match message {
             Peer::Item { channel, payload } => {
                 let item = self.whole(from, payload);
                 self.item_arrived(from, channel, item);
             }
-            Peer::Credit { channel, count } => self.credited(channel, count),
+            Peer::Credit { channel, count } => self.credited(channel, count, links)?,
+            Peer::Recall { channel, count } => self.recalled(channel, count, links)?,
+            Peer::Share { channel, share } => self.shared(from, channel, share, links)?,
+            Peer::Unsent { channel, total } => self.unsent(channel, total),
             Peer::Ended { channel, total, lost } => self.ended(channel, total, lost),
             Peer::Broken { channel, lost } => self.broken(channel, lost),
             _ => {}
         }
+        Ok(())
     }
 }
