@@ -100,7 +100,7 @@ impl Credits {
 
     /// Asks ranks with more than their fair share for credits, for those that wait with less.
     fn recall(&mut self, object: ObjectId, out: &mut ObjectActions) {
-        if self.asking.is_empty() || !self.recalled.is_empty() {
+        if self.asking.is_empty() {
             return;
         }
         let new = self.asking.iter().filter(|waits| !self.shares.contains_key(&waits.rank)).count();
@@ -109,11 +109,12 @@ impl Credits {
         if !self.asking.iter().any(poor) {
             return;
         }
+        let is_asked = |rank: &Rank| self.recalled.contains_key(rank);
         let mut asked: Vec<(Rank, u32)> = (self.shares.iter())
-            .filter(|(_, share)| **share > fair.max(1))
+            .filter(|(rank, share)| !is_asked(rank) && **share > fair.max(1))
             .map(|(rank, share)| (*rank, share - fair.max(1)))
             .collect();
-        if asked.is_empty() {
+        if asked.is_empty() && self.recalled.is_empty() {
             // more ranks than credits: they take turns
             let not_asking = |rank: &Rank| self.asking.iter().all(|waits| waits.rank != *rank);
             let first = self.shares.keys().copied().find(not_asking).or(self.shares.keys().copied().next());

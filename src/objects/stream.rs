@@ -148,14 +148,16 @@ impl Outlet {
         count
     }
 
-    /// The number of credits that this rank has, if it is not all of them: then the receiver has to know.
+    /// The number of credits that this rank has, for the receiver, which gives them back in halves of that; 1 while the
+    /// registry wants some back, so that each comes at once.
     pub(crate) fn share(&self) -> u32 {
-        self.share
+        if self.recalled > 0 { 1 } else { self.share }
     }
 
     /// Notes that nobody receives any more. The first reason stays.
     pub(crate) fn gone(&mut self, why: String) {
         self.backlog.clear();
+        self.is_asking = false;
         if !matches!(self.place, ReceiverPlace::Gone(_)) {
             self.place = ReceiverPlace::Gone(why);
         }
@@ -166,9 +168,10 @@ impl Outlet {
         &self.place
     }
 
-    /// Whether items wait for the place of the receiver, or were sent and not reported to the registry.
+    /// Whether items wait for the place of the receiver, or were sent and not reported to the registry, or credits are
+    /// to come.
     pub(crate) fn is_needed(&self) -> bool {
-        !self.backlog.is_empty() || self.unreported > 0
+        !self.backlog.is_empty() || self.unreported > 0 || self.is_asking
     }
 
     /// The number of items that were sent since the last call, for the registry.

@@ -301,17 +301,20 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         for (channel, kind, payload) in std::mem::take(&mut self.objects.located) {
-            let Some(ends) = self.objects.channels.get(&channel) else { continue };
             if kind == ReplyKind::Done && payload.len() == CREDITS_LENGTH {
                 let count = payload[..4].try_into().map_or(0, u32::from_le_bytes);
-                self.change_credits(channel, |outlet| outlet.granted(count), links)?;
+                if !self.change_credits(channel, |outlet| outlet.granted(count), links)? {
+                    self.give_back(channel, count, links)?;
+                }
                 self.forget_unused(channel, links)?;
                 continue;
             }
+            let Some(ends) = self.objects.channels.get(&channel) else { continue };
             let rank = <[u8; 4]>::try_from(&payload[..]).ok().filter(|_| kind == ReplyKind::Done);
             let Some(rank) = rank.map(|bytes| Rank(u32::from_le_bytes(bytes))) else {
                 let text = String::from_utf8_lossy(&payload);
                 ends.gone(if kind == ReplyKind::Lost { &text } else { "its receiver was dropped" });
+                self.forget_unused(channel, links)?;
                 continue;
             };
             let Some(outlet) = &ends.outlet else { continue };
