@@ -191,7 +191,7 @@ fn results_that_are_gathered_come_many_in_a_message() {
         let messages = cluster.delivered().0 - before;
         // requests, and answers of at most 64 KiB
         assert!(
-            messages <= 40 + 600 * length as u64 / 20_000,
+            messages <= 80 + 600 * length as u64 / 10_000,
             "{messages} messages for 600 results of {length} bytes"
         );
     }

@@ -131,7 +131,8 @@ impl Outlet {
 
     /// Notes that the registry wants `count` credits back. Returns the number to give back now.
     pub(crate) fn recall(&mut self, count: u32) -> u32 {
-        self.recalled = self.recalled.saturating_add(count).min(self.share);
+        // on the registry's own rank it may come before the credits that it is about
+        self.recalled = self.recalled.saturating_add(count);
         self.give_back(self.recalled)
     }
 

@@ -303,3 +303,14 @@ fn more_ranks_than_credits_take_turns() {
     channel(0, 0, ObjectOp::Drop { side: HandleSide::Back, sent: 0 });
     assert_eq!(channel(2, 4, lease), ["2:4 Closed"]);
 }
+
+#[test]
+fn credits_that_are_wanted_back_before_they_come_go_back_at_once() {
+    let mut outlet = stream::Outlet::new(4);
+    assert!(outlet.wants_credits() && !outlet.wants_credits());
+    assert_eq!((outlet.recall(1), outlet.granted(1), outlet.reserve()), (0, 1, Ok(false)));
+    assert!(outlet.wants_credits());
+    assert_eq!((outlet.granted(3), outlet.reserve(), outlet.share()), (0, Ok(true), 3));
+    // one is in use: two go back now, the third when its item was taken
+    assert_eq!((outlet.recall(3), outlet.share(), outlet.taken(1), outlet.share()), (2, 1, 1, 0));
+}
