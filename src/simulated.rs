@@ -49,6 +49,7 @@ impl Cluster {
                     host: "simulated".into(),
                     locals: Some(Arc::default()),
                     cancelled: Arc::default(),
+                    teams: Arc::default(),
                 };
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =

@@ -6,6 +6,7 @@
 use crate::arrays::{self, ArrayValue, text};
 use crate::batch::outputs::{STDOUT, VALUE};
 use crate::codec;
+use crate::commands::outputs::stream::IncomingOutputs;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::error::Failure;
 use crate::protocol::BulkLayout;
@@ -13,6 +14,7 @@ use crate::task::allocation;
 use crate::task::bulk::{self, BulkKind};
 use crate::task::shared::Shared;
 use crate::task::value::AnyValue;
+use crate::transport::stream::StreamSink;
 use crate::transport::{BulkSource, BulkTarget};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -169,6 +171,23 @@ impl bulk::BulkMemory for MessageMemory {
     }
 }
 
+/// Outputs with files that are received piece by piece.
+struct OutputsTarget(Arc<IncomingOutputs>);
+
+impl BulkTarget for OutputsTarget {
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut []
+    }
+
+    fn stream(&self) -> Option<Arc<dyn StreamSink>> {
+        Some(self.0.clone())
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(AnyValue::new(Artifact::from(self.0.take())))
+    }
+}
+
 /// Tells the engine how an [`Artifact`] travels between ranks: as raw memory where possible. Registered with
 /// [`bulk::register`].
 pub(crate) struct ArtifactBulk;
@@ -182,8 +201,17 @@ impl BulkKind for ArtifactBulk {
         }
     }
 
-    fn allocate(&self, layout: &BulkLayout, nbytes: usize, whole: u64) -> Option<Box<dyn BulkTarget>> {
+    fn allocate(
+        &self,
+        layout: &BulkLayout,
+        nbytes: usize,
+        whole: u64,
+        same_files: bool,
+    ) -> Option<Box<dyn BulkTarget>> {
         match layout {
+            BulkLayout::Pack { same_files: paths } if *paths > 0 && !same_files => {
+                Some(Box::new(OutputsTarget(Arc::new(IncomingOutputs::new(whole, *paths)))))
+            }
             BulkLayout::Pack { .. } => {
                 let memory = MessageMemory { bytes: allocation::zeros(nbytes).ok()?, whole };
                 Some(bulk::target(memory, |MessageMemory { bytes, whole }| {
@@ -215,10 +243,12 @@ mod tests {
     use super::*;
     use crate::batch::outputs::file;
     use crate::commands::ScratchRoot;
+    use crate::transport::stream::hand_over;
     use ndarray::{ArrayD, IxDyn};
 
     fn arrived(layout: &BulkLayout, nbytes: usize, message: &[u8]) -> Artifact {
-        let mut target = ArtifactBulk.allocate(layout, nbytes, nbytes as u64).expect("a layout of ours");
+        let mut target =
+            ArtifactBulk.allocate(layout, nbytes, nbytes as u64, true).expect("a layout of ours");
         target.bytes_mut().copy_from_slice(message);
         let value = target.into_any().downcast::<AnyValue>().expect("a value");
         value.get::<Artifact>().expect("an artifact").clone()
@@ -267,7 +297,7 @@ mod tests {
         let (layout, bytes) = ArtifactBulk.view(&whole).expect("is bulk");
         let came = arrived(&layout, bytes.len(), bytes);
         assert_eq!(*came.output(STDOUT).unwrap().bytes().unwrap(), *b"text\n");
-        assert!(ArtifactBulk.allocate(&BulkLayout::Encoded, 8, 8).is_none());
+        assert!(ArtifactBulk.allocate(&BulkLayout::Encoded, 8, 8, false).is_none());
     }
 
     #[test]
@@ -288,9 +318,13 @@ mod tests {
         let whole = Artifact::from(CommandOutputs::new(&[output]));
         assert!(ArtifactBulk.view(&whole).is_none());
         let (length, layout) = ArtifactBulk.announced(&whole).expect("it has a file");
-        let message = ArtifactBulk.message(&whole, false).expect("it has a file");
-        assert_eq!(message.bytes().len() as u64, length);
-        let came = arrived(&layout, message.bytes().len(), message.bytes());
+        let source =
+            ArtifactBulk.message(&whole, false).and_then(|message| message.stream()).expect("a stream");
+        assert_eq!(source.length(), length);
+        let target = ArtifactBulk.allocate(&layout, length as usize, length, false).expect("ours");
+        hand_over(&*source, &*target.stream().expect("a stream"));
+        let value = target.into_any().downcast::<AnyValue>().expect("a value");
+        let came = value.get::<Artifact>().expect("an artifact");
         assert!(
             matches!(came.output(file(0)).unwrap().content, Content::File(file) if file.length() == 70_000)
         );

@@ -1,10 +1,10 @@
 //! The result of an instance in a checkpoint file: a head that tells what there is, and the bytes of each part.
 
 use crate::batch::artifact::{Artifact, ArtifactBulk};
-use crate::batch::outputs::{LARGE, VALUE};
+use crate::batch::outputs::VALUE;
 use crate::codec;
-use crate::commands::ScratchRoot;
-use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
+use crate::commands::outputs::stream;
+use crate::error::Failure;
 use crate::journal::checkpoint::{self, CheckpointReader, CheckpointWriter};
 use crate::journal::record::CheckpointRecord;
 use crate::protocol::BulkLayout;
@@ -12,21 +12,17 @@ use crate::task::allocation;
 use crate::task::bulk::BulkKind;
 use crate::task::value::AnyValue;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
-/// Bytes from which an output is put on a disk, where scratch is in memory.
-const ON_DISK: u64 = 16 << 20;
 /// The largest length of a head that is believed.
 const HEAD_MAX: u32 = 64 << 20;
 
 /// The parts of a result, in the order of their bytes in the file.
 #[derive(Debug, Serialize, Deserialize)]
 enum StoredForm {
-    /// The outputs of a command: the number, the name and the length of each.
-    Outputs(Vec<(u32, String, u64)>),
+    /// The outputs of a command, as they travel between ranks: the number of each, and the lengths of all.
+    Outputs(Vec<u32>, (u64, u64)),
     /// An array, by its own memory: its layout, and its length in bytes.
     Array(BulkLayout, u64),
     /// An array in its encoding, whose length in bytes this is.
@@ -38,22 +34,13 @@ enum StoredForm {
 /// # Errors
 /// When the disk is full, or an output cannot be read.
 pub(crate) fn write(path: &Path, artifact: &Artifact) -> io::Result<()> {
-    let wrong = |failure: crate::error::Failure| io::Error::other(failure.message().to_owned());
     match artifact {
         Artifact::Absent(_) => Ok(()),
         Artifact::Outputs(outputs) => {
             let all = outputs.all().map_err(wrong)?;
-            let parts = all.iter().map(|part| (part.which, part.name.to_owned(), part.content.length()));
-            let mut file = begin(path, &StoredForm::Outputs(parts.collect()))?;
-            for part in &all {
-                let written = match part.content {
-                    Content::Memory(bytes) => file.write_all(bytes).map(|()| bytes.len() as u64)?,
-                    Content::File(stored) => file.copy(&mut File::open(stored.path())?)?,
-                };
-                if written != part.content.length() {
-                    return Err(io::Error::other(format!("the output `{}` has changed", part.name)));
-                }
-            }
+            let parts = all.iter().map(|part| part.which).collect();
+            let mut file = begin(path, &StoredForm::Outputs(parts, stream::lengths(outputs)))?;
+            stream::write(outputs, &mut file)?;
             file.finish()
         }
         Artifact::Array(_) => {
@@ -70,6 +57,10 @@ pub(crate) fn write(path: &Path, artifact: &Artifact) -> io::Result<()> {
             file.finish()
         }
     }
+}
+
+fn wrong(failure: Failure) -> io::Error {
+    io::Error::other(failure.message().to_owned())
 }
 
 fn begin(path: &Path, form: &StoredForm) -> io::Result<CheckpointWriter> {
@@ -104,10 +95,13 @@ pub(crate) fn read(path: &Path, record: &CheckpointRecord) -> io::Result<Artifac
         return Err(checkpoint::damaged());
     }
     let artifact = match read_form(&mut reader)? {
-        StoredForm::Outputs(parts) => read_outputs(&mut reader, &parts)?,
+        StoredForm::Outputs(_, lengths) => {
+            room(&reader, lengths.0)?;
+            stream::read(&mut reader, lengths).map_err(wrong)?.into()
+        }
         StoredForm::Array(layout, length) => {
             let nbytes = room(&reader, length)?;
-            let target = ArtifactBulk.allocate(&layout, nbytes, length);
+            let target = ArtifactBulk.allocate(&layout, nbytes, length, true);
             let mut target = target.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
             reader.read_exact(target.bytes_mut())?;
             let value = target.into_any().downcast::<AnyValue>().map_err(|_| checkpoint::damaged())?;
@@ -128,41 +122,11 @@ fn room(reader: &CheckpointReader, length: u64) -> io::Result<usize> {
     length.and_then(|length| usize::try_from(length).ok()).ok_or_else(checkpoint::damaged)
 }
 
-fn read_outputs(reader: &mut CheckpointReader, parts: &[(u32, String, u64)]) -> io::Result<Artifact> {
-    let scratch = ScratchRoot::current().map_err(io::Error::other)?;
-    let mut contents = Vec::with_capacity(parts.len());
-    for (_, _, length) in parts {
-        room(reader, *length)?;
-        let mut own = reader.take(*length);
-        if *length < LARGE {
-            let mut bytes = Vec::new();
-            own.read_to_end(&mut bytes)?;
-            contents.push((bytes, None));
-            continue;
-        }
-        let mut file = scratch.begin_file(*length >= ON_DISK)?;
-        let mut piece = vec![0; 1 << 18];
-        loop {
-            match own.read(&mut piece)? {
-                0 => break,
-                count => file.write(piece.get(..count).unwrap_or_default())?,
-            }
-        }
-        contents.push((Vec::new(), Some(Arc::new(file.finish()?))));
-    }
-    let outputs = parts.iter().zip(&contents).map(|((which, name, _), (bytes, file))| OutputRef {
-        which: *which,
-        name,
-        content: file.as_ref().map_or(Content::Memory(bytes), Content::File),
-    });
-    Ok(CommandOutputs::new(&outputs.collect::<Vec<_>>()).into())
-}
-
 /// Makes the record of a file that [`write`] has made. `None` if there is none.
 pub(crate) fn record_of(path: &Path, family: u128, index: u64) -> Option<CheckpointRecord> {
     let record = checkpoint::record_of(path, family, index)?;
     let outputs = match read_form(&mut CheckpointReader::open(path).ok()?).ok()? {
-        StoredForm::Outputs(parts) => parts.into_iter().map(|(which, ..)| which).collect(),
+        StoredForm::Outputs(parts, _) => parts,
         StoredForm::Array(..) | StoredForm::Encoded(_) => vec![VALUE],
     };
     Some(CheckpointRecord { outputs, ..record })
@@ -174,7 +138,10 @@ mod tests {
     use crate::arrays::{ArrayValue, text};
     use crate::batch::artifact::{Absence, OutputBytes};
     use crate::batch::outputs::{STDOUT, file};
+    use crate::commands::ScratchRoot;
+    use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
     use ndarray::{ArrayD, IxDyn};
+    use std::sync::Arc;
 
     fn through(artifact: &Artifact) -> (Artifact, CheckpointRecord) {
         let dir = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 use crate::batch::outputs;
 use crate::batch::rank::logs::LogLimits;
+use crate::batch::rank::mpi_program::JobHosts;
 use crate::script::plan::Plan;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
@@ -40,6 +41,8 @@ pub(crate) struct TaskDef {
     pub ranks: u32,
     /// The index of the first instance, if this is the definition of a part of a family; 0 for the whole family.
     pub first: u64,
+    /// The hosts of the job, for a task that starts MPI programs; else `None`.
+    pub hosts: Option<JobHosts>,
     /// The number of the merge step, if a merge step of a reduction runs like an instance; `None` for an ordinary
     /// instance.
     pub step: Option<u64>,
@@ -164,6 +167,7 @@ impl TaskDef {
             log,
             ranks,
             first: 0,
+            hosts: None,
             step: None,
             quarantined: Vec::new(),
         })

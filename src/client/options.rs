@@ -182,7 +182,8 @@ impl<'c> Options<'c> {
     /// Sets all resources that a task takes while it runs: slots, GPUs, memory, and amounts of the job's counters (such
     /// as licences). See [`ResourceRequest`] and [`Client::set_counter_of`].
     pub(crate) fn needs(mut self, needs: ResourceRequest) -> Self {
-        self.def.needs = ResourceRequest { slots: needs.slots.max(1), ..needs };
+        self.def.needs =
+            ResourceRequest { slots: needs.slots.max(1), processes: needs.processes.max(1), ..needs };
         self
     }
 

@@ -300,7 +300,13 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
     }
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
-    let place = RankLocation { rank, host: host.into(), locals: None, cancelled: Arc::default() };
+    let place = RankLocation {
+        rank,
+        host: host.into(),
+        locals: None,
+        cancelled: Arc::default(),
+        teams: Arc::default(),
+    };
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);

@@ -142,7 +142,8 @@ impl ClientState {
             self.defs.insert(known, def);
             self.last = Some((known, def));
         }
-        let crate::scheduler::ResourceRequest { slots, memory, gpus, .. } = options.needs;
+        let crate::scheduler::ResourceRequest { memory, gpus, .. } = options.needs;
+        let slots = options.needs.slots_of_task();
         let (function, shared_arguments, timeout) = (offset, arguments, options.timeout);
         let definition =
             Definition { def, function, name, shared: shared_arguments, slots, memory, gpus, timeout };

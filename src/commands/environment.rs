@@ -62,6 +62,9 @@ const PASSED: &[&str] = &[
     "shmem_RUNTIME_QUERY_hint",
     "mca_base_component_show_load_errors",
 ];
+/// The beginnings of the parameters, after the prefix, that say where processes are to run. Another call of the
+/// launcher says that itself.
+const PLACES: &[&str] = &["rmaps_", "ras"];
 /// Endings of the names of parameters that no launcher sets, so the user has set them.
 const SETTINGS: &[&str] = &["_ALLOW_RUN_AS_ROOT", "_ALLOW_RUN_AS_ROOT_CONFIRM"];
 /// The beginnings of the names of launchers that pass on the whole environment in which the user has started them.
@@ -123,6 +126,16 @@ pub(crate) fn launcher_variables() -> Vec<OsString> {
     launchers.map(|(name, _)| name).collect()
 }
 
+/// Whether a variable of the launcher is a parameter that holds for another call of the launcher too: one of its command
+/// line, and none by which it tells a process its place.
+fn is_parameter_for_all(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    let parameter = PARAMETERS.iter().find_map(|prefix| bytes.strip_prefix(prefix.as_bytes()));
+    parameter.is_some_and(|parameter| {
+        PASSED.iter().chain(PLACES).all(|passed| !parameter.starts_with(passed.as_bytes()))
+    })
+}
+
 /// The variables that are added for a command to the spawner's environment (the spawner is the process that starts it).
 /// The task's own come last, and so take precedence.
 pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, CommandError> {
@@ -131,6 +144,11 @@ pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, Comma
         // a command inherits the spawner's environment, and the spawner was started without these
         let named = |name: OsString| Some((name.to_str()?.to_owned(), std::env::var_os(&name)?));
         added.extend(launcher_variables().into_iter().filter_map(named));
+    }
+    if spec.launcher == Launcher::Again {
+        let parameters = launcher_variables().into_iter().filter(|name| is_parameter_for_all(name));
+        let named = |name: OsString| Some((name.to_str()?.to_owned(), std::env::var_os(&name)?));
+        added.extend(parameters.filter_map(named));
     }
     for (name, value) in &spec.env {
         // std and the system would cut such a name or value in two, or refuse it without naming it.
@@ -153,6 +171,22 @@ pub(crate) fn path(spec: &CommandSpec) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_of_the_command_line_hold_for_another_launcher_too() {
+        for (name, holds) in [
+            ("OMPI_MCA_btl", true),
+            ("OMPI_MCA_plm_rsh_agent", true),
+            ("PRTE_MCA_oob_tcp_if_include", true),
+            ("OMPI_MCA_ess", false),
+            ("OMPI_MCA_orte_hnp_uri", false),
+            ("OMPI_MCA_rmaps_base_mapping_policy", false),
+            ("OMPI_COMM_WORLD_RANK", false),
+            ("PMIX_RANK", false),
+        ] {
+            assert_eq!(is_parameter_for_all(name.as_ref()), holds, "{name}");
+        }
+    }
 
     #[test]
     fn what_the_user_has_set_stays_and_what_the_launcher_passes_goes() {

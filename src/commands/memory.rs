@@ -19,7 +19,8 @@ pub(crate) fn of_tree_at_most(root: u32) -> u64 {
     tree(root).iter().map(|pid| in_memory(*pid)).sum()
 }
 
-fn tree(root: u32) -> BTreeSet<u32> {
+/// The numbers of a process and all its descendants.
+pub(crate) fn tree(root: u32) -> BTreeSet<u32> {
     let (mut tree, mut todo) = (BTreeSet::new(), vec![root]);
     while let Some(pid) = todo.pop() {
         if tree.insert(pid) {

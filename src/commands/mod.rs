@@ -29,6 +29,7 @@ pub(crate) mod find_program;
 #[cfg(test)]
 mod limit_tests;
 pub(crate) mod memory;
+pub(crate) mod mpi_launcher;
 pub(crate) mod output_budget;
 pub mod outputs;
 pub(crate) mod pipes;

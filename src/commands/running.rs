@@ -118,7 +118,10 @@ impl RunningCommand {
     /// Starts a command through the spawner (the process that starts the rank's commands), and begins to write its
     /// standard input.
     pub(crate) fn start(mut spec: CommandSpec) -> Result<RunningCommand, CommandError> {
-        let found = find_program::find(&spec)?;
+        let mut found = find_program::find(&spec)?;
+        if let Some(name) = spec.shown.take() {
+            found.name = name;
+        }
         spec.env = environment::added(&spec)?;
         spec.program.clone_from(&found.path);
         let failed = |source| CommandError::Files { source };

@@ -232,6 +232,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Makes a private directory in `parent`, a directory that all hosts see, for a command whose processes run on
+    /// several hosts.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn shared(parent: &Path) -> Result<Scratch, ScratchError> {
+        Ok(Scratch { path: private_dir(parent)?.keep(), root: Weak::new() })
+    }
+
     /// The path of the task's private directory.
     pub fn path(&self) -> &Path {
         &self.path

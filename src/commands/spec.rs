@@ -13,6 +13,9 @@ pub(crate) enum Launcher {
     Scrub,
     /// The variables of the MPI launcher are inherited, as a command needs them to take part in the MPI job of dtask.
     Inherit,
+    /// The command is the MPI launcher itself. The variables of this rank are removed, but not the parameters of the
+    /// launcher's command line, such as those that choose a network.
+    Again,
 }
 
 /// A command to run, with all placeholders of the script filled in. The spawner (the process that starts commands) gets
@@ -23,6 +26,9 @@ pub(crate) struct CommandSpec {
     /// The program and its arguments. A program without a slash is searched in the command's PATH; a relative path with
     /// a slash starts from `dir`.
     pub argv: Vec<OsString>,
+    /// The name of the program in messages; `None` for the first word.
+    #[serde(skip)]
+    pub shown: Option<String>,
     /// The path of the program's file; empty until it is found.
     #[serde(with = "path")]
     pub program: PathBuf,
@@ -84,6 +90,7 @@ impl CommandSpec {
     ) -> Self {
         CommandSpec {
             argv: argv.into_iter().map(Into::into).collect(),
+            shown: None,
             program: PathBuf::new(),
             dir: dir.into(),
             env: Vec::new(),

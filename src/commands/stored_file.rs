@@ -7,6 +7,7 @@
 use super::scratch::{ON_DISK, ON_DISK_NAME, ScratchRoot};
 use crate::error::Failure;
 use crate::task::allocation;
+use crate::transport::stream::PieceWriter;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -76,6 +77,14 @@ impl StoredFile {
         Err(io::Error::other(format!("`{}` has become shorter", self.path.display())))
     }
 
+    /// Writes the content of the stored file to a stream.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its length has changed.
+    pub(crate) fn write_to(&self, into: &mut PieceWriter<'_>) -> io::Result<()> {
+        into.copy_from(&mut File::open(&self.path)?, self.length)
+    }
+
     /// Reads the content of the stored file into memory.
     ///
     /// # Errors
@@ -121,13 +130,18 @@ pub(crate) struct FileInMaking {
     stored: StoredFile,
 }
 
-impl FileInMaking {
-    /// Appends bytes to the file.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl Write for FileInMaking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // a single write of gigabytes takes several times as long as many small ones
-        bytes.chunks(PIECE).try_for_each(|piece| self.file.write_all(piece))
+        self.file.write(&bytes[..bytes.len().min(PIECE)])
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl FileInMaking {
     /// The directory in which the file lies.
     pub(crate) fn folder(&self) -> PathBuf {
         let folder = self.stored.path.parent().unwrap_or(&self.stored.path);
@@ -191,7 +205,7 @@ impl ScratchRoot {
     /// When scratch has no room.
     pub fn keep_bytes(&self, bytes: &[u8]) -> io::Result<StoredFile> {
         let mut file = self.begin_file(bytes.len() as u64 >= LARGE)?;
-        file.write(bytes)?;
+        file.write_all(bytes)?;
         file.finish()
     }
 

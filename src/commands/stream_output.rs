@@ -274,7 +274,7 @@ impl KeptBytes {
                 self.file.insert(file.map_err(failed)?)
             }
         };
-        let written = file.write(&self.bytes);
+        let written = file.write_all(&self.bytes);
         self.bytes.clear();
         written.map_err(|source| SpillError { folder: file.folder(), source })
     }

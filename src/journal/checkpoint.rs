@@ -54,25 +54,6 @@ impl CheckpointWriter {
         Ok(CheckpointWriter { file, hash: Box::default(), path: path.to_owned() })
     }
 
-    /// Appends all bytes of a reader. Returns their number.
-    ///
-    /// # Errors
-    /// When it cannot be read, or the disk is full.
-    pub(crate) fn copy(&mut self, from: &mut impl Read) -> io::Result<u64> {
-        let mut piece = vec![0; PIECE];
-        let mut all = 0;
-        loop {
-            let count = match from.read(&mut piece) {
-                Ok(0) => return Ok(all),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            self.write_all(piece.get(..count).unwrap_or_default())?;
-            all += count as u64;
-        }
-    }
-
     /// Writes the checksum, waits until everything is on disk, and gives the file its name.
     ///
     /// # Errors

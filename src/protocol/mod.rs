@@ -264,6 +264,20 @@ pub enum RankOrder {
         /// The name of the counter.
         name: Box<str>,
     },
+    /// Tells how many slots of the receiver are taken by programs that tasks have started, of this rank or another one,
+    /// and that run in several processes. As many slots fewer are left for tasks, until the next such order.
+    Lend {
+        /// The number of slots, in place of the one that was told before.
+        slots: u32,
+    },
+    /// Tells on which ranks' slots the processes of a program may run that the task of the next [`RankOrder::Run`]
+    /// starts.
+    Team {
+        /// The task that starts the program.
+        task: TaskId,
+        /// The ranks, each with the number of its slots, the receiver first.
+        members: Vec<(Rank, u32)>,
+    },
 }
 
 /// A result, as the rank that made it reports it to rank 0.

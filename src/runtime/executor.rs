@@ -154,6 +154,10 @@ impl<C: Compute> Executor<C> {
         order: RankOrder,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
+        if let RankOrder::Team { task, members } = order {
+            self.place.teams.insert(task, members);
+            return Ok(());
+        }
         if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetches.forget(*rank);
@@ -244,6 +248,7 @@ impl<C: Compute> Executor<C> {
             match done {
                 ComputeEvent::Ended(ended) => {
                     self.place.cancelled.remove(ended.task);
+                    self.place.teams.remove(ended.task);
                     let result = match self.deadlines.end(ended.task) {
                         None => ended.result,
                         Some(limit) => Err(self.too_late(ended.attempt, limit)),
@@ -333,7 +338,12 @@ impl<C: Compute> Executor<C> {
                 WorkerAction::Give { to, task, tag, same_files } => {
                     self.give(task, same_files, (to, tag), links)?
                 }
-                WorkerAction::Report(report) => self.reports.push(report),
+                WorkerAction::Report(report) => {
+                    if let RankReport::Retracted { task, .. } = &report {
+                        self.place.teams.remove(*task);
+                    }
+                    self.reports.push(report);
+                }
                 WorkerAction::Drop(task) => {
                     self.store.remove(task);
                     self.hungry = None;

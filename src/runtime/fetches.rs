@@ -3,7 +3,8 @@
 //! A long result has a transfer of its own: the receive is posted, then the holder is asked (rendezvous). A short one,
 //! of at most [`FETCH_INLINE_MAX`] bytes, comes inside a message ([`Peer::Value`]), many of them in one frame: ten
 //! thousand results of 200 bytes are then a few dozen messages. Both are limited, so that a gather of a million results
-//! does not flood this rank.
+//! does not flood this rank. A result with files, from a rank that sees other files, is a stream, which comes piece by
+//! piece into this rank's files: it takes no memory, and few of them are under way at a time.
 
 use super::outbox::Links;
 use super::profile::ProfilePhase;
@@ -14,6 +15,7 @@ use crate::runtime::executor::error::ExecutorError;
 use crate::task::value::AnyValue;
 use crate::task::{allocation, bulk};
 use crate::transport::Transport;
+use crate::transport::stream::STREAMS_MAX;
 use std::collections::{HashSet, VecDeque};
 
 /// Largest number of transfers from other ranks under way at once: enough to keep every link busy. Each needs an MPI
@@ -37,6 +39,11 @@ impl WantedResult {
     fn is_short(&self) -> bool {
         self.nbytes <= FETCH_INLINE_MAX && !matches!(self.layout, BulkLayout::Pack { .. })
     }
+
+    /// Whether the result has files of its rank.
+    fn has_files(&self) -> bool {
+        matches!(self.layout, BulkLayout::Pack { same_files } if same_files > 0)
+    }
 }
 
 /// The fetches of a rank.
@@ -50,6 +57,11 @@ pub(crate) struct Fetches {
     short: IdMap<TaskId, WantedResult>,
     short_bytes: u64,
     postponed: VecDeque<WantedResult>,
+    /// The streams that are under way, by rank and tag (see `transfer`): values that are taken in piece by piece, and that
+    /// nobody holds in memory.
+    streams: IdMap<u64, TaskId>,
+    /// Streams that have to wait.
+    later_streams: VecDeque<WantedResult>,
     /// Results for which there was no memory at the last attempt, with the reason.
     starved: VecDeque<(WantedResult, CodecError)>,
     /// Ranks that see the same files as this one: those of the same host and container.
@@ -67,6 +79,8 @@ impl Default for Fetches {
             short: IdMap::default(),
             short_bytes: 0,
             postponed: VecDeque::new(),
+            streams: IdMap::default(),
+            later_streams: VecDeque::new(),
             starved: VecDeque::new(),
             same_files: HashSet::new(),
             transfers_max: TRANSFERS_MAX,
@@ -82,7 +96,11 @@ impl Fetches {
 
     /// Whether nothing is under way or about to be: what is left waits for memory.
     fn are_still(&self) -> bool {
-        self.transfers.is_empty() && self.short.is_empty() && self.postponed.is_empty()
+        self.transfers.is_empty()
+            && self.short.is_empty()
+            && self.postponed.is_empty()
+            && self.streams.is_empty()
+            && self.later_streams.is_empty()
     }
 
     /// Whether results wait for memory.
@@ -108,13 +126,18 @@ impl Fetches {
 
     /// The ranks that owe this one a result now.
     pub(crate) fn debtors(&self) -> impl Iterator<Item = Rank> + '_ {
-        let transfers = self.transfers.keys().map(|key| Rank((key >> 32) as u32));
+        let transfers = self.transfers.keys().chain(self.streams.keys()).map(|key| Rank((key >> 32) as u32));
         transfers.chain(self.short.values().map(|wanted| wanted.holder))
     }
 
     /// Adds a result to those that are to be fetched. [`Fetches::start`] starts as many as may be under way.
     pub(crate) fn push(&mut self, task: TaskId, holder: Rank, nbytes: u64, layout: BulkLayout) {
-        self.postponed.push_back(WantedResult { task, holder, nbytes, layout });
+        let wanted = WantedResult { task, holder, nbytes, layout };
+        if wanted.has_files() && !self.same_files.contains(&holder) {
+            self.later_streams.push_back(wanted);
+        } else {
+            self.postponed.push_back(wanted);
+        }
     }
 
     /// Gives up all fetches from `rank`, which has died.
@@ -125,11 +148,16 @@ impl Fetches {
         self.short_bytes = self.short.values().map(|wanted| wanted.nbytes).sum();
         self.postponed.retain(|wanted| wanted.holder != rank);
         self.starved.retain(|(wanted, _)| wanted.holder != rank);
+        self.streams.retain(|key, _| Rank((*key >> 32) as u32) != rank);
+        self.later_streams.retain(|wanted| wanted.holder != rank);
     }
 
     /// Ends the transfer from `from` on `tag`, and returns the task whose result it has brought; `None` if it was given
     /// up.
     pub(crate) fn arrived(&mut self, from: Rank, tag: u32) -> Option<TaskId> {
+        if let Some(task) = self.streams.remove(&transfer(from, tag)) {
+            return Some(task);
+        }
         let (task, nbytes) = self.transfers.remove(&transfer(from, tag))?;
         self.transfer_bytes -= nbytes;
         Some(task)
@@ -191,6 +219,7 @@ impl Fetches {
         room: u64,
         links: &mut Links<T>,
     ) -> Result<Option<(TaskId, CodecError)>, ExecutorError> {
+        self.start_streams(links)?;
         while self.postponed.front().is_some_and(|next| self.may_start(next, room))
             && let Some(wanted) = self.postponed.pop_front()
         {
@@ -201,8 +230,7 @@ impl Fetches {
                 self.short_bytes += nbytes;
                 self.short.insert(task, wanted);
             } else {
-                let same_files = matches!(layout, BulkLayout::Pack { same_files } if *same_files > 0)
-                    && self.same_files.contains(&holder);
+                let same_files = wanted.has_files();
                 let target = match bulk::allocate(layout, nbytes, same_files) {
                     Ok(target) => target,
                     Err(why) => {
@@ -215,11 +243,7 @@ impl Fetches {
                         return Ok(Some((task, why)));
                     }
                 };
-                while self.transfers.contains_key(&transfer(holder, self.next_tag)) {
-                    self.next_tag = next_tag(self.next_tag);
-                }
-                let tag = self.next_tag;
-                self.next_tag = next_tag(tag);
+                let tag = self.free_tag(holder);
                 self.transfers.insert(transfer(holder, tag), (task, nbytes));
                 self.transfer_bytes += nbytes;
                 links.transport.receive_bulk(holder, tag, target)?;
@@ -228,6 +252,37 @@ impl Fetches {
             links.profile.enter(before);
         }
         Ok(None)
+    }
+
+    /// Starts streams that had to wait. Their receiver takes in as many at a time as their sender sends, so that none
+    /// waits for another in a circle of ranks.
+    fn start_streams<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        while self.streams.len() < STREAMS_MAX.min(self.transfers_max)
+            && let Some(WantedResult { task, holder, nbytes, layout }) = self.later_streams.pop_front()
+        {
+            let before = links.profile.enter(ProfilePhase::Sending);
+            let target = bulk::allocate(&layout, nbytes, false)?;
+            let tag = self.free_tag(holder);
+            self.streams.insert(transfer(holder, tag), task);
+            links.transport.receive_bulk(holder, tag, target)?;
+            links.send(holder, &Peer::Fetch { task, tag, same_files: false })?;
+            links.profile.enter(before);
+        }
+        Ok(())
+    }
+
+    /// A tag on which nothing comes from this rank.
+    fn free_tag(&mut self, holder: Rank) -> u32 {
+        let is_used = |tag| {
+            let key = transfer(holder, tag);
+            self.transfers.contains_key(&key) || self.streams.contains_key(&key)
+        };
+        let mut tag = self.next_tag;
+        while is_used(tag) {
+            tag = next_tag(tag);
+        }
+        self.next_tag = next_tag(tag);
+        tag
     }
 }
 

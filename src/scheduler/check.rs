@@ -3,6 +3,7 @@
 use super::Scheduler;
 use super::task::{OwnerWants, ScheduledTask, TaskState};
 use crate::ids::{DefId, TaskId};
+use crate::protocol::ResourceRequest;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Scheduler {
@@ -118,9 +119,22 @@ impl Scheduler {
                 return Err(format!("counter {at}: {used} of {total} used, should be {should}"));
             }
         }
+        for (task, team) in self.teams.iter() {
+            let is_there = self.tasks.get(*task).map(|record| &record.state);
+            let leaving = self.leaving.iter().any(|(other, _)| other == task);
+            if !leaving && !matches!(is_there, Some(TaskState::Assigned { .. })) {
+                return Err(format!("{task:?} ({is_there:?}) has the team {team:?}"));
+            }
+        }
         for (rank, worker) in self.workers.iter() {
-            let here = || running.iter().filter(|(at, _)| *at == rank).map(|(_, needs)| needs);
-            let should = (here().map(|needs| needs.slots - 1).sum(), here().map(|needs| needs.gpus).sum());
+            let alone = |needs: &&ResourceRequest| needs.processes == 1;
+            let here = || running.iter().filter(|(at, _)| *at == rank).map(|(_, needs)| needs).filter(alone);
+            let lent = self.lent(rank);
+            if worker.lent != lent {
+                return Err(format!("rank {rank} lends {} slots, should be {lent}", worker.lent));
+            }
+            let slots: u32 = here().map(|needs| needs.slots - 1).sum();
+            let should = (slots + lent, here().map(|needs| needs.gpus).sum());
             if (worker.extra, worker.gpus_used) != should || worker.gpus_used > worker.gpus {
                 let is = (worker.extra, worker.gpus_used, worker.gpus);
                 return Err(format!("rank {rank}: (extra, gpus, of) is {is:?}, should be {should:?}"));
@@ -129,7 +143,11 @@ impl Scheduler {
                 .reserved
                 .and_then(|by| self.workers.reservations().get(by as usize))
                 .map(|by| by.reserved);
-            if worker.reserved.is_some() && by != Some(Some((rank, worker.host))) {
+            let in_team = worker
+                .reserved
+                .and_then(|by| self.workers.reservations().get(by as usize))
+                .is_some_and(|by| by.team.contains(&rank));
+            if worker.reserved.is_some() && by != Some(Some((rank, worker.host))) && !in_team {
                 return Err(format!("rank {rank} is reserved for {:?}, which has {by:?}", worker.reserved));
             }
         }
@@ -139,12 +157,21 @@ impl Scheduler {
             {
                 return Err(format!("reservation {number} has {rank} reserved, which does not know it"));
             }
+            let knows = |rank: &&crate::ids::Rank| {
+                self.workers.get(**rank).is_some_and(|worker| worker.reserved == Some(number as u32))
+            };
+            if let Some(rank) = reservation.team.iter().find(|rank| !knows(rank)) {
+                return Err(format!("reservation {number} has {rank} in its team, which does not know it"));
+            }
         }
         for (number, host) in self.workers.hosts().iter().enumerate() {
             let at = |rank: &crate::ids::Rank| {
                 self.workers.get(*rank).is_some_and(|worker| worker.host as usize == number)
             };
-            let used: u64 = running.iter().filter(|(rank, _)| at(rank)).map(|(_, needs)| needs.memory).sum();
+            let alone = running.iter().filter(|(rank, needs)| at(rank) && needs.processes == 1);
+            let members = self.teams.iter().flat_map(|(_, team)| &team.members);
+            let of_teams: u64 = members.filter(|member| at(&member.rank)).map(|member| member.memory).sum();
+            let used: u64 = alone.map(|(_, needs)| needs.memory).sum::<u64>() + of_teams;
             let held = self
                 .workers
                 .reservations()
@@ -157,6 +184,15 @@ impl Scheduler {
             }
         }
         Ok(())
+    }
+
+    /// The slots of a rank that programs of several processes take, beside the tasks that have started them.
+    fn lent(&self, rank: crate::ids::Rank) -> u32 {
+        let of = |(at, member): (usize, &super::teams::TeamMember)| match member.rank == rank {
+            true => member.slots - u32::from(at == 0),
+            false => 0,
+        };
+        self.teams.iter().flat_map(|(_, team)| team.members.iter().enumerate()).map(of).sum()
     }
 
     fn check_state(&self, task: TaskId) -> Result<(), String> {
@@ -204,6 +240,10 @@ impl Scheduler {
                     TaskState::Stored(copies) if copies.holders.contains(rank) => stored += copies.nbytes,
                     _ => {}
                 }
+            }
+            for (_, team) in self.teams.iter() {
+                let costs = team.members.iter().skip(1).filter(|member| member.rank == rank);
+                load[0] += costs.map(|_| u64::from(team.cost)).sum::<u64>();
             }
             for (_, leaving) in self.leaving.iter().filter(|(_, leaving)| leaving.rank == rank) {
                 assigned += 1;

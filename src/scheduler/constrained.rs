@@ -157,20 +157,26 @@ impl Scheduler {
     }
 
     /// Counts the resources that a task of `class` needs as taken: from `rank`, from its host and from the job's
-    /// counters.
-    pub(super) fn occupy(&mut self, class: u32, rank: Rank) {
+    /// counters. `cost` is its expected cost in nanoseconds.
+    pub(super) fn occupy(&mut self, task: TaskId, class: u32, rank: Rank, cost: u32) {
         let Some(&needs) = self.constrained.needs(class) else { return };
-        self.workers.occupy(rank, &needs);
+        match needs.processes {
+            0 | 1 => self.workers.occupy(rank, &needs),
+            _ => self.occupy_team(task, cost),
+        }
         self.constrained.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used += count);
     }
 
     /// Counts the resources of a task of definition `def`, which has left `rank`, as free again. `cost` is its expected
     /// cost there in nanoseconds; `ahead` tells that it was sent there before all its inputs existed.
-    pub(super) fn leave(&mut self, rank: Rank, def: DefId, cost: u32, ahead: bool) {
+    pub(super) fn leave(&mut self, task: TaskId, rank: Rank, def: DefId, (cost, ahead): (u32, bool)) {
         self.workers.remove(rank, cost, ahead);
         let class = self.defs.get(def.index()).and_then(|def| def.class);
         if let Some(&needs) = class.and_then(|class| self.constrained.needs(class)) {
-            self.workers.vacate(rank, &needs);
+            match needs.processes {
+                0 | 1 => self.workers.vacate(rank, &needs),
+                _ => self.vacate_team(task),
+            }
             self.constrained.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used -= count);
         }
     }
@@ -203,7 +209,18 @@ impl Scheduler {
                 continue;
             }
             let counted = left.iter().zip(&needs.counters).all(|(left, needs)| left >= needs);
-            let rank = if counted { self.reserve_for(at, next, urgency.1 == 0, &mut moved) } else { None };
+            let team = if counted && needs.processes > 1 {
+                self.team_for(at, next, &stopped, &mut moved)
+            } else {
+                None
+            };
+            let rank = match &team {
+                Some(team) => team.members.first().map(|leader| leader.rank),
+                None if counted && needs.processes == 1 => {
+                    self.reserve_for(at, next, urgency.1 == 0, &mut moved)
+                }
+                None => None,
+            };
             if !counted {
                 moved |= self.workers.unreserve(at);
             }
@@ -214,6 +231,7 @@ impl Scheduler {
                 (None, _) => stopped[at] = true,
                 (Some(rank), Next::Task(task)) => {
                     self.pop(at, urgency);
+                    team.into_iter().for_each(|team| self.set_team(task, team));
                     self.assign(task, rank, out);
                     moved = true;
                 }
@@ -223,6 +241,7 @@ impl Scheduler {
                         self.pop(at, urgency);
                     }
                     if let Some(task) = task {
+                        team.into_iter().for_each(|team| self.set_team(task, team));
                         self.assign(task, rank, out);
                     }
                     moved = true;
@@ -390,6 +409,9 @@ impl Scheduler {
             }
             Shortage::Memory(most) => {
                 format!("it needs {} bytes of memory, and {there} has so much: at most {most}", needs.memory)
+            }
+            Shortage::Processes(most) => {
+                format!("{}, and the ranks together have room for {most}", Self::team_needs(&needs))
             }
             Shortage::Together => format!("{there} has all that it needs: {needs:?}"),
             Shortage::Counter(counter, total) => {

@@ -115,7 +115,7 @@ impl Scheduler {
             return;
         }
         let Some(LeavingTask { def, cost, inputs, .. }) = self.leaving.0.remove(&task) else { return };
-        self.leave(rank, def, cost, false);
+        self.leave(task, rank, def, (cost, false));
         for input in inputs {
             self.used(input, false, out);
         }
@@ -130,7 +130,7 @@ impl Scheduler {
         let gone: Vec<TaskId> = there.map(|(&task, _)| task).collect();
         for task in gone {
             let Some(LeavingTask { def, cost, inputs, .. }) = self.leaving.0.remove(&task) else { continue };
-            self.leave(lost, def, cost, false);
+            self.leave(task, lost, def, (cost, false));
             for input in inputs {
                 if let Some(record) = self.tasks.get_mut(input) {
                     record.pending -= 1;

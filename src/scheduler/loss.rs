@@ -32,6 +32,7 @@ impl Scheduler {
             return Ok(());
         }
         let pinned = self.workers.bury(lost);
+        self.shrink_teams(lost);
         self.constrained.look_again();
         for (rank, worker) in self.workers.iter() {
             if worker.alive {
@@ -99,7 +100,7 @@ impl Scheduler {
                         suspects.push(task);
                     }
                     let def = record.def;
-                    self.leave(lost, def, cost, missing > 0);
+                    self.leave(task, lost, def, (cost, missing > 0));
                 }
                 TaskState::Stored(copies) => {
                     copies.holders.remove(lost);

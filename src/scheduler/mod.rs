@@ -49,6 +49,7 @@ pub(crate) mod reservations;
 mod retry;
 mod revival;
 mod task;
+pub(crate) mod teams;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -77,6 +78,7 @@ use retry::Retries;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use task::TaskTable;
+use teams::Teams;
 
 /// A task definition (function and options), with the statistics of its tasks.
 #[derive(Debug)]
@@ -132,6 +134,8 @@ pub struct Scheduler {
     detached: DetachedTasks,
     /// Tasks that have failed here (cancelled, too slow), and that a rank still has.
     leaving: LeavingTasks,
+    /// The slots that programs of several processes take, by the task that has started each.
+    teams: Teams,
     /// The tasks that ranks have died with.
     deaths: Deaths,
     /// The names that tasks were given, by which errors call them.
@@ -160,6 +164,7 @@ impl Scheduler {
             retries: Retries::default(),
             detached: DetachedTasks::default(),
             leaving: LeavingTasks::default(),
+            teams: Teams::default(),
             deaths: Deaths::default(),
             names: BTreeMap::new(),
             published: PublishedResults::default(),

@@ -26,6 +26,7 @@ impl Scheduler {
     ///
     /// The caller calls this once per turn, after it has handled all events of the turn.
     pub fn place(&mut self, out: &mut Vec<SchedulerAction>) {
+        self.tell_lent(out);
         self.place_pinned(out);
         let mut changed = std::mem::take(&mut self.changed);
         if self.workers.computing() == 0 {
@@ -199,10 +200,13 @@ impl Scheduler {
         let waiting = !record.waiting.is_empty();
         self.workers.add(rank, cost, pinned, missing > 0);
         if let Some(class) = class {
-            self.occupy(class, rank);
+            self.occupy(task, class, rank, cost);
         }
         self.define(def, rank, out);
         self.tell_seen(rank, out);
+        if class.is_some() {
+            self.tell_team(task, rank, out);
+        }
         if waiting {
             self.note_followers(task);
         }

@@ -40,6 +40,10 @@ pub(crate) struct RankRecord {
     pub ahead: u32,
     /// Slots that the assigned tasks take beyond one for each task.
     pub extra: u32,
+    /// Slots of these that programs of several processes take, beside the tasks that have started them.
+    pub lent: u32,
+    /// The value of `lent` that the rank was told last.
+    pub told_lent: u32,
     /// Number of GPUs of the rank.
     pub gpus: u32,
     /// GPUs that tasks on the rank are using.
@@ -188,6 +192,8 @@ impl RankTable {
                 assigned: 0,
                 ahead: 0,
                 extra: 0,
+                lent: 0,
+                told_lent: 0,
                 gpus: info.gpus,
                 gpus_used: 0,
                 host: info.host,

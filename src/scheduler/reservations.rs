@@ -9,6 +9,7 @@ use crate::ids::Rank;
 use crate::protocol::ResourceRequest;
 use crate::scheduler::constrained::AllowedRanks;
 use crate::scheduler::ranks::{RankRecord, RankTable, key, rank_of};
+use smallvec::SmallVec;
 
 /// A host of the job, with the memory that its ranks share.
 #[derive(Debug)]
@@ -23,6 +24,13 @@ pub(crate) struct Host {
     ranks: Vec<Rank>,
 }
 
+impl Host {
+    /// The ranks on the host, in ascending order.
+    pub(super) fn ranks(&self) -> &[Rank] {
+        &self.ranks
+    }
+}
+
 /// The reservation of a class of tasks with equal needs: an index of the ranks by when each could start such a task.
 #[derive(Debug)]
 pub(crate) struct Reservation {
@@ -34,6 +42,8 @@ pub(crate) struct Reservation {
     /// The rank that is kept free for the next task of the class, with the number of its host. `None` if no rank is
     /// kept free.
     pub reserved: Option<(Rank, u32)>,
+    /// The ranks that are kept free for the next task of a class of programs with several processes.
+    pub team: SmallVec<[Rank; 4]>,
 }
 
 /// The reason why no rank can ever run a task: the resource of which it needs too much.
@@ -47,6 +57,8 @@ pub(crate) enum Shortage {
     Gpus(u32),
     /// No host has as much memory; the value is the most that a host has, in bytes.
     Memory(u64),
+    /// All ranks together have no room for so many processes of a program; the value is how many they have room for.
+    Processes(u64),
     /// Each resource exists in the needed amount, but no single rank has all of them.
     Together,
     /// The job has less of a counter (such as licences); the values are the counter's number and its total.
@@ -79,11 +91,17 @@ impl Reservation {
             && self.allowed.has(rank)
     }
 
+    /// Whether processes of a program of this class may run on the rank.
+    pub(super) fn may_have(&self, rank: Rank, worker: &RankRecord) -> bool {
+        worker.computes() && self.allowed.has(rank)
+    }
+
     /// Whether `rank` could start a task of this class now or later. `number` is the number of the class. `None` if the
     /// rank never can, or is reserved for another class.
     fn when(&self, number: usize, rank: Rank, worker: &RankRecord, host: &Host) -> Option<Availability> {
         let kept = worker.reserved == Some(number as u32);
-        if !(kept || worker.is_open()) || !self.is_able(rank, worker, host) {
+        // programs of several processes find their ranks by `team_of`
+        if self.needs.processes > 1 || !(kept || worker.is_open()) || !self.is_able(rank, worker, host) {
             return None;
         }
         let own = if self.is_held_at(worker.host) { self.needs.memory } else { 0 };
@@ -103,7 +121,7 @@ impl RankTable {
     /// Adds the reservation of a new class, which gets the next free number, the same as the class.
     pub(crate) fn add_reservation(&mut self, needs: ResourceRequest, allowed: AllowedRanks) {
         let index = Tournament::new(self.ranks.len());
-        self.reservations.push(Reservation { needs, allowed, index, reserved: None });
+        self.reservations.push(Reservation { needs, allowed, index, reserved: None, team: SmallVec::new() });
         for rank in 0..self.ranks.len() {
             self.get_mut(Rank(rank as u32));
         }
@@ -162,12 +180,12 @@ impl RankTable {
     }
 
     /// The resource that no rank can give to tasks of the class; `None` if some rank can meet all needs.
-    pub(crate) fn lack(&self, reservation: usize) -> Option<Shortage> {
-        let reservation = self.reservations.get(reservation)?;
+    pub(crate) fn lack(&self, number: usize) -> Option<Shortage> {
+        let reservation = self.reservations.get(number)?;
         let able = |(rank, worker): (Rank, &RankRecord)| {
             self.hosts.get(worker.host as usize).is_some_and(|host| reservation.is_able(rank, worker, host))
         };
-        if self.iter().any(able) {
+        if reservation.needs.processes == 1 && self.iter().any(able) {
             return None;
         }
         let alive = || {
@@ -177,6 +195,10 @@ impl RankTable {
                 .map(|(_, worker)| worker)
         };
         let Some(slots) = alive().map(|worker| worker.slots).max() else { return Some(Shortage::Ranks) };
+        if reservation.needs.processes > 1 {
+            let most = self.most_processes(number);
+            return (most < reservation.needs.processes.into()).then_some(Shortage::Processes(most));
+        }
         let gpus = alive().map(|worker| worker.gpus).max().unwrap_or(0);
         let memory = alive().filter_map(|worker| self.hosts.get(worker.host as usize));
         let memory = memory.map(|host| host.memory).max().unwrap_or(0);
@@ -236,11 +258,14 @@ impl RankTable {
 
     /// Cancels the reservation of the class, so that its rank is no longer kept free. Returns whether there was one.
     pub(crate) fn unreserve(&mut self, number: usize) -> bool {
-        let Some((rank, host)) =
-            self.reservations.get_mut(number).and_then(|reservation| reservation.reserved.take())
-        else {
-            return false;
-        };
+        let Some(reservation) = self.reservations.get_mut(number) else { return false };
+        let (single, team) = (reservation.reserved.take(), std::mem::take(&mut reservation.team));
+        for rank in &team {
+            if let Some(worker) = self.get_mut(*rank) {
+                worker.reserved = None;
+            }
+        }
+        let Some((rank, host)) = single else { return !team.is_empty() };
         if let Some(worker) = self.get_mut(rank) {
             worker.reserved = None;
         }
@@ -253,7 +278,8 @@ impl RankTable {
     /// Cancels all reservations of `rank`, which has died: another rank is to be kept free for these classes.
     pub(super) fn unreserve_on(&mut self, rank: Rank) {
         for number in 0..self.reservations.len() {
-            if self.reservations[number].reserved.is_some_and(|(at, _)| at == rank) {
+            let reservation = &self.reservations[number];
+            if reservation.reserved.is_some_and(|(at, _)| at == rank) || reservation.team.contains(&rank) {
                 self.unreserve(number);
             }
         }
@@ -265,7 +291,7 @@ impl RankTable {
 
     /// Applies `change` to the host's record, and marks the host's ranks as changed, since the memory that is left
     /// decides which of them can start a task now. Does nothing if the changed `amount` of memory is 0 bytes.
-    fn change_host(&mut self, host: u32, amount: u64, change: impl FnOnce(&mut Host)) {
+    pub(super) fn change_host(&mut self, host: u32, amount: u64, change: impl FnOnce(&mut Host)) {
         if amount == 0 {
             return;
         }

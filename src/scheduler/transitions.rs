@@ -311,7 +311,7 @@ impl Scheduler {
         }
         let def = record.def;
         record.state = TaskState::Ready;
-        self.leave(rank, def, cost, missing > 0);
+        self.leave(task, rank, def, (cost, missing > 0));
         Some((def, missing))
     }
 

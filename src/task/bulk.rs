@@ -36,8 +36,15 @@ pub(crate) trait BulkKind: Sync {
 
     /// Allocates memory that a value of this layout and of `nbytes` bytes is received into; `None` if the layout is of
     /// another kind or does not fit, and where there is no memory for it. Mostly made by [`target`]. `whole` is the
-    /// length of the message in which the value goes to ranks that see other files, as rank 0 knows it.
-    fn allocate(&self, layout: &BulkLayout, nbytes: usize, whole: u64) -> Option<Box<dyn BulkTarget>>;
+    /// length of the message in which the value goes to ranks that see other files, as rank 0 knows it; `same_files`
+    /// says whether the sender is none of these.
+    fn allocate(
+        &self,
+        layout: &BulkLayout,
+        nbytes: usize,
+        whole: u64,
+        same_files: bool,
+    ) -> Option<Box<dyn BulkTarget>>;
 
     /// The length in bytes and the layout of the message for `value`, if `value` is of this kind and its message is
     /// made only when another rank asks for it; else `None`.
@@ -145,7 +152,7 @@ macro_rules! elements {
                     }
                 }
                 BulkLayout::Bulk { .. } | BulkLayout::Pack { .. } => {
-                    registered().iter().find_map(|kind| kind.allocate(layout, nbytes, whole))
+                    registered().iter().find_map(|kind| kind.allocate(layout, nbytes, whole, same_files))
                 }
             };
             if own.is_none() {

@@ -7,15 +7,23 @@
 pub mod mpi;
 #[cfg(any(test, feature = "testing"))]
 pub mod sim;
+pub mod stream;
 
 use crate::ids::Rank;
 use std::any::Any;
 use std::sync::Arc;
+use stream::{StreamSink, StreamSource};
 
 /// A source of bytes to be sent to another rank, kept alive until the send is complete.
 pub trait BulkSource: Send + Sync {
     /// The bytes to send; the same slice must be returned at every call.
     fn bytes(&self) -> &[u8];
+
+    /// The source as a stream, if the bytes are made piece by piece; then `bytes` is empty. The receiver has to know that
+    /// from what is sent, and posts a target that is a stream too.
+    fn stream(&self) -> Option<Arc<dyn StreamSource>> {
+        None
+    }
 }
 
 impl BulkSource for Vec<u8> {
@@ -29,6 +37,10 @@ impl BulkSource for Vec<u8> {
 pub trait BulkTarget: Send {
     /// The bytes to fill; the same memory must be returned at every call.
     fn bytes_mut(&mut self) -> &mut [u8];
+    /// The target as a stream, if the bytes are taken in piece by piece; then `bytes_mut` is empty.
+    fn stream(&self) -> Option<Arc<dyn StreamSink>> {
+        None
+    }
     /// Returns what was received, once all bytes have arrived: a value of a type that the implementation chooses, to
     /// which the caller downcasts it.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;

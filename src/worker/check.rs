@@ -19,6 +19,13 @@ impl Worker {
         if self.extra > 0 && self.paused == 0 && !self.crowded && beyond {
             return Err(format!("{} tasks take {} slots more than {}", self.running, self.extra, self.slots));
         }
+        let taken = self.running + self.extra + self.lent;
+        if self.lent > 0 && self.running > 0 && self.paused == 0 && !self.crowded && taken > self.slots {
+            return Err(format!(
+                "{taken} slots are taken of {}, {} of them by programs",
+                self.slots, self.lent
+            ));
+        }
         let mut users: BTreeMap<TaskId, u32> = BTreeMap::new();
         self.check_nested()?;
         let queued = self.queued().chain(self.waiting.values().map(|waiting| &waiting.run));

@@ -92,6 +92,8 @@ pub struct Worker {
     running: u32,
     /// Slots that the running tasks take beyond one for each task.
     extra: u32,
+    /// Slots that programs of several processes take, which tasks of this rank or of others have started.
+    lent: u32,
     /// Number of slots of each running task that takes more than one.
     wide: IdMap<TaskId, u32>,
     /// Number of slots that a task takes, by definition number. The list ends with the last definition whose tasks take
@@ -139,6 +141,7 @@ impl Worker {
             slots,
             running: 0,
             extra: 0,
+            lent: 0,
             wide: IdMap::default(),
             widths: Vec::new(),
             mean: 0,
@@ -206,10 +209,12 @@ impl Worker {
                 self.unseen.drain(..count);
             }
             RankOrder::Cancel { task } => self.on_cancel(task, out),
+            RankOrder::Lend { slots } => self.lent = slots,
             RankOrder::Nests { def } => out.push(WorkerAction::Nests(def)),
             RankOrder::Shutdown => self.on_shutdown(out),
-            // the reactor handles these
+            // the reactor and the executor handle these
             RankOrder::Leave
+            | RankOrder::Team { .. }
             | RankOrder::Answer { .. }
             | RankOrder::Status { .. }
             | RankOrder::Counter { .. }
@@ -246,12 +251,12 @@ impl Worker {
     }
 
     /// Whether the first queued task can be handed to the compute threads, at most `most` tasks at a time. A task of
-    /// several slots, and any task while such a one runs, starts only when as many slots are free as it takes, so that
-    /// no task behind it overtakes it.
+    /// several slots, and any task while such a one or a program of several processes runs, starts only when as many slots
+    /// are free as it takes, so that no task behind it overtakes it.
     fn may_start(&self, run: &RunTask, most: u32) -> bool {
         let width = self.widths.get(run.def.index()).copied().unwrap_or(1);
-        let taken = (self.running + self.extra).saturating_sub(self.paused);
-        if width == 1 && self.extra == 0 {
+        let taken = (self.running + self.extra + self.lent).saturating_sub(self.paused);
+        if width == 1 && self.extra == 0 && self.lent == 0 {
             return taken < most;
         }
         most > 0 && (width <= self.slots.saturating_sub(taken) || taken == 0)

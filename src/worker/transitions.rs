@@ -235,7 +235,7 @@ impl Worker {
         {
             self.extra -= width - 1;
         }
-        self.crowded &= self.running + self.extra > self.slots;
+        self.crowded &= self.running + self.extra + self.lent > self.slots;
         self.mean = match self.mean {
             0 => u64::from(nanos.max(1)),
             mean => (mean * 7 + u64::from(nanos)).div_ceil(8),

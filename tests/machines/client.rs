@@ -207,7 +207,7 @@ impl Client {
             || !self.can_be_met(&needs, &options);
         self.defs.push(Def { options, may_fail });
         let name = format!("f{def}");
-        let (shared, slots, memory) = (Blob::default(), needs.slots, needs.memory);
+        let (shared, slots, memory) = (Blob::default(), needs.slots_of_task(), needs.memory);
         SchedulerEvent::define(
             Definition { def, function: 1, name, shared, slots, memory, gpus: 0, timeout: 0 },
             options,
@@ -228,6 +228,9 @@ impl Client {
         let mut needs =
             ResourceRequest { slots: rng.pick(&[1, 1, 2, 2, 3, 4]), ..ResourceRequest::default() };
         if rng.chance(30) {
+            needs.processes = rng.pick(&[2, 2, 3, 5]);
+            needs.slots = rng.pick(&[1, 1, 2]);
+        } else if rng.chance(30) {
             needs.gpus = rng.pick(&[1, 1, 2]);
         }
         if rng.chance(30) {
@@ -253,7 +256,26 @@ impl Client {
                 && !self.plan.victims.contains(&rank)
         };
         let counted = needs.counters[0] <= 3 && needs.counters[COUNTERS_MAX - 1] <= 1;
+        if needs.processes > 1 {
+            return counted && self.processes(needs, options) >= u64::from(needs.processes);
+        }
         *needs == ResourceRequest::default() || counted && self.plan.ranks.iter().enumerate().any(able)
+    }
+
+    /// How many processes of a program have room on the ranks that do not die.
+    fn processes(&self, needs: &ResourceRequest, options: &DefOptions) -> u64 {
+        let mut hosts: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
+        for (rank, info) in self.plan.ranks.iter().enumerate() {
+            let rank = Rank(rank as u32);
+            if options.allows(rank) && !self.plan.victims.contains(&rank) {
+                let host = hosts.entry(info.host).or_default();
+                *host = (host.0 + info.slots, info.memory);
+            }
+        }
+        let of = |(slots, memory): &(u32, u64)| {
+            u64::from(slots / needs.slots.max(1)).min(memory.checked_div(needs.memory).unwrap_or(u64::MAX))
+        };
+        hosts.values().map(of).sum()
     }
 
     fn number(&mut self, rng: &mut Rng, count: u64) -> TaskId {

@@ -290,6 +290,9 @@ impl Cluster {
                     if let RankOrder::Answer { task, answer } = &order {
                         return self.answered(rank, *task, answer);
                     }
+                    if matches!(order, RankOrder::Team { .. }) {
+                        return; // the executor notes it for the task
+                    }
                     if let RankOrder::Lost { rank: lost } = order {
                         // receives that can no longer complete are withdrawn
                         self.nodes[rank].fetching.retain(|_, (from, _)| *from != lost);

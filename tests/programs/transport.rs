@@ -5,11 +5,14 @@
 
 use dtask::Rank;
 use dtask::internal::transport::mpi::{MpiTransport, MpiWorld, PIECE_MAX, abort};
-use dtask::internal::transport::{Arrival, BulkTarget, Flight, Transport, TransportError};
+use dtask::internal::transport::stream::{PieceReader, PieceWriter, StreamSink, StreamSource};
+use dtask::internal::transport::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::CommunicatorCollectives;
 use std::any::Any;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -230,6 +233,115 @@ fn forget(net: &mut MpiTransport) {
     bulk(net, &[1000, 1]);
 }
 
+/// Bytes that are made while they are sent: `made` of `length`, then an error if these are fewer.
+#[derive(Clone)]
+struct Made {
+    length: usize,
+    made: usize,
+}
+
+impl BulkSource for Made {
+    fn bytes(&self) -> &[u8] {
+        &[]
+    }
+    fn stream(&self) -> Option<Arc<dyn StreamSource>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+impl StreamSource for Made {
+    fn length(&self) -> u64 {
+        self.length as u64
+    }
+    fn write_to(&self, into: &mut PieceWriter<'_>) -> io::Result<()> {
+        let bytes = pattern(Rank(0), Rank(0), 0, self.made);
+        into.write_all(&bytes)?;
+        if self.made < self.length { Err(io::Error::other("the source is gone")) } else { Ok(()) }
+    }
+}
+
+/// Takes bytes in while they come, at most `most` of them.
+struct Taken {
+    length: usize,
+    most: usize,
+    came: Mutex<Result<Vec<u8>, String>>,
+}
+
+impl StreamSink for Taken {
+    fn length(&self) -> u64 {
+        self.length as u64
+    }
+    fn read_from(&self, from: &mut PieceReader<'_>) {
+        let mut bytes = vec![0; self.most.min(self.length)];
+        let came = from.read_exact(&mut bytes).map(|()| bytes).map_err(|error| error.to_string());
+        if let Ok(mut slot) = self.came.lock() {
+            *slot = came;
+        }
+    }
+}
+
+struct TakenTarget(Arc<Taken>);
+
+impl BulkTarget for TakenTarget {
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut []
+    }
+    fn stream(&self) -> Option<Arc<dyn StreamSink>> {
+        Some(self.0.clone())
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(self.0.came.lock().map(|came| came.clone()).unwrap_or_else(|_| Err("lock".into())))
+    }
+}
+
+/// Streams between all ranks at once, more than are sent at a time: whole ones, some whose source fails in the middle or
+/// at once, some whose sink stops reading.
+fn streams(net: &mut MpiTransport, lengths: &[usize]) {
+    let cases: Vec<(usize, usize, usize)> = lengths
+        .iter()
+        .flat_map(|&length| {
+            [(length, length, length), (length, length / 2, length), (length, length, length / 3)]
+        })
+        .collect();
+    for from in others(net) {
+        for (k, &(length, _, most)) in cases.iter().enumerate() {
+            let taken = Taken { length, most, came: Mutex::new(Err("nothing".into())) };
+            ok(net.receive_bulk(from, 1 + k as u32, Box::new(TakenTarget(Arc::new(taken)))), "a stream");
+        }
+    }
+    meet();
+    for to in others(net) {
+        for (k, &(length, made, _)) in cases.iter().enumerate() {
+            ok(net.send_bulk(to, 1 + k as u32, Arc::new(Made { length, made })), "sending a stream");
+        }
+    }
+    let mut missing = others(net).len() * cases.len();
+    until(net, "streams", |net, arrival| {
+        if let Some(Arrival::Bulk { tag, target, .. }) = arrival {
+            let (length, made, most) = cases[tag as usize - 1];
+            let Ok(came) = target.into_any().downcast::<Result<Vec<u8>, String>>() else {
+                fail("another target")
+            };
+            let is_right = match &*came {
+                Ok(bytes) => made == length && *bytes == pattern(Rank(0), Rank(0), 0, length)[..most],
+                Err(why) => made < length && why.contains("the source is gone"),
+            };
+            ensure(is_right, || format!("{length} {made} {most}: {:?}", (*came).as_ref().err()));
+            missing -= 1;
+        }
+        missing == 0 && net.quiet()
+    });
+    ensure(net.flight() == Flight::None, || "streams still in flight".into());
+    // streams that are given up leave nothing behind
+    for from in others(net) {
+        let taken = Taken { length: 100, most: 100, came: Mutex::new(Err("nothing".into())) };
+        ok(net.receive_bulk(from, 1, Box::new(TakenTarget(Arc::new(taken)))), "a stream");
+        ok(net.forget(from), "forgetting");
+    }
+    ensure(net.flight() == Flight::None && net.quiet(), || "in flight after forgetting".into());
+    meet();
+}
+
 /// Whether less is to be moved, and no time looked at.
 fn small() -> bool {
     std::env::args().nth(1).is_some_and(|word| word == "small")
@@ -308,6 +420,7 @@ fn main() {
         bulk(&mut net, &[0, 1, 63, 64, 65, 128, longest]);
         begun(&mut net);
         forget(&mut net);
+        streams(&mut net, &[1, 63, 64, 65, 1000, longest.min(100 * piece_max)]);
         ok(net.close(), "closing a transport");
     }
     errors(&world, &mut net);

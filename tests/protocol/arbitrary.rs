@@ -116,6 +116,9 @@ fn any_order() -> impl Strategy<Value = RankOrder> {
         any::<u32>().prop_map(|count| RankOrder::Retract { count }),
         task().prop_map(|task| RankOrder::Release { task }),
         rank().prop_map(|rank| RankOrder::Lost { rank }),
+        any::<u32>().prop_map(|slots| RankOrder::Lend { slots }),
+        (task(), vec((rank(), any::<u32>()), 0..5))
+            .prop_map(|(task, members)| RankOrder::Team { task, members }),
         any::<u32>().prop_map(|count| RankOrder::Seen { count }),
         Just(RankOrder::Shutdown),
         Just(RankOrder::Leave),
@@ -157,7 +160,8 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
                 gpus: 0,
                 timeout: 0,
             };
-            let needs = ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
+            let needs =
+                ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX], processes: slots };
             RankReport::Define(Box::new(NestedDefinition {
                 definition,
                 priority,

@@ -236,7 +236,13 @@ mod bytes {
             gpus: 0,
             timeout: 0,
         };
-        let needs = ResourceRequest { slots: 2, gpus: 3, memory: 4, counters: [0, 5, 0, 0, 0, 0, 0, 6] };
+        let needs = ResourceRequest {
+            slots: 2,
+            gpus: 3,
+            memory: 4,
+            counters: [0, 5, 0, 0, 0, 0, 0, 6],
+            processes: 7,
+        };
         let nested = NestedDefinition {
             definition,
             priority: -1,
@@ -247,7 +253,7 @@ mod bytes {
             prefer: None,
             needs,
         };
-        let bytes = "08 01 fb 00 10 03 61 64 64 02 01 02 02 00 00 00 01 02 fa 01 03 01 02 02 04 00 02 03 04 00 05 00 00 00 00 00 06";
+        let bytes = "08 01 fb 00 10 03 61 64 64 02 01 02 02 00 00 00 01 02 fa 01 03 01 02 02 04 00 02 03 04 00 05 00 00 00 00 00 06 07";
         report(RankReport::Define(Box::new(nested)), bytes);
         let nested = NestedTask {
             task: TaskId(5 << 40 | 7),
@@ -287,6 +293,9 @@ mod bytes {
         order(RankOrder::Nests { def: DefId(7) }, "0b 07");
         order(RankOrder::Cancel { task: TaskId(7) }, "0f 07");
         order(RankOrder::Counter { counter: 1, name: "n".into() }, "10 01 01 6e");
+        order(RankOrder::Lend { slots: 3 }, "11 03");
+        let members = vec![(Rank(2), 1), (Rank(4), 300)];
+        order(RankOrder::Team { task: TaskId(7), members }, "12 07 02 02 01 04 fb 2c 01");
         let answer = |answer| RankOrder::Answer { task: TaskId(7), answer };
         order(answer(NestedAnswer::Done), "0c 07 00");
         order(answer(NestedAnswer::Inline(Blob::new(b"v"))), "0c 07 01 01 76");

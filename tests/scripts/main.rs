@@ -25,6 +25,7 @@ mod logs;
 mod lost;
 mod mapreduce;
 mod messages;
+mod mpi_programs;
 mod outline;
 mod policy;
 mod programs;

@@ -8,6 +8,7 @@ use crate::runtime::handshake::Team;
 use crate::scheduler::{COUNTERS_MAX, ResourceRequest};
 use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
+use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The resources that each instance of a task requests from the scheduler: slots, memory, GPUs and counted resources.
@@ -19,7 +20,8 @@ pub(crate) fn of(task: &PlanTask) -> ResourceRequest {
         }
     }
     let memory = task.execution.memory.unwrap_or(0);
-    ResourceRequest { slots: task.needs.slots(), gpus: task.needs.gpus, memory, counters }
+    let processes = task.needs.ranks.unwrap_or(1);
+    ResourceRequest { slots: task.needs.slots(), gpus: task.needs.gpus, memory, counters, processes }
 }
 
 /// Adds the task's retry settings to options of the engine: the number of retries and the pause before each.
@@ -62,6 +64,10 @@ pub(crate) fn check(plan: &Plan, team: &Team) -> Vec<String> {
     let mut wrong = Vec::new();
     for task in &plan.tasks {
         let needs = of(task);
+        if needs.processes > 1 {
+            wrong.extend(lack_of_processes(task, team, &computing, &needs));
+            continue;
+        }
         if computing.iter().any(|rank| is_able(team, *rank, &needs)) {
             continue;
         }
@@ -93,4 +99,41 @@ pub(crate) fn check(plan: &Plan, team: &Team) -> Vec<String> {
         wrong.push(format!("error[E71]: task `{name}` could never run: {why}\n --> {}", task.origin));
     }
     wrong
+}
+
+/// The reason why the MPI program of a task can never run: all hosts together have no room for its processes. `None` if
+/// they have.
+fn lack_of_processes(
+    task: &PlanTask,
+    team: &Team,
+    computing: &[usize],
+    needs: &ResourceRequest,
+) -> Option<String> {
+    let mut hosts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let bound = task.needs.on.map(|rank| rank as usize).filter(|rank| computing.contains(rank));
+    for &rank in computing.iter().filter(|rank| bound.is_none_or(|bound| bound == **rank)) {
+        let Some(hello) = team.hellos.get(rank) else { continue };
+        let host = hosts.entry(&hello.host).or_default();
+        host.0 += u64::from(team.slots[rank]);
+        host.1 = host.1.max(hello.memory);
+    }
+    let most: u64 = hosts
+        .values()
+        .map(|(slots, memory)| {
+            (slots / u64::from(needs.slots.max(1))).min(memory.checked_div(needs.memory).unwrap_or(u64::MAX))
+        })
+        .sum();
+    if most >= needs.processes.into() {
+        return None;
+    }
+    let of = match (needs.slots, needs.memory) {
+        (1, 0) => String::new(),
+        (slots, 0) => format!(" of {slots} slots each"),
+        (slots, memory) => format!(" of {slots} slots and {} each", bytes(memory)),
+    };
+    Some(format!(
+        "error[E71]: task `{}` could never run: `ranks = {}`, and the job has room for {most} processes{of}. Start it with \
+         more ranks or hosts, or give ranks more by `--slots`\n --> {}",
+        task.name, needs.processes, task.origin
+    ))
 }

@@ -13,6 +13,7 @@ use crate::batch::head::reduce::{self, fixed};
 use crate::batch::head::retained::RetainedResults;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
+use crate::batch::rank::mpi_program::JobHosts;
 use crate::batch::rank::{array, command, save_array};
 use crate::batch::resume::todo::{TaskTodo, Todo};
 use crate::batch::task_def::{ReadOutputs, TaskDef, streams};
@@ -211,6 +212,7 @@ impl<'a> Submitter<'a> {
     fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| Error::internal("a task is not in its plan"))?;
+        def.hosts = def.task.needs.ranks.map(|_| JobHosts::of(self.team));
         def.quarantined = self.todo.tasks.get(number).map(TaskTodo::quarantined).unwrap_or_default();
         // nothing waits for tasks that earlier runs have done
         let is_done = |task: usize| self.todo.next(task, 0) == self.plan.tasks[task].family.len();

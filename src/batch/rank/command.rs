@@ -7,13 +7,14 @@ use crate::batch::failure::{left, located};
 use crate::batch::failure_detail::FailureDetail;
 use crate::batch::outputs;
 use crate::batch::rank::device_allocation::Allocation;
+use crate::batch::rank::mpi_program::MpiProcesses;
 use crate::batch::rank::{condition, deadline, params_file, short_commands};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::commands::{
-    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile, StreamOutput,
-    Usage, is_program, signals,
+    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, Scratch, ScratchRoot, StoredFile,
+    StreamOutput, Usage, is_program, signals,
 };
 use crate::error::{Failure, Retry};
 use crate::ids::pause;
@@ -84,7 +85,9 @@ fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -
         return Ok(absent);
     }
     let execution = &def.task.execution;
-    let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
+    // the cores of an MPI program are those of its whole team
+    let threads = def.task.needs.threads.filter(|_| def.task.needs.ranks.is_none());
+    let allocation = rank_state::current().devices.take(threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
     let begin = Instant::now();
@@ -163,7 +166,11 @@ fn try_once(
     (attempt, memory): (u32, Option<u64>),
     place: StreamPlace,
 ) -> Result<CommandOutputs, AttemptError> {
-    let scratch = rank_state::scratch()?;
+    let processes = MpiProcesses::current(def)?;
+    let scratch = match &processes {
+        Some(processes) if processes.is_on_many_hosts() => Scratch::shared(Path::new(&def.folder))?,
+        _ => rank_state::scratch()?,
+    };
     let facts = RuntimeVars {
         rank: rank_state::here().0.0,
         ranks: def.ranks,
@@ -189,6 +196,9 @@ fn try_once(
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
     spec.memory = memory;
     lend(def, allocation, &mut spec);
+    if let Some(processes) = processes {
+        processes.launch(def.ranks > 1, &mut spec)?;
+    }
     let state = rank_state::current();
     let ends_with_job = state.deadline.bound(&mut spec);
     let output = match short_commands::run(&state.paces, def, spec) {
@@ -219,7 +229,9 @@ fn try_once(
 fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
     spec.cores.clone_from(&allocation.cores);
     let mut told = Vec::new();
-    if let Some(threads) = def.task.needs.threads {
+    // processes of an MPI program that each took all cores would get in each other's way
+    let threads = def.task.needs.threads.or(def.task.needs.ranks.map(|_| 1));
+    if let Some(threads) = threads {
         told.push(("OMP_NUM_THREADS", threads.to_string()));
     }
     if !allocation.gpus.is_empty() {

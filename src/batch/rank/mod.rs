@@ -6,8 +6,8 @@
 //! commands; [`deadline`], the time that the job has left; [`open_datasets`], the HDF5 files that the rank writes; and
 //! the shuffle stores of [`mapreduce`]. These parts do not import [`rank_state`], so that imports have no circle.
 //! [`condition`] decides whether an instance runs. [`checkpoints`] writes results for later runs and reads them back,
-//! [`npy`] writes numpy's files, [`params_file`] the JSON of an
-//! instance's parameters.
+//! [`npy`] writes numpy's files, [`params_file`] the JSON of an instance's parameters. [`mpi_program`] starts a command
+//! as an MPI program.
 
 pub(crate) mod array;
 pub(crate) mod checkpoints;
@@ -19,6 +19,7 @@ pub(crate) mod inputs;
 pub(crate) mod logs;
 pub(crate) mod mapreduce;
 pub(crate) mod merge_step;
+pub(crate) mod mpi_program;
 pub(crate) mod npy;
 pub(crate) mod open_datasets;
 mod params_file;

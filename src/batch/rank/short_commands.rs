@@ -59,7 +59,11 @@ impl CommandPaces {
 /// its slot lent, since other resources might not suffice for a borrowing task too.
 fn takes_a_slot(def: &TaskDef, spec: &CommandSpec) -> bool {
     let needs = &def.task.needs;
-    needs.threads.is_none() && needs.gpus == 0 && needs.counters.is_empty() && spec.memory.is_none()
+    needs.threads.is_none()
+        && needs.ranks.is_none()
+        && needs.gpus == 0
+        && needs.counters.is_empty()
+        && spec.memory.is_none()
 }
 
 /// Runs a command to its end. If the task's commands have been short, its slot is lent meanwhile to other tasks of the

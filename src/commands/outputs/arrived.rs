@@ -2,7 +2,6 @@
 
 use super::wire::{self, OutputEntry, OutputsMessage};
 use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
-use crate::commands::stored_file::LARGE;
 use crate::commands::{ScratchError, ScratchRoot, StoredFile};
 use crate::error::Failure;
 use std::fs::File;
@@ -12,8 +11,6 @@ use std::sync::Arc;
 /// A message with outputs of a command, from another rank, that no task here has used yet. The files in it are created
 /// on this rank at the first use.
 pub(crate) enum Arrived {
-    /// A message with the bytes of all files, and the list of the outputs in it.
-    Whole(Arc<Vec<u8>>, Vec<OutputEntry>),
     /// A message from a rank of the same host, which has paths of that rank's files instead of their bytes, and the
     /// list of its outputs. Each file is linked or opened already; an output that is no file has `None`.
     Near(Vec<u8>, Vec<(OutputEntry, Option<HostFile>)>),
@@ -35,14 +32,11 @@ pub(crate) enum HostFile {
 }
 
 impl Arrived {
-    /// Takes a message apart that another rank has sent. If it has no files to be created, returns its outputs at once,
-    /// as `Err`.
+    /// Takes a message apart that another rank has sent, in which outputs are bytes, or paths of files of this host. If it
+    /// has no files, returns its outputs at once, as `Err`.
     pub(crate) fn new(message: Vec<u8>) -> Result<Arrived, OutputList> {
         match wire::read(&message) {
-            Some(OutputsMessage::Whole(entries)) if entries.iter().any(|entry| entry.is_file) => {
-                Ok(Arrived::Whole(Arc::new(message), entries))
-            }
-            Some(OutputsMessage::Whole(entries)) => {
+            Some(OutputsMessage::Whole(entries)) if entries.iter().all(|entry| !entry.is_file) => {
                 let held = |OutputEntry { which, name, bytes, .. }| OutputRecord {
                     which,
                     name,
@@ -60,7 +54,7 @@ impl Arrived {
                 Ok(Arrived::Near(message, entries))
             }
             Some(OutputsMessage::Refused(why)) => Ok(Arrived::Refused(why)),
-            None => Ok(Arrived::damaged()),
+            Some(OutputsMessage::Whole(_)) | None => Ok(Arrived::damaged()),
         }
     }
 
@@ -73,7 +67,6 @@ impl Arrived {
     /// send any outputs.
     pub(crate) fn sizes(&self) -> Option<Sizes> {
         let (message, entries): (&[u8], Vec<&OutputEntry>) = match self {
-            Arrived::Whole(message, entries) => (message, entries.iter().collect()),
             Arrived::Near(message, entries) => (message, entries.iter().map(|(entry, _)| entry).collect()),
             Arrived::Refused(_) => return None,
         };
@@ -85,17 +78,8 @@ impl Arrived {
     /// The number of bytes of memory that the message takes on this rank.
     pub(crate) fn memory(&self) -> usize {
         match self {
-            Arrived::Whole(message, _) => message.len(),
             Arrived::Near(message, _) => message.len(),
             Arrived::Refused(why) => why.len(),
-        }
-    }
-
-    /// The message as it arrived, if it has the bytes of all files; `None` if it has paths instead.
-    pub(crate) fn whole(&self) -> Option<Arc<Vec<u8>>> {
-        match self {
-            Arrived::Whole(message, _) => Some(message.clone()),
-            Arrived::Near(..) | Arrived::Refused(_) => None,
         }
     }
 
@@ -109,22 +93,6 @@ impl Arrived {
         let root = || ScratchRoot::current().map_err(|error: ScratchError| Failure::new(error.to_string()));
         let (message, entries): (&[u8], Vec<Landed<'_>>) = match self {
             Arrived::Refused(why) => return Err(Failure::new(why)),
-            Arrived::Whole(message, entries) => {
-                let root = root()?;
-                let file = |entry: &OutputEntry| match entry.is_file {
-                    true => {
-                        let mut file = root.begin_file(entry.length >= LARGE)?;
-                        file.write(&message[entry.bytes.clone()])?;
-                        if entry.is_program {
-                            file.make_program()?;
-                        }
-                        file.finish().map(|file| Some(Arc::new(file)))
-                    }
-                    false => Ok(None),
-                };
-                let landed: Result<_, _> = entries.iter().map(|entry| Ok((entry, file(entry)?))).collect();
-                (message, landed.map_err(full)?)
-            }
             Arrived::Near(message, entries) => {
                 let mut landed = Vec::with_capacity(entries.len());
                 for (entry, same_files) in entries {

@@ -2,12 +2,12 @@
 //! each rank that has the value, and are removed with the last copy of the value.
 //!
 //! * Without files, the value travels as its own memory (`wire`).
-//! * With files, a message is made when another rank asks: with their bytes, or, for a rank on the same host, with
-//!   their paths. It is freed when it is sent.
-//! * Outputs that have arrived (`arrived`) become files again when a task first uses them, on that task's thread. Only
-//!   hard links are made at once, while the sender still has the files.
+//! * With files, a rank on the same host gets their paths when it asks. It links the files at once, while the sender
+//!   still has them, and copies those that cannot be linked when a task first uses them (`arrived`).
+//! * A rank that sees other files gets them as a stream (`stream`), which is in neither rank's memory as a whole.
 
 pub(crate) mod arrived;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -18,10 +18,11 @@ use crate::protocol::BulkLayout;
 use crate::transport::BulkSource;
 use arrived::Arrived;
 use parking_lot::Mutex;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
+use stream::OutgoingOutputs;
 
 /// The outputs of a command: its streams and files. Cloning copies a pointer; the outputs are shared.
 #[derive(Clone)]
@@ -32,9 +33,6 @@ struct OutputsInner {
     /// or if the command ran here.
     arrived: Mutex<Option<Arrived>>,
     outputs: OnceLock<OutputList>,
-    /// The message for other ranks, with the bytes of all files. Several sends share it, and it is freed after the
-    /// last.
-    message: Mutex<Weak<Vec<u8>>>,
     sizes: Sizes,
 }
 
@@ -138,8 +136,8 @@ impl CommandOutputs {
     }
 
     fn with(outputs: OutputList, sizes: Sizes) -> CommandOutputs {
-        let (arrived, message) = (Mutex::default(), Mutex::default());
-        CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), message, sizes }))
+        let arrived = Mutex::default();
+        CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), sizes }))
     }
 
     /// Makes a value from the message in which another rank has sent the outputs of a command. `whole` is the length of
@@ -157,8 +155,26 @@ impl CommandOutputs {
             Some(_) => (Arrived::damaged(), refused),
             None => (arrived, refused),
         };
-        let (outputs, message) = (OnceLock::new(), Mutex::default());
-        CommandOutputs(Arc::new(OutputsInner { arrived: Mutex::new(Some(arrived)), outputs, message, sizes }))
+        CommandOutputs::waiting(arrived, sizes)
+    }
+
+    fn waiting(arrived: Arrived, sizes: Sizes) -> CommandOutputs {
+        let (arrived, outputs) = (Mutex::new(Some(arrived)), OnceLock::new());
+        CommandOutputs(Arc::new(OutputsInner { arrived, outputs, sizes }))
+    }
+
+    /// Makes a value of outputs that have come as a stream, or of the reason why they have not. `sizes` are those that the
+    /// other rank has announced.
+    fn received(came: Result<OutputList, Failure>, sizes: Sizes) -> CommandOutputs {
+        match came {
+            Ok(outputs) => CommandOutputs::with(outputs, sizes),
+            Err(why) => CommandOutputs::waiting(Arrived::Refused(why.message().to_owned()), sizes),
+        }
+    }
+
+    /// The lengths of the messages by which the outputs travel.
+    fn sizes(&self) -> Sizes {
+        self.0.sizes
     }
 
     /// The list of the outputs. If they came in a message, its files are created on this rank at the first call.
@@ -230,36 +246,15 @@ impl CommandOutputs {
         (same_files > 0).then_some((whole, BulkLayout::Pack { same_files }))
     }
 
-    /// The message by which the outputs are sent to another rank: with the paths of files if `same_files` (the rank is
-    /// on the same host), else with their bytes. If it cannot be made, the message has the reason, and tasks that use
-    /// it fail.
+    /// The message by which outputs with files are sent to another rank: with the paths of files if `same_files` (the rank
+    /// is on the same host), else a stream. If it cannot be made, the message has the reason, and tasks that use it fail.
     pub(crate) fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
-        let Sizes { whole, same_files: short } = self.0.sizes;
-        let length = if same_files { short } else { whole } as usize;
-        if !same_files && let Some(message) = self.whole_already() {
-            return message;
-        }
-        let made = self.outputs().and_then(|outputs| match same_files {
-            true => wire::paths(outputs, length),
-            false => wire::bytes(outputs, length),
-        });
-        let message = Arc::new(made.unwrap_or_else(|failure| wire::refusal(failure.message(), length)));
         if !same_files {
-            *self.0.message.lock() = Arc::downgrade(&message);
+            return Arc::new(OutgoingOutputs(self.clone()));
         }
-        message
-    }
-
-    /// The message with the bytes of all files, if it is in memory already: made for another send, or received from
-    /// another rank.
-    fn whole_already(&self) -> Option<Arc<Vec<u8>>> {
-        if let Some(arrived) = &*self.0.arrived.lock() {
-            return arrived.whole();
-        }
-        match self.0.outputs.get() {
-            Some(outputs) if self.0.sizes.same_files == 0 => Some(outputs.memory.clone()),
-            _ => self.0.message.lock().upgrade(),
-        }
+        let length = self.0.sizes.same_files as usize;
+        let made = self.outputs().and_then(|outputs| wire::paths(outputs, length));
+        Arc::new(made.unwrap_or_else(|failure| wire::refusal(failure.message(), length)))
     }
 }
 
@@ -293,7 +288,12 @@ impl std::fmt::Debug for CommandOutputs {
 
 impl Serialize for CommandOutputs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.message(false).bytes())
+        if let Some((_, bytes)) = self.view() {
+            return serializer.serialize_bytes(bytes);
+        }
+        let mut bytes = Vec::new();
+        stream::write(self, &mut bytes).map_err(ser::Error::custom)?;
+        serializer.serialize_bytes(&bytes)
     }
 }
 
@@ -306,11 +306,15 @@ impl<'de> Deserialize<'de> for CommandOutputs {
                 f.write_str("bytes")
             }
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<CommandOutputs, E> {
-                Ok(CommandOutputs::arrived(bytes.to_vec(), bytes.len() as u64))
+                self.visit_byte_buf(bytes.to_vec())
             }
             fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<CommandOutputs, E> {
-                let length = bytes.len() as u64;
-                Ok(CommandOutputs::arrived(bytes, length))
+                let whole = bytes.len() as u64;
+                let Some(same_files) = wire::same_files(&bytes).filter(|length| *length > 0) else {
+                    return Ok(CommandOutputs::arrived(bytes, whole));
+                };
+                let sizes = (whole, same_files);
+                stream::read(&mut &bytes[..], sizes).map_err(|failure| E::custom(failure.message()))
             }
         }
         deserializer.deserialize_byte_buf(OutputsVisitor)

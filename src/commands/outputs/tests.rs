@@ -1,7 +1,9 @@
 //! Tests of outputs that travel from rank to rank.
 
+use super::stream::IncomingOutputs;
 use super::*;
 use crate::commands::ScratchRoot;
+use crate::transport::stream::hand_over;
 use std::path::Path;
 
 type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -24,13 +26,20 @@ fn with_file(
     Ok((CommandOutputs::new(&outputs), path))
 }
 
-/// Sends outputs by a message, and returns the outputs that the receiving rank would get.
+/// Sends outputs, and returns the outputs that the receiving rank would get.
 fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     let (whole, layout) = pack.announced().expect("it has files");
-    let message = pack.message(same_files).bytes().to_vec();
     let short = if let BulkLayout::Pack { same_files } = layout { same_files } else { 0 };
-    assert_eq!(message.len() as u64, if same_files { short } else { whole });
-    CommandOutputs::arrived(message, whole)
+    let message = pack.message(same_files);
+    if same_files {
+        assert_eq!(message.bytes().len() as u64, short);
+        return CommandOutputs::arrived(message.bytes().to_vec(), whole);
+    }
+    let source = message.stream().expect("it has files");
+    assert_eq!(source.length(), whole);
+    let incoming = IncomingOutputs::new(whole, short);
+    hand_over(&*source, &incoming);
+    incoming.take()
 }
 
 /// The number, the name and the bytes of each output of a command.
@@ -80,12 +89,13 @@ fn a_missing_file_of_the_same_host_makes_a_rank_allocate_no_more_than_was_announ
     drop(pack); // and with it the file
     let honest = CommandOutputs::arrived(message.clone(), whole);
     assert!(honest.all().is_err_and(|failure| failure.message().contains("cannot be read")));
-    assert_eq!(honest.message(false).bytes().len() as u64, whole);
+    assert_eq!(honest.announced().map(|announced| announced.0), Some(whole));
+    assert!(sent(&honest, false).all().is_err_and(|failure| failure.message().contains("cannot be read")));
     let at = message.windows(8).rposition(|bytes| bytes == 100u64.to_le_bytes()).expect("the file's length");
     message[at..at + 8].copy_from_slice(&(1u64 << 55).to_le_bytes());
     let damaged = CommandOutputs::arrived(message, whole);
     assert!(damaged.all().is_err_and(|failure| failure.message().contains("damaged")));
-    assert_eq!(damaged.message(false).bytes().len() as u64, whole, "as rank 0 has announced it");
+    assert_eq!(damaged.announced().map(|announced| announced.0), Some(whole), "as rank 0 has announced it");
     Ok(())
 }
 
@@ -109,19 +119,19 @@ fn what_is_in_memory_travels_as_it_is() {
 }
 
 #[test]
-fn files_travel_as_bytes_and_are_files_again() -> Outcome {
+fn files_travel_piece_by_piece_and_are_files_again() -> Outcome {
     let bytes: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
     let (pack, path) = with_file(&bytes)?;
     assert!(pack.view().is_none() && pack.memory() < 1000);
     let came = sent(&pack, false);
-    // others can have it before a task has made files of it
-    assert_eq!(content(&sent(&came, false)).0, content(&pack).0);
-    assert!(came.memory() > 100_000);
+    assert!(came.memory() < 1000);
     let (outputs, other) = content(&came);
-    assert_eq!((outputs, came.memory() < 1000), (content(&pack).0, true));
+    assert_eq!(outputs, content(&pack).0);
     let other = other.expect("a file");
     assert_ne!(inode(&path), inode(&other));
     assert_eq!(content(&sent(&came, false)).0, content(&pack).0);
+    let encoded = crate::codec::encode(&pack)?;
+    assert_eq!(content(&crate::codec::decode::<CommandOutputs>(&encoded)?).0, content(&pack).0);
     drop((pack, came));
     assert!(!path.exists() && !other.exists());
     Ok(())
@@ -144,13 +154,17 @@ fn a_rank_of_the_same_host_links_at_once() -> Outcome {
 }
 
 #[test]
-fn a_message_is_kept_while_it_is_sent_and_no_longer() -> Outcome {
-    let (pack, _) = with_file(&[1; 70_000])?;
-    let first = pack.message(false);
-    let second = pack.message(false);
-    assert!(std::ptr::eq(first.bytes(), second.bytes()));
-    drop((first, second));
-    assert!(pack.0.message.lock().upgrade().is_none());
+fn a_file_that_changes_while_it_is_sent_is_an_error_and_leaves_nothing() -> Outcome {
+    for (length, word) in [(2_000_000, "shorter"), (0, "shorter")] {
+        let (pack, path) = with_file(&vec![1; 3_000_000])?;
+        std::fs::OpenOptions::new().write(true).open(&path)?.set_len(length)?;
+        let stored = |path: &Path| Ok::<_, std::io::Error>(std::fs::read_dir(path)?.count());
+        let folder = path.parent().ok_or("a path")?;
+        let before = stored(folder)?;
+        let error = sent(&pack, false).all().err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(word) && error.contains("an output kept in"), "{error}");
+        assert_eq!(stored(folder)?, before);
+    }
     Ok(())
 }
 
@@ -165,13 +179,21 @@ fn what_cannot_be_sent_or_read_is_an_error_of_who_takes_it() -> Outcome {
     let (pack, _) = with_file(&[1; 70_000])?;
     let (whole, _) = pack.announced().expect("it has a file");
     for same_files in [false, true] {
-        let message = pack.message(same_files).bytes().to_vec();
+        let mut message = pack.message(true).bytes().to_vec();
+        if !same_files {
+            message.clear();
+            stream::write(&pack, &mut message)?;
+        }
+        let arrive = |bytes: &[u8]| match same_files {
+            true => CommandOutputs::arrived(bytes.to_vec(), whole).all().is_err(),
+            false => stream::read(&mut &bytes[..], stream::lengths(&pack)).is_err(),
+        };
         for length in (0..200).chain(message.len() - 200..message.len()) {
-            assert!(CommandOutputs::arrived(message[..length].to_vec(), whole).all().is_err(), "{length}");
+            assert!(arrive(&message[..length]), "{length}");
         }
         let mut long = message.clone();
         long.push(0);
-        assert!(CommandOutputs::arrived(long, whole).all().is_err());
+        assert!(!same_files || arrive(&long));
     }
     assert!(CommandOutputs::arrived(vec![200; 40], 40).all().is_err());
     Ok(())

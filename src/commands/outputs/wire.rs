@@ -30,7 +30,39 @@ const PATH_MAX: usize = libc::PATH_MAX as usize;
 const WHOLE_MAX: u64 = 1 << 56;
 
 /// The number of bytes of an output's entry at the beginning of a message, without its name.
-const HEAD: u64 = 16;
+const HEAD: u64 = EntryHead::LENGTH as u64;
+
+/// The entry of an output at the beginning of a message, without its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EntryHead {
+    /// The number of the output.
+    pub(super) which: u32,
+    /// The length of its name in bytes.
+    pub(super) name: u32,
+    /// The length of its content in bytes.
+    pub(super) length: u64,
+    pub(super) is_file: bool,
+    /// Whether the output is a file that may be run as a program.
+    pub(super) is_program: bool,
+}
+
+impl EntryHead {
+    /// The number of bytes that an entry takes.
+    pub(super) const LENGTH: usize = 16;
+
+    /// Decodes an entry.
+    pub(super) fn read(bytes: &[u8; EntryHead::LENGTH]) -> EntryHead {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let (name, low, high) = (word(4), word(8), word(12));
+        EntryHead {
+            which: word(0),
+            name: name & !(FILE | PROGRAM),
+            length: u64::from(high) << 32 | u64::from(low),
+            is_file: name & FILE != 0,
+            is_program: name & PROGRAM != 0,
+        }
+    }
+}
 
 pub(crate) fn sizes(outputs: &[OutputRef<'_>]) -> Sizes {
     sizes_of(outputs.iter().map(|output| {
@@ -51,7 +83,7 @@ pub(crate) fn sizes_of(outputs: impl Iterator<Item = (usize, u64, bool)>) -> Siz
     Sizes { whole, same_files: if files { same_files } else { 0 } }
 }
 
-fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
+pub(super) fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
     into.extend_from_slice(&(outputs.len() as u32).to_le_bytes());
     for output in outputs {
         let file = match output.content {
@@ -89,21 +121,6 @@ pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
     });
     let list = list.collect();
     OutputList { memory: Arc::new(memory), list }
-}
-
-/// Builds the message that has the outputs with the bytes of all files, for ranks on other hosts. Its `length` in bytes
-/// is known before, from [`sizes`].
-pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
-    let all = outputs.all();
-    let mut message = Vec::with_capacity(length);
-    push_head(&all, &mut message);
-    for output in &all {
-        match output.content {
-            Content::Memory(bytes) => message.extend_from_slice(bytes),
-            Content::File(file) => file.read(&mut message).map_err(|error| file.unreadable(&error))?,
-        }
-    }
-    Ok(message)
 }
 
 /// Builds the message that has the paths of files instead of their bytes, for ranks on the same host. Its `length` in
@@ -180,19 +197,23 @@ pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
     }
 }
 
+/// The length of the message with paths that stands for a message with the bytes of files, 0 if that has no files;
+/// `None` if it is damaged.
+pub(super) fn same_files(message: &[u8]) -> Option<u64> {
+    let OutputsMessage::Whole(entries) = read(message)? else { return None };
+    Some(sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.is_file))).same_files)
+}
+
 fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Option<Vec<OutputEntry>> {
     let (mut entries, mut whole) = (Vec::new(), 0_u64);
     for _ in 0..count {
-        let which = u32::from_le_bytes(*take(&mut rest)?);
-        let name_length = u32::from_le_bytes(*take(&mut rest)?);
-        let length = u64::from_le_bytes(*take(&mut rest)?);
+        let EntryHead { which, name, length, is_file, is_program } = EntryHead::read(take(&mut rest)?);
         let start = message.len() - rest.len();
-        let (name, after) = rest.split_at_checked(usize::try_from(name_length & !(FILE | PROGRAM)).ok()?)?;
+        let (name, after) = rest.split_at_checked(usize::try_from(name).ok()?)?;
         rest = after;
         std::str::from_utf8(name).ok()?;
         // a file of the same host is not in the message, so any length is possible; their sum is bounded
         whole = whole.checked_add(length).filter(|whole| *whole <= WHOLE_MAX)?;
-        let (is_file, is_program) = (name_length & FILE != 0, name_length & PROGRAM != 0);
         let name = start..start + name.len();
         entries.push(OutputEntry { which, name, length, bytes: 0..0, is_file, is_program });
     }

@@ -2,6 +2,7 @@
 
 use super::wire::{self, AllEnded, Control, End, StartMessage, Usage};
 use crate::commands::environment;
+use crate::commands::memory;
 use crate::commands::signals;
 use crate::commands::spawner::pid_table::PidTable;
 use crate::commands::spawner::throttle::Throttle;
@@ -9,9 +10,9 @@ use crate::commands::{CommandSpec, Launcher};
 use parking_lot::{Mutex, RwLock};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -42,6 +43,8 @@ struct Current {
     /// A signal that came for a command before its start, with the number of that command. It is sent at the start, and
     /// then `None` again.
     early: Option<(u64, Signal)>,
+    /// Whether the command is a launcher of MPI programs, whose processes are in groups of their own.
+    launches: bool,
 }
 
 struct ServerChannel {
@@ -152,7 +155,7 @@ impl Server {
         (run, spec): StartMessage,
         files: Vec<OwnedFd>,
     ) -> End {
-        let (room, cores) = (spec.room, spec.cores.clone());
+        let (room, cores, launches) = (spec.room, spec.cores.clone(), spec.launcher == Launcher::Again);
         let refused = |error: io::Error| End::NotStarted(error.raw_os_error().unwrap_or(libc::EIO));
         let mut command = match self.command(spec, files) {
             Ok(command) => command,
@@ -166,6 +169,7 @@ impl Server {
                 return End::Refused;
             }
             current.run = run;
+            current.launches = launches;
             let started = on_cores(&cores, || spawn(&mut command));
             if let Ok(child) = &started {
                 current.pid = Pid::from_raw(child.id() as i32);
@@ -224,7 +228,7 @@ impl Server {
             .stderr(Stdio::from(stderr));
         if spec.clean_env {
             command.env_clear();
-        } else if spec.launcher == Launcher::Scrub {
+        } else if spec.launcher != Launcher::Inherit {
             self.launcher.iter().for_each(|name| {
                 command.env_remove(name);
             });
@@ -287,15 +291,31 @@ impl ServerChannel {
         let mut current = self.current.lock();
         match current.pid {
             // An error is ignored: it means that the group has no members any more.
-            Some(pid) if current.run == run => drop(signals::signal(pid, signal)),
+            Some(pid) if current.run == run => current.signal(pid, signal),
             None if current.run < run => current.early = Some((run, signal)),
             _ => {}
         }
     }
 
     fn signal_any(&self, signal: Signal) {
-        if let Some(pid) = self.current.lock().pid {
-            let _ = signals::signal(pid, signal);
+        let current = self.current.lock();
+        if let Some(pid) = current.pid {
+            current.signal(pid, signal);
+        }
+    }
+}
+
+impl Current {
+    /// Sends a signal to the command's process group; SIGKILL to the processes of a launcher too, which it can no longer
+    /// end itself. An error means that there are none any more.
+    fn signal(&self, pid: Pid, signal: Signal) {
+        let processes = match self.launches && signal == Signal::KILL {
+            true => memory::tree(pid.as_raw_nonzero().get().unsigned_abs()),
+            false => BTreeSet::new(),
+        };
+        let _ = signals::signal(pid, signal);
+        for process in processes.into_iter().filter_map(|process| Pid::from_raw(process.cast_signed())) {
+            let _ = kill_process(process, signal);
         }
     }
 }

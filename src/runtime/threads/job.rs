@@ -7,6 +7,7 @@ use crate::protocol::{Blob, ReportedResult};
 use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::rank_locals::RankLocals;
 use crate::runtime::threads::task_context::{self, RunningTask};
+use crate::runtime::threads::task_teams::TaskTeams;
 use crate::task::arguments::{Arguments, SharedArguments};
 use crate::task::function::Record;
 use crate::task::value::AnyValue;
@@ -61,6 +62,8 @@ pub(crate) struct RankLocation {
     pub locals: Option<Arc<RankLocals>>,
     /// The tasks that are with the compute threads and whose results nobody wants.
     pub cancelled: Arc<CancelledTasks>,
+    /// The ranks whose slots the programs of tasks have that run in several processes.
+    pub teams: Arc<TaskTeams>,
 }
 
 /// A task with everything that it needs to run.
@@ -138,9 +141,13 @@ impl Job {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
         };
-        let (outcome, notes) = task_context::within(running, || match &place.locals {
-            Some(locals) => task_context::with_locals(locals, work),
-            None => work(),
+        let team = place.teams.get(task);
+        let (outcome, notes) = task_context::within(running, || {
+            task_context::note_team(team);
+            match &place.locals {
+                Some(locals) => task_context::with_locals(locals, work),
+                None => work(),
+            }
         });
         notes.belongings.give_back();
         if notes.nests || notes.moves {

@@ -7,6 +7,7 @@
 //! * [`oversubscription`]: slots of tasks that hardly compute, lent to others for as long;
 //! * [`rank_locals`]: values that a rank makes once for all its tasks;
 //! * [`task_context`]: the running task's rank, number and attempt, kept in thread-local variables;
+//! * [`task_teams`]: on which ranks' slots the programs of tasks run that have several processes;
 //! * `simulated`: the same without a thread, for a cluster in one process.
 
 pub(crate) mod blocking;
@@ -21,6 +22,7 @@ pub(crate) mod short_tasks;
 pub(crate) mod simulated;
 pub(crate) mod task_belongings;
 pub(crate) mod task_context;
+pub(crate) mod task_teams;
 
 /// Starts a pool of one thread of this name, with a stack of `stack` bytes.
 ///

@@ -86,6 +86,9 @@ pub(crate) struct Notes {
     pub looks: u32,
     /// Devices and folder that the task has asked for, which go back when it ends.
     pub belongings: TaskBelongings,
+    /// The ranks on whose slots the program of the task runs, each with the number of slots; `None` for a task that
+    /// takes slots of its own rank only.
+    pub team: Option<Arc<[(Rank, u32)]>>,
 }
 
 impl Notes {
@@ -98,6 +101,7 @@ impl Notes {
         told: None,
         looks: 0,
         belongings: TaskBelongings::NONE,
+        team: None,
     };
 }
 
@@ -131,6 +135,19 @@ pub(crate) fn within<T>(task: RunningTask, work: impl FnOnce() -> T) -> (T, Note
     let outcome = work();
     RUNNING.set(outer.0);
     (outcome, NOTES.replace(outer.1))
+}
+
+/// Notes the ranks on whose slots the program of the calling thread's task runs.
+pub(crate) fn note_team(team: Option<Arc<[(Rank, u32)]>>) {
+    if team.is_some() {
+        NOTES.with_borrow_mut(|notes| notes.team = team);
+    }
+}
+
+/// The ranks on whose slots the program of the calling thread's task runs, this rank first, each with the number of
+/// slots. `None` for a task that takes slots of its own rank only.
+pub(crate) fn team() -> Option<Arc<[(Rank, u32)]>> {
+    NOTES.with_borrow(|notes| notes.team.clone())
 }
 
 /// Runs `work`, the code of a task, with `locals` as its rank's shared values: for ranks that share one process.

@@ -23,6 +23,7 @@ mod retract;
 mod retry;
 mod revival;
 mod submit;
+mod teams;
 mod want;
 
 use super::{
@@ -189,7 +190,7 @@ impl Env {
             function: 7,
             name: format!("f{def}"),
             shared: Blob::default(),
-            slots: options.needs.slots,
+            slots: options.needs.slots_of_task(),
             memory: options.needs.memory,
             gpus: options.needs.gpus,
             timeout: options.timeout,

@@ -183,6 +183,10 @@ codes! {
     UnknownLanguage = "E101",
     /// A `wrap` that cannot be put before the command: it is empty, or hands its words on to another shell.
     BadWrap = "E102",
+    /// A key beside `ranks` that cannot be had by a command that is an MPI program.
+    BadRanks = "E103",
+    /// A command with `ranks` that calls a launcher of MPI programs itself.
+    RanksTwice = "E104",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.

@@ -3,7 +3,7 @@
 //!
 //! [`task`] is where to start; it handles the keys that all kinds share. [`command`], [`mod@array`], [`call`],
 //! [`script_file`], [`mapreduce`], [`reduce_arrays`] and [`reduce_files`] lower one action each, and [`execution`] the settings of
-//! commands. [`programs`] checks that programs exist; [`toposort`] orders tasks by their dependencies.
+//! commands. `ranks` checks commands that are MPI programs. [`programs`] checks that programs exist; [`toposort`] orders tasks by their dependencies.
 
 pub(crate) mod array;
 pub(crate) mod call;
@@ -12,6 +12,7 @@ pub(crate) mod command;
 pub(crate) mod execution;
 pub(crate) mod mapreduce;
 pub(crate) mod programs;
+mod ranks;
 pub(crate) mod reduce_arrays;
 pub(crate) mod reduce_files;
 mod script_file;

@@ -4,6 +4,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lower::execution::execution;
+use crate::script::lower::ranks;
 use crate::script::options::LoadOptions;
 use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
 use crate::script::resolve::resolver::{ElsePlace, Resolver};
@@ -89,6 +90,7 @@ impl Compiler<'_> {
         let when = raw.when.as_ref().and_then(|text| self.condition("when", text, &mut resolver, cx));
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
+        ranks::check(raw, cx);
         Some(PlanTask {
             name: raw.name.value.clone(),
             line,

@@ -288,6 +288,17 @@ const RUNNING: &[ScriptKey] = &[
             "slots of one rank that an instance takes, with as many cores of its own where the rank has them; sets \
              `OMP_NUM_THREADS`",
         ),
+    key("ranks", "an integer")
+        .beside(PROGRAMS)
+        .instead(
+            &[TaskKind::Merge, TaskKind::MapReduce, TaskKind::Streaming],
+            "it is for a command that is an MPI program; its stages are started many times, each as one process",
+        )
+        .default("none: a command is one process")
+        .means(
+            "processes of a command that is an MPI program; it is started by `mpirun` or `srun`, each process takes \
+             `threads` slots and `memory`; see [MPI programs](#mpi-programs)",
+        ),
     key("gpus", "an integer")
         .beside(STARTING)
         .instead(MAPREDUCES, SLOTS)

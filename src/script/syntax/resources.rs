@@ -12,6 +12,9 @@ use crate::script::values::resources::{InstanceResources, JobCounter};
 /// Resources of a task that have keys of their own. `[resources]` and `needs` may not use these names.
 const BUILT_IN: [&str; 3] = ["threads", "memory", "gpus"];
 
+/// The most processes of an MPI program.
+const RANKS_MAX: i64 = 1 << 20;
+
 /// The largest amount that a counter of the job (a line of `[resources]`) can have.
 const MOST: i64 = 1 << 31;
 
@@ -19,6 +22,7 @@ const MOST: i64 = 1 << 31;
 #[derive(Debug, Default)]
 pub(crate) struct RawNeeds {
     threads: Option<u32>,
+    ranks: Option<At<u32>>,
     gpus: u32,
     needs: Vec<(Text, At<u32>)>,
     on: Option<PinnedPlace>,
@@ -41,12 +45,24 @@ impl RawNeeds {
         }
     }
 
+    /// The number of processes of the MPI program that the command is, with its place in the script; `None` if it is
+    /// none.
+    pub(crate) fn ranks(&self) -> Option<&At<u32>> {
+        self.ranks.as_ref()
+    }
+
+    /// The number of devices that an instance takes.
+    pub(crate) fn gpus(&self) -> u32 {
+        self.gpus
+    }
+
     /// Reads the keys for resources and place among the keys of a task.
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let number = |key: &str, least: i64, most: i64, cx: &mut DiagnosticCollector| {
             get(key).and_then(|node| number(&format!("`{key}`"), node, (least, most), cx))
         };
         let threads = number("threads", 1, SLOTS_MAX.into(), cx).map(|threads| threads.value);
+        let ranks = number("ranks", 1, RANKS_MAX, cx);
         let gpus = number("gpus", 0, 1024, cx).map_or(0, |gpus| gpus.value);
         let mut needs = Vec::new();
         for TomlEntry { key, value } in
@@ -56,7 +72,7 @@ impl RawNeeds {
             needs.extend(count.map(|count| (key.clone(), count)));
         }
         let on = get("on").and_then(|node| node.text("`on`", cx)).and_then(|text| on(&text, cx));
-        RawNeeds { threads, gpus, needs, on }
+        RawNeeds { threads, ranks, gpus, needs, on }
     }
 
     /// Resolves the names in a task's `needs` to counters of the job. Reports unknown names, and needs above the amount
@@ -88,6 +104,7 @@ impl RawNeeds {
         let same_host_as = self.host_of().map(|name| name.value.clone());
         InstanceResources {
             threads: self.threads,
+            ranks: self.ranks.as_ref().map(|ranks| ranks.value),
             gpus: self.gpus,
             counters,
             on,

@@ -18,6 +18,9 @@ pub struct InstanceResources {
     /// The number of slots of its rank that an instance takes, with as many cores that no other instance uses. `None`:
     /// one slot, and any core.
     pub threads: Option<u32>,
+    /// The number of processes of the MPI program that the command is (`ranks = 4`), each of which takes `threads` slots.
+    /// `None` for a command that is one process.
+    pub ranks: Option<u32>,
     /// The number of GPUs that the instance takes, which no other instance uses meanwhile.
     pub gpus: u32,
     /// The amount that the instance takes of each job counter, by the counter's index in the plan.
@@ -31,7 +34,7 @@ pub struct InstanceResources {
 }
 
 impl InstanceResources {
-    /// The number of slots (tasks that a rank runs at a time) that an instance takes.
+    /// The number of slots (tasks that a rank runs at a time) that an instance takes; of an MPI program each process.
     pub fn slots(&self) -> u32 {
         self.threads.unwrap_or(1)
     }

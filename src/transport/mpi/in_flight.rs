@@ -57,14 +57,34 @@ pub(super) enum Pinned {
         /// The number of the transfer in [`super::bulk::Transfers`].
         transfer: u32,
     },
+    /// A message of a stream that is sent.
+    Sent {
+        /// The bytes of the message.
+        buffer: Vec<u8>,
+        /// Their number.
+        length: usize,
+        /// The number of the stream in [`super::streams::Streams`].
+        stream: u32,
+    },
+    /// A message of a stream that is received.
+    Received {
+        /// The buffer that the message is received into.
+        buffer: Vec<u8>,
+        /// The length in bytes that the message has at most; once it has come, the one that it has.
+        length: usize,
+        /// The number of the stream in [`super::streams::Streams`].
+        stream: u32,
+        /// The number of the message in the stream.
+        number: u64,
+    },
 }
 
 impl Pinned {
     /// Whether MPI writes to the memory, as a receive does.
     pub(super) fn is_received(&self) -> bool {
         match self {
-            Pinned::Outgoing(_) => false,
-            Pinned::Incoming { .. } => true,
+            Pinned::Outgoing(_) | Pinned::Sent { .. } => false,
+            Pinned::Incoming { .. } | Pinned::Received { .. } => true,
             Pinned::Piece { memory, .. } => matches!(memory, TransferMemory::Target(_)),
         }
     }
@@ -73,7 +93,10 @@ impl Pinned {
     pub(super) fn length(&self) -> usize {
         match self {
             Pinned::Outgoing(frame) => frame.len(),
-            Pinned::Incoming { length, .. } | Pinned::Piece { length, .. } => *length,
+            Pinned::Incoming { length, .. }
+            | Pinned::Piece { length, .. }
+            | Pinned::Sent { length, .. }
+            | Pinned::Received { length, .. } => *length,
         }
     }
 
@@ -87,12 +110,21 @@ impl Pinned {
                 "{verb} bulk data {word} rank {peer} (MPI tag {tag}): {length} bytes from {offset} of {}",
                 memory.length()
             ),
+            Pinned::Sent { .. } | Pinned::Received { .. } => {
+                format!("{verb} a piece of {length} bytes {word} rank {peer} (MPI tag {tag})")
+            }
             _ => format!("{verb} a frame of {length} bytes {word} rank {peer}"),
         }
     }
 
-    /// Checks that a received message of `got` bytes is as long as sender and receiver agreed.
-    pub(super) fn verify(&self, route: Route, got: usize) -> Result<(), TransportError> {
+    /// Checks that a received message of `got` bytes is as long as sender and receiver agreed. One of a stream may be
+    /// shorter, and tells itself whether it is whole.
+    pub(super) fn verify(&mut self, route: Route, got: usize) -> Result<(), TransportError> {
+        if let Pinned::Received { length, .. } = self
+            && (1..=*length).contains(&got)
+        {
+            *length = got;
+        }
         if got == self.length() {
             return Ok(());
         }

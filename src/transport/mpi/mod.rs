@@ -12,6 +12,7 @@
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
 //!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
 //!   the receiver knows that its sender has begun.
+//! * A value that is no memory, such as the files of a command, is a stream: `streams` sends it piece by piece.
 //! * A rank that has died (User-Level Failure Mitigation, ULFM): MPI fails the calls that concern it. Each error is
 //!   looked at: if it comes of a death, what is under way to and from that rank is given up, and the next poll tells of
 //!   the death ([`Arrival::Lost`]); later messages of that rank are dropped. Every other error is one.
@@ -26,6 +27,7 @@ mod init;
 mod outcome;
 mod presence;
 mod request;
+mod streams;
 
 pub use init::{MpiWorld, abort, can_survive, check_thread, host_name, library_version};
 pub use presence::await_all;
@@ -42,6 +44,7 @@ use request::{ReceiveMemory, Requests, SendMemory};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use streams::Streams;
 
 /// The usual `piece_max` of `MpiTransport::new`, the longest MPI message in bytes: 1 GiB, well below MPI's limit of 2
 /// GiB.
@@ -65,6 +68,7 @@ pub struct MpiTransport {
     requests: Requests,
     comm: Comm,
     bulk: Transfers,
+    streams: Streams,
     /// Number of control frames that are being sent.
     outgoing: usize,
     /// Control frames that are being received.
@@ -88,6 +92,7 @@ impl MpiTransport {
             requests: Requests::new(),
             comm: Comm::duplicate(comm)?,
             bulk: Transfers::new(piece_max.clamp(1, PIECE_MAX)),
+            streams: Streams::new(piece_max.clamp(1, PIECE_MAX)),
             outgoing: 0,
             incoming: FrameQueue::default(),
             ready: Vec::new(),
@@ -168,6 +173,7 @@ impl MpiTransport {
         let from = Rank(peer as u32);
         self.requests.abandon(peer);
         self.bulk.forget(peer);
+        self.streams.forget(peer);
         self.ready.retain(|arrival| !matches!(arrival, Arrival::Bulk { from: rank, .. } if *rank == from));
         self.outgoing = self.requests.outgoing();
         self.incoming.forget(from);
@@ -250,6 +256,8 @@ impl MpiTransport {
                 drop(memory);
                 arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
             }
+            Pinned::Sent { buffer, stream, .. } => self.streams.sent(stream, buffer),
+            Pinned::Received { buffer, stream, number, .. } => self.streams.came(stream, number, buffer),
         }
         Ok(())
     }
@@ -285,6 +293,12 @@ impl Transport for MpiTransport {
 
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {
         let route = self.route(to, self.bulk_tag(tag), "sending bulk data to")?;
+        if let Some(stream) = source.stream() {
+            if !self.is_dead(to) {
+                self.streams.send(route, stream);
+            }
+            return Ok(());
+        }
         let memory = TransferMemory::Source(SendMemory::new(source));
         // zero bytes are not sent: the receiver counts such a message as arrived at once (`ready`)
         if memory.length() == 0 || self.is_dead(to) {
@@ -303,6 +317,11 @@ impl Transport for MpiTransport {
         let route = self.route(from, self.bulk_tag(tag), "receiving bulk data from")?;
         if self.is_dead(from) {
             return Ok(()); // the caller is told of the death, and then gives up what it waits for
+        }
+        if let Some(sink) = target.stream() {
+            let mpi = (&mut self.requests, &self.comm);
+            let outcome = self.streams.receive(mpi, (route, tag), target, sink);
+            return outcome.or_else(|error| self.excuse(Some(route.peer), error));
         }
         if target.bytes_mut().is_empty() {
             self.ready.push(Arrival::Bulk { from, tag, target });
@@ -323,14 +342,18 @@ impl Transport for MpiTransport {
         let before = arrived.len();
         arrived.append(&mut self.ready);
         self.receive_frames(arrived)?;
+        let mut failed = Vec::new();
+        let streams = self.streams.progress((&mut self.requests, &self.comm), arrived, &mut failed);
+        for (peer, error) in failed.drain(..) {
+            self.excuse(Some(peer), error)?;
+        }
         if self.requests.is_empty() {
-            return Ok(arrived.len() > before);
+            return Ok(streams || arrived.len() > before);
         }
         let mut finished = std::mem::take(&mut self.finished);
-        let mut failed = Vec::new();
         let polled = self.requests.poll(&self.comm, &mut finished, &mut failed);
         let mut outcome = polled.or_else(|error| self.excuse(None, error));
-        let moved = !finished.is_empty();
+        let moved = streams || !finished.is_empty();
         for held in finished.drain(..) {
             outcome = outcome.and(self.ended(held, arrived));
         }
@@ -358,9 +381,10 @@ impl Transport for MpiTransport {
 
     fn flight(&self) -> Flight {
         // Long frames too need calls of MPI to progress.
-        if self.bulk.is_moving() || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
+        let is_moving = self.bulk.is_moving() || self.streams.is_moving();
+        if is_moving || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
             Flight::Moving
-        } else if self.bulk.count() > 0 {
+        } else if self.bulk.count() + self.streams.receives() > 0 {
             Flight::Expected
         } else {
             Flight::None
@@ -368,7 +392,7 @@ impl Transport for MpiTransport {
     }
 
     fn quiet(&self) -> bool {
-        self.outgoing + self.bulk.sends() == 0
+        self.outgoing + self.bulk.sends() + self.streams.sends() == 0
     }
 }
 

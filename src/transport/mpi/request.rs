@@ -245,8 +245,8 @@ fn begin(comm: &Comm, route: Route, held: &mut Pinned) -> Result<ffi::MPI_Reques
     let count = count(length, || held.attempt(route))?;
     let receive = held.is_received();
     let start = match held {
-        Pinned::Outgoing(frame) => frame.as_mut_ptr(),
-        Pinned::Incoming { frame, .. } => {
+        Pinned::Outgoing(frame) | Pinned::Sent { buffer: frame, .. } => frame.as_mut_ptr(),
+        Pinned::Incoming { frame, .. } | Pinned::Received { buffer: frame, .. } => {
             frame.clear();
             frame.reserve(length);
             frame.as_mut_ptr()
@@ -282,7 +282,7 @@ fn complete(route: Route, held: &mut Pinned, status: &MPI_Status, byte: MPI_Data
     if held.is_received() {
         held.verify(route, received(status, byte)?)?;
     }
-    if let Pinned::Incoming { frame, length, .. } = held {
+    if let Pinned::Incoming { frame, length, .. } | Pinned::Received { buffer: frame, length, .. } = held {
         // SAFETY: room was reserved for so many bytes, and MPI has written them, as just verified.
         unsafe { frame.set_len(*length) };
     }

@@ -126,3 +126,15 @@ fn a_nested_task_is_cancelled_in_its_queue() {
         .gives_back(&[3]);
     env.order(cancel(2)).gives_back(&[2]).computed(1, small()).start().quiet();
 }
+
+#[test]
+fn slots_that_programs_take_are_no_tasks() {
+    let mut env = slots(3);
+    (1..=4).for_each(|number| _ = env.run(number, &[]));
+    env.order(RankOrder::Lend { slots: 2 }).start().executes(&[1]).takes(1).computed(1, small());
+    // short tasks are not handed over in advance either, as they would run in slots that are taken
+    env.start().executes(&[2]).quiet().order(RankOrder::Lend { slots: 0 }).start().executes(&[3, 4]);
+    env.computed(2, small()).computed(3, small()).computed(4, small());
+    env.order(RankOrder::Lend { slots: 3 }).run(5, &[]).start().quiet().order(RankOrder::Lend { slots: 2 });
+    env.start().executes(&[5]).computed(5, small());
+}

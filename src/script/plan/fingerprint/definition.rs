@@ -108,6 +108,10 @@ fn key_task(plan: &Plan, task: &PlanTask, written: &BTreeSet<String>) -> KeyTask
         hash.text("clean");
     }
     part("clean-env", &mut hash);
+    if let Some(ranks) = task.needs.ranks {
+        hash.text(&ranks.to_string());
+    }
+    part("ranks", &mut hash);
     if let Some(when) = &task.when {
         hash.text(&when.text);
         for name in &when.names {
