@@ -30,13 +30,20 @@ array = "sum(part) + 0 * all"
 [task.total]
 array  = "sum(read)"
 stdout = "total.txt"
-[task.peak]
-for    = { r = [1, 2] }
-on     = "rank {r}"
-shell  = """: {total.stdout}; p=$PPID
+[task.peak1]
+on     = "rank 1"
+after  = ["total"]
+shell  = """p=$PPID
 for _ in 1 2; do p=$(awk '/^PPid/ { print $2 }' /proc/$p/status); done
 awk '/^VmHWM/ { print $2 }' /proc/$p/status"""
-stdout = "peak.txt"
+stdout = "peak1.txt"
+[task.peak2]
+on     = "rank 2"
+after  = ["total"]
+shell  = """p=$PPID
+for _ in 1 2; do p=$(awk '/^PPid/ { print $2 }' /proc/$p/status); done
+awk '/^VmHWM/ { print $2 }' /proc/$p/status"""
+stdout = "peak2.txt"
 "#;
 
 /// Runs the script; the seconds that it took, and what it said on standard error.
@@ -93,10 +100,10 @@ fn main() {
         let (seconds, told) = run(dir, limit);
         let read = |name: &str| fs::read_to_string(dir.join(name)).expect("it was written");
         assert_eq!(read("total.txt").trim().parse::<f64>().expect("a number"), expected as f64);
-        let peaks: Vec<String> = read("peak.txt")
-            .lines()
-            .map(|kib| format!("{:.0}", kib.trim().parse::<f64>().expect("a number") / 1024.0))
-            .collect();
+        let peaks = ["peak1.txt", "peak2.txt"].map(|name| {
+            let kibibytes: f64 = read(name).trim().parse().expect("a number");
+            format!("{:.0}", kibibytes / 1024.0)
+        });
         let spilled =
             told.lines().find(|line| line.contains("memory was short")).unwrap_or("nothing was moved");
         println!(

@@ -1,5 +1,8 @@
 //! Ad-hoc futures that depend on each other in strange ways.
 //!
+//! Shows futures as arguments of several kinds, errors that dependents hand on, tasks that submit tasks, and a family.
+//! Prints each future and its result or error.
+//!
 //! `mpirun -n 3 target/release/examples/adhoc`
 
 use dtask::prelude::*;

@@ -10,6 +10,11 @@ use std::time::Duration;
 pub(crate) const SLOTS_MAX: u32 = 4096;
 
 /// Settings of a run; every field has a default that fits most jobs.
+///
+/// ```
+/// let config = dtask::Config { slots: Some(4), memory_limit: Some(8 << 30), ..dtask::Config::default() };
+/// # drop(config);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Number of tasks that rank 0 computes at a time beside scheduling, at most [`SLOTS_MAX`]. `None` means no
@@ -40,6 +45,10 @@ pub struct Config {
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.
     pub profile: bool,
+    /// Whether ranks compare checksums of the large results that they send each other. One that has arrived damaged is
+    /// asked for once more; then the tasks that take it fail. The default is `true` in debug builds and `false` in
+    /// others. Only the value at rank 0 counts.
+    pub checksums: bool,
 }
 
 impl Default for Config {
@@ -54,11 +63,17 @@ impl Default for Config {
             memory_limit: None,
             scratch: None,
             profile: false,
+            checksums: cfg!(debug_assertions),
         }
     }
 }
 
 /// A function that every rank calls at the start of a run.
+///
+/// ```
+/// let config = dtask::Config::default().on_start(|| println!("this rank is ready"));
+/// assert!(config.initialiser.is_some()); // a `StartHook`
+/// ```
 #[derive(Clone)]
 pub struct StartHook(Arc<dyn Fn() + Send + Sync>);
 

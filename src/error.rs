@@ -94,6 +94,17 @@ pub enum TaskErrorKind {
     Quarantined,
 }
 
+/// The number of ranks that may die with a task before it is taken to be the reason.
+pub(crate) const DEATHS_MAX: usize = 3;
+
+/// The reason why a task is not started again that ranks have died with, each named with its host; `None` if they are
+/// too few.
+pub(crate) fn quarantine(ranks: &[String]) -> Option<String> {
+    let text =
+        || format!("{} have died with it, one after the other: it is not started again", ranks.join(", "));
+    (ranks.len() >= DEATHS_MAX).then(text)
+}
+
 /// The wish of a failed attempt of a task: whether and how the task may start again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Retry {

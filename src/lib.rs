@@ -52,6 +52,12 @@
 //! once while any future of it is alive. For functions that draw random numbers or have effects, use
 //! `client.options().pure(false)`.
 //!
+//! # Features
+//! `default-features = false, features = ["mpi"]` is the library without the tool: neither scripts nor the command,
+//! and without what only they need (HDF5, clap, toml and others). Without `mpi` too there is no `run`: what
+//! is left is for tests of programs on machines that have no MPI ([`LocalExecutor`], and with `testing` the module
+//! `simulated`).
+//!
 //! # Where things are
 //! `docs/architecture.md` gives the overview. The engine consists of `client`, `runtime`, the two pure state machines
 //! `scheduler` and `worker`, `transport`, `task`, and `protocol`, which defines every message between ranks. The
@@ -60,6 +66,8 @@
 //! `simulated` runs a whole cluster in one process on one thread.
 
 #![warn(unreachable_pub)]
+// the tool uses more of the engine than the library's public face
+#![cfg_attr(not(feature = "tool"), allow(dead_code))]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 #[cfg(doctest)]
@@ -70,23 +78,35 @@ struct Readme;
 #[doc = include_str!("../docs/objects.md")]
 struct ObjectsPage;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct LibraryPage;
+
+#[cfg(feature = "tool")]
 mod arrays;
+#[cfg(feature = "tool")]
 mod batch;
+#[cfg(feature = "tool")]
 mod cli;
 mod client;
+mod clock;
 mod codec;
+#[cfg(feature = "tool")]
 mod commands;
 mod compact;
 mod config;
 mod console;
 mod error;
 mod ids;
+#[cfg(feature = "tool")]
 mod journal;
+#[cfg(feature = "tool")]
 mod mapreduce;
 mod objects;
 mod protocol;
 mod runtime;
 mod scheduler;
+#[cfg(feature = "tool")]
 pub mod script;
 #[cfg(feature = "testing")]
 pub mod simulated;
@@ -99,7 +119,7 @@ pub use client::arguments::{Arg, Args};
 pub use client::data::ScatterValue;
 pub use client::executors::{Executor, LocalExecutor, LocalFuture};
 pub use client::family::Family;
-pub use client::future::{Future, Pending};
+pub use client::future::Future;
 pub use client::local::{local, try_local};
 pub use client::nested::current;
 pub use client::objects::actor::Actor;
@@ -107,7 +127,9 @@ pub use client::objects::channel::{ReceivedItems, Receiver, Sender};
 pub use client::objects::coordination::{Event, Lock, Permit, Semaphore, Variable};
 pub use client::objects::queue::{Queue, QueueValues};
 pub use client::options::Options;
+pub use client::pending::Pending;
 pub use client::resources::MemorySize;
+#[cfg(feature = "mpi")]
 pub use client::run::{run, run_on, run_on_with, run_with};
 pub use client::task_info::{TaskInfo, cancelled, task};
 pub use client::waiting::AsCompleted;
@@ -119,6 +141,7 @@ pub use task::actor_fn::{MakerFn, MethodFn};
 pub use task::shared::Shared;
 pub use task::task_fn::TaskFn;
 pub use task::value::Data;
+#[cfg(feature = "mpi")]
 pub use transport::mpi::Communicator;
 
 /// The names that most programs need.
@@ -134,6 +157,7 @@ pub mod prelude {
 /// without notice.
 #[doc(hidden)]
 pub mod internal {
+    #[cfg(feature = "tool")]
     pub use crate::cli::main;
     pub use crate::runtime::threads::job::current as running;
 
@@ -146,12 +170,14 @@ pub mod internal {
         client.totals().map(|totals| totals.finished)
     }
 
+    #[cfg(feature = "tool")]
     pub mod arrays {
         pub use crate::arrays::{Binding, Expr, RandomContext, Scope, Sketch, text};
     }
     pub mod client {
         pub use crate::client::family::FAMILY_MAX;
     }
+    #[cfg(feature = "tool")]
     pub mod commands {
         #[cfg(feature = "testing")]
         pub use crate::commands::outputs::wire::rewritten as outputs_rewritten;
@@ -174,6 +200,7 @@ pub mod internal {
     pub mod scheduler {
         pub use crate::scheduler::*;
     }
+    #[cfg(feature = "tool")]
     pub mod script {
         pub use crate::script::diagnostics::source::ScriptSource;
         pub use crate::script::load::parse;

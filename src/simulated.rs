@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub struct Cluster {
     network: SimNetwork,
     reactors: Vec<Option<Reactor<SimTransport, Inline>>>,
+    /// The clients of the ranks, whose tables must be empty at the end.
+    clients: Vec<Client>,
 }
 
 impl Cluster {
@@ -30,7 +32,7 @@ impl Cluster {
     ///
     /// Tasks may submit others and wait for them, but must not ask for a future's status: the only thread would wait
     /// for an answer that its own steps have to bring. The client's waits do not advance the cluster: take a
-    /// [`crate::client::future::Pending`], call [`Cluster::settle`], then take its answer.
+    /// [`crate::Pending`], call [`Cluster::settle`], then take its answer.
     pub fn new(ranks: u32, slots: u32, seed: u64) -> (Self, Client) {
         let network = SimNetwork::new(ranks as usize, seed);
         let client_of = |rank| {
@@ -42,6 +44,7 @@ impl Cluster {
         let slots_of = |rank| if rank > 0 || ranks == 1 { slots } else { 0 };
         let infos: Vec<RankInfo> =
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
+        let mut clients = Vec::new();
         let reactors = (0..ranks)
             .map(|rank| {
                 let place = RankLocation {
@@ -54,10 +57,12 @@ impl Cluster {
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
+                clients.push(own.clone());
                 let counters = own.shared().counters.clone();
                 let compute = Inline::new(place.clone(), Arc::new(own));
                 let mut node = Executor::new(slots_of(rank), compute, place);
                 node.fetches.transfers_max = 1 + (seed % 4) as usize;
+                node.checksums = true;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
                     _ => {
@@ -67,7 +72,7 @@ impl Cluster {
                 })
             })
             .collect();
-        (Cluster { network, reactors }, client)
+        (Cluster { network, reactors, clients }, client)
     }
 
     /// Sets the memory limit of every rank: results beyond `limit` bytes are moved to files in `folder`.
@@ -83,6 +88,11 @@ impl Cluster {
     pub fn spilled(&self) -> (u64, u64) {
         let ledgers = self.reactors.iter().flatten().map(|reactor| &reactor.node.store.ledger);
         ledgers.fold((0, 0), |(moved, held), ledger| (moved + ledger.moved(), held + ledger.held()))
+    }
+
+    /// Damages the next `count` bulk messages (large results) from rank `from` to rank `to`.
+    pub fn damage(&mut self, from: Rank, to: Rank, count: u32) {
+        self.network.damage(from, to, count);
     }
 
     /// Kills `rank`: its state and undelivered messages are lost, and the other ranks are told.
@@ -125,8 +135,8 @@ impl Cluster {
         ))
     }
 
-    /// Whether the cluster is at rest: rank 0 has no task records, no rank has results or tasks, and no message is in
-    /// flight.
+    /// Whether the cluster is at rest: rank 0 has no task records, no rank has results or tasks, no handle of an object,
+    /// no call that waits for a reply and no future, and no message is in flight. [`Cluster::left`] names what there is.
     pub fn is_empty(&self) -> bool {
         self.network.under_way() == 0
             && self.reactors.iter().flatten().all(|reactor| {
@@ -135,10 +145,37 @@ impl Cluster {
                     && reactor.nested.as_ref().is_none_or(|nested| !nested.has_requests())
                     && reactor.node.objects.held() == 0
                     && !reactor.node.objects.is_busy()
+                    && reactor.node.objects.left().is_none()
                     && reactor.node.stored() == 0
                     && reactor.node.machine().held() == 0
                     && reactor.node.machine().unfinished() == 0
             })
+            && self
+                .clients
+                .iter()
+                .zip(&self.reactors)
+                .all(|(client, reactor)| reactor.is_none() || client.shared().left().is_none())
+    }
+
+    /// Names what keeps the cluster from being at rest (see [`Cluster::is_empty`]), rank by rank.
+    pub fn left(&self) -> String {
+        let mut left = vec![format!("{} messages", self.network.under_way())];
+        for (rank, reactor) in self.reactors.iter().enumerate() {
+            let Some(reactor) = reactor else { continue };
+            let node = &reactor.node;
+            let head = reactor.head.as_ref().map_or(0, |(head, _)| head.machine().records());
+            left.push(format!(
+                "rank {rank}: {head} records, {} results, {} copies held, {} tasks, {} objects{}",
+                node.stored(),
+                node.machine().held(),
+                node.machine().unfinished(),
+                node.objects.held(),
+                if node.objects.is_busy() { ", functions run" } else { "" }
+            ));
+            left.extend(node.objects.left());
+            left.extend(self.clients[rank].shared().left());
+        }
+        left.join("; ")
     }
 
     /// The number of results that `rank` holds; `None` if it was killed.

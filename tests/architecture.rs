@@ -8,7 +8,8 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("error", &["ids"]),
     ("config", &[]),
-    ("console", &[]),
+    ("console", &["clock"]),
+    ("clock", &[]),
     ("compact", &["ids"]),
     ("codec", &["error"]),
     ("protocol", &["codec", "error", "ids"]),
@@ -21,6 +22,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "clock",
             "compact",
             "config",
             "console",
@@ -37,6 +39,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     (
         "client",
         &[
+            "clock",
             "codec",
             "compact",
             "config",

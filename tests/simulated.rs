@@ -238,6 +238,50 @@ fn a_lost_result_is_made_again_and_its_future_still_has_it() {
 }
 
 #[test]
+fn a_damaged_result_is_asked_for_again_once_and_then_its_task_fails() {
+    for (times, seed) in [(1, 3), (2, 4), (9, 5)] {
+        let (mut cluster, client) = Cluster::new(3, 1, seed);
+        let ramp = |n: usize| (0..n).map(|k| k as f64).collect::<Vec<f64>>();
+        let large = client.options().on(Rank(1)).submit(ramp, (100_000,));
+        let sum = |v: &Vec<f64>| v.iter().sum::<f64>();
+        let there = client.options().on(Rank(2)).submit(sum, (&large,));
+        let here = client.options().pure(false).on(Rank(1)).submit(sum, (&large,));
+        cluster.damage(Rank(1), Rank(2), times);
+        let pending = client.pending([&there, &here]);
+        cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+        let mut sums = pending.take().unwrap().into_iter();
+        let (there, here) = (sums.next().unwrap(), sums.next().unwrap());
+        assert_eq!(here.unwrap(), 4_999_950_000.0);
+        match (times, there) {
+            (1, Ok(sum)) => assert_eq!(sum, 4_999_950_000.0),
+            (2.., Err(error)) => {
+                let text = error.to_string();
+                assert!(
+                    text.contains("that rank 1 has sent to rank 2 (simulated) has arrived damaged"),
+                    "{text}"
+                );
+            }
+            (_, other) => panic!("damaged {times} times: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn random_graphs_survive_damaged_transfers() {
+    for seed in seeds(0..15) {
+        let ranks = 3 + (seed % 3) as u32;
+        let mut damaged = BTreeSet::new();
+        compute(ranks, seed, 200, |cluster, random| {
+            // each pair of ranks once, so that no result is damaged twice
+            let pair = (random.below(ranks.into()) as u32, random.below(ranks.into()) as u32);
+            if random.below(100) == 0 && damaged.insert(pair) {
+                cluster.damage(Rank(pair.0), Rank(pair.1), 1);
+            }
+        });
+    }
+}
+
+#[test]
 fn a_family_of_ten_million_costs_only_what_has_started() {
     let (mut cluster, client) = Cluster::new(3, 2, 1);
     let family = client.family(|i: u64| i * i, 10_000_000);

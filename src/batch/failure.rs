@@ -4,14 +4,18 @@
 use crate::batch::failure_detail::FailureDetail;
 use crate::batch::rank::{deadline, logs, rank_state};
 use crate::batch::task_def::TaskDef;
+use crate::clock;
 use crate::console;
 use crate::error::{Failure, Origin, Retry, TaskError, TaskErrorKind};
+use crate::journal::crashes;
+use crate::runtime::host::system_calls;
 use crate::runtime::threads::task_context;
 use crate::script::plan::Plan;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Makes the failure of a deferred instance: the instance is not run now, but left for the next run of the script.
 /// `why` is the reason for the user, such as too little time.
@@ -35,6 +39,7 @@ pub(crate) fn located<T>(
     index: u64,
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    system_calls::note_crashes_in(|| crashes::file_in(Path::new(&def.folder)));
     let quarantined = |why: &str| Failure::new(why).of_kind(TaskErrorKind::Quarantined);
     match def.quarantine(index) {
         None => located_at(def.number, index, work),
@@ -52,14 +57,14 @@ pub(crate) fn located_at<T>(
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     task_context::name(Origin { group: task, index });
-    let begin = Instant::now();
+    let begin = clock::now();
     let state = rank_state::current();
     let fits = state.deadline.admits(task, Duration::ZERO);
     let outcome = if fits { work() } else { Err(left(state.deadline.why_not())) };
     // the end of the process has killed its commands and removed its scratch directory
     let is_ending = outcome.is_err() && state.is_ending(Duration::ZERO);
     let outcome = if is_ending { Err(left(deadline::STOPPED)) } else { outcome };
-    let took = begin.elapsed();
+    let took = clock::since(begin);
     state.add_busy(took);
     if outcome.is_ok() {
         state.deadline.learn(task, took);

@@ -18,6 +18,8 @@ pub(crate) mod rank;
 pub(crate) mod resume;
 pub(crate) mod stored_artifact;
 pub(crate) mod task_def;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 pub(crate) mod whole_files;
 
 use crate::batch::artifact::ArtifactBulk;
@@ -30,6 +32,7 @@ use crate::batch::head::submitter::Submitter;
 use crate::batch::head::summary::Summary;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::client::Client;
+use crate::clock;
 use crate::console;
 use crate::error::{Error, Result, TaskErrorKind};
 use crate::ids::Rank;
@@ -37,7 +40,7 @@ use crate::runtime::handshake::Team;
 use crate::runtime::host::topology;
 use crate::script::plan::Plan;
 use crate::task::bulk;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use crate::batch::head::deadline::Walltime;
 pub(crate) use crate::batch::head::run_folder::RunFolder;
@@ -73,7 +76,7 @@ pub(crate) fn run(
     job: JobInfo,
     journal: RunJournal,
 ) -> Result<Summary> {
-    let start = Instant::now();
+    let start = clock::now();
     let (todo, fruitless, failed) = (journal.todo.clone(), journal.fruitless, journal.failed);
     if !job.quiet {
         console::error(topology::table(&team.hellos, &team.slots));
@@ -95,8 +98,9 @@ pub(crate) fn run(
         collector.walltime = job.walltime;
     }
     let mut collected = collector.run()?;
-    (collected.earlier, collected.fruitless, collected.failed_before) = (todo.skipped(), fruitless, failed);
-    let elapsed = start.elapsed();
+    let earlier = todo.skipped().saturating_sub(collected.absent_before);
+    (collected.earlier, collected.fruitless, collected.failed_before) = (earlier, fruitless, failed);
+    let elapsed = clock::since(start);
     let totals = client.totals()?;
     // when the job's time is over, a rank that still runs tasks could not answer in time: no rank is asked
     let late = collected.stopped.as_ref().is_some_and(|stopped| stopped.late);

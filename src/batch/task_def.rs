@@ -7,6 +7,7 @@ use crate::script::plan::Plan;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
 use crate::script::plan::template::{Template, TemplatePart};
+use crate::script::plan::until::Until;
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -64,6 +65,9 @@ pub(crate) struct Group {
     /// For a group after `else`, the joins with the tasks before the `else`: the group is read only where none of these
     /// joins gives an instance.
     pub unless: Vec<Join>,
+    /// Whether the instances that are read are the last ones of loops that `until` stops. The join then gives the first
+    /// instance of each of these loops.
+    pub last: bool,
     /// Whether the script's reference is to a single instance of `task`; false for a gather of many, even if there is
     /// only one.
     pub one: bool,
@@ -117,7 +121,9 @@ impl TaskDef {
             let unless: Vec<Join> =
                 before.filter(|_| !reference.eager).map(|before| before.join.clone()).collect();
             let same = |group: &Group| {
-                group.task == reference.task && group.join == reference.join && group.unless == unless
+                (group.task, group.last) == (reference.task, reference.last)
+                    && group.join == reference.join
+                    && group.unless == unless
             };
             let at = groups.iter().position(same).unwrap_or_else(|| {
                 let (join, one) = (reference.join.clone(), !reference.join.is_gather());
@@ -128,6 +134,7 @@ impl TaskDef {
                     wanted: vec![],
                     without: vec![],
                     unless: unless.clone(),
+                    last: reference.last,
                     one,
                 });
                 groups.len() - 1
@@ -250,6 +257,9 @@ impl ReadOutputs {
             *referred = true;
             outputs.extend(output_of(reference));
         }
+        for (task, outputs) in plan.tasks.iter().zip(&mut read.outputs) {
+            outputs.extend(task.until.iter().flat_map(Until::own).filter_map(number_of));
+        }
         read
     }
 
@@ -267,7 +277,7 @@ impl ReadOutputs {
 }
 
 /// The name of what a reference reads, as scripts write it.
-fn name_of(plan: &Plan, reference: &Reference) -> String {
+pub(crate) fn name_of(plan: &Plan, reference: &Reference) -> String {
     let Some(task) = plan.tasks.get(reference.task) else { return String::new() };
     let output = match reference.select {
         Select::File(number) => task.outs.get(number).and_then(|out| out.name.clone()),
@@ -280,7 +290,11 @@ fn name_of(plan: &Plan, reference: &Reference) -> String {
 
 /// The number of the output that a reference to another task reads; `None` if the reference only means to run after it.
 pub(crate) fn output_of(reference: &Reference) -> Option<u32> {
-    match reference.select {
+    number_of(reference.select)
+}
+
+fn number_of(select: Select) -> Option<u32> {
+    match select {
         Select::Value => Some(outputs::VALUE),
         Select::Stdout => Some(outputs::STDOUT),
         Select::File(number) => Some(outputs::file(number)),

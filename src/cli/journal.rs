@@ -6,8 +6,8 @@ use crate::batch::RunFolder;
 use crate::console::{self, counted};
 use crate::journal::lock::{LockTimes, RunLock};
 use crate::journal::record::{
-    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownPart, JournalRecord, LearntRecord,
-    QuarantineRecord,
+    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownPart,
+    JournalRecord, LearntRecord, QuarantineRecord,
 };
 use crate::journal::state::{JournalState, records};
 use crate::journal::{frame, path_in};
@@ -188,6 +188,9 @@ fn json(record: &JournalRecord) -> String {
             r#"{{"record":"quarantined","family":"{family:032x}","index":{index},"message":{}}}"#,
             quoted(message)
         ),
+        JournalRecord::Died(DeathRecord { family, index, rank }) => {
+            format!(r#"{{"record":"died","family":"{family:032x}","index":{index},"rank":{}}}"#, quoted(rank))
+        }
         JournalRecord::Shared(stamp) => format!(r#"{{"record":"file","file":{}}}"#, file(stamp)),
         JournalRecord::Grown(grown) => {
             let part = |part: &GrownPart| {
@@ -217,6 +220,19 @@ fn json(record: &JournalRecord) -> String {
         JournalRecord::Learnt(LearntRecord { family, instances, micros, memory }) => format!(
             r#"{{"record":"learnt","family":"{family:032x}","instances":{instances},"micros":{micros},"memory":{memory}}}"#
         ),
+        JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met }) => {
+            let pairs = |all: &[(u64, u64)]| {
+                let all: Vec<String> =
+                    all.iter().map(|(first, count)| format!("[{first},{count}]")).collect();
+                all.join(",")
+            };
+            format!(
+                r#"{{"record":"absent","family":"{family:032x}","skipped":[{}],"not_needed":[{}],"met":[{}]}}"#,
+                pairs(skipped),
+                pairs(not_needed),
+                pairs(met)
+            )
+        }
         JournalRecord::End { at, done, left } => {
             format!(r#"{{"record":"end","at":{at},"done":{done},"left":{left}}}"#)
         }

@@ -17,6 +17,7 @@ mod new;
 mod other_tools;
 mod panic_hook;
 mod plan;
+mod plan_commands;
 mod run;
 mod script_file;
 mod signals;
@@ -180,6 +181,12 @@ struct RunArgs {
     /// Time without a sign of life from a rank after which one line names it and its host; 0 for never
     #[arg(long, value_name = "TIME", default_value = "1min", value_parser = silence)]
     silence: Duration,
+
+    /// Compare checksums of large results that go from rank to rank
+    ///
+    /// A result that has arrived damaged is asked for once more; then the tasks that take it fail
+    #[arg(long)]
+    checksums: bool,
     /// Tells nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -218,6 +225,13 @@ struct PlanArgs {
     /// Also prints the key of every instance: what it does and what it reads, as a number
     #[arg(long)]
     keys: bool,
+    /// Prints what instances would do instead: their commands, what they read, write and save; of one task or instance,
+    /// `'sim[T=300]'`, or of all
+    #[arg(long, value_name = "INSTANCE", num_args = 0..=1, default_missing_value = "")]
+    commands: Option<String>,
+    /// The form of `--commands`
+    #[arg(long, value_enum, default_value = "text", requires = "commands")]
+    format: plan_commands::CommandFormat,
 }
 
 #[derive(Debug, Args)]
@@ -328,7 +342,11 @@ pub fn main() -> ExitCode {
             check::check(&script.script, &script.set, time_limit)
         }
         Cli { command: Some(Command::Plan(args)), .. } => {
-            let details = plan::Details { why: args.why, keys: args.keys };
+            let details = plan::Details {
+                why: args.why,
+                keys: args.keys,
+                commands: args.commands.as_deref().map(|wanted| (wanted, args.format)),
+            };
             plan::plan(&args.script.script, &args.script.set, details)
         }
         Cli { command: Some(Command::Graph(args)), .. } => {

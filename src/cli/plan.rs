@@ -1,6 +1,7 @@
 //! The command `dtask plan`.
 
 use super::check::read;
+use super::plan_commands::{self, CommandFormat};
 use super::{DONE, STARTUP, USAGE};
 use crate::batch::RunFolder;
 use crate::batch::resume::run_journal::PlanStatus;
@@ -22,16 +23,22 @@ const KEYS: u64 = 100_000_000;
 
 /// Options of `dtask plan`: details to print beside the table of tasks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Details {
+pub(super) struct Details<'a> {
     /// Whether to print why tasks would run and are not taken from an earlier run (`--why`).
     pub why: bool,
     /// Whether to print the key of every instance (`--keys`), a hash of what the instance does and reads.
     pub keys: bool,
+    /// The instances whose commands are printed instead of the table (`--commands`): those that this text names, or all
+    /// if it is empty; with the form.
+    pub commands: Option<(&'a str, CommandFormat)>,
 }
 
 /// Prints what a run of the script would do; returns the exit code.
-pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
+pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details<'_>) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
+    if let Some((wanted, format)) = details.commands {
+        return plan_commands::print(&plan, wanted, format);
+    }
     let status = match PlanStatus::read(&plan, &RunFolder::path_of(&plan), &[]) {
         Ok(status) => status,
         Err(error) => {
@@ -111,11 +118,37 @@ fn table(plan: &Plan, status: &PlanStatus, why: bool) -> String {
     let time = if time.is_zero() { String::new() } else { format!(", {} by their `time`", words(time)) };
     let tasks = counted(path.len() as u64, "task");
     let _ = write!(text, "\ncritical path   {} ({tasks}{time})\n", names.join(" -> "));
+    for task in &plan.tasks {
+        if let Some(when) = &task.when {
+            let (name, condition, all) = (&task.name, &when.text, counted(task.family.len(), "instance"));
+            let runs = match run_by_condition(task) {
+                Some(count) => format!("{count} of {all} run"),
+                None => format!("known when the run comes to it, at most {all}"),
+            };
+            let _ = writeln!(text, "when            `{name}` where `{condition}` holds: {runs}");
+        }
+        if let Some(until) = &task.until {
+            let (least, most) = (until.least(&task.family), counted(task.family.len(), "instance"));
+            let (name, along, condition) = (&task.name, &until.along, &until.condition.text);
+            let _ = writeln!(
+                text,
+                "until           `{name}` stops along `{along}` where `{condition}` holds: {least} to {most}"
+            );
+        }
+    }
     if let Some((task, other, count)) = plan.largest_fan_in() {
         let (task, other) = (&plan.tasks[task].name, &plan.tasks[other].name);
         let _ = writeln!(text, "largest fan-in  `{task}` reads {} of `{other}`", counted(count, "instance"));
     }
     text
+}
+
+/// The number of instances for which the `when` of a task holds, if that is known before the run.
+fn run_by_condition(task: &PlanTask) -> Option<u64> {
+    const LOOKED: u64 = 1_000_000;
+    let when = task.when.as_ref().filter(|when| when.is_decided() && task.family.len() <= LOOKED)?;
+    let all = (0..task.family.len()).map(|instance| when.holds(&task.family.bindings(instance)));
+    all.map(|holds| holds.map(u64::from)).sum()
 }
 
 /// Adds the reasons why instances of a task would run.

@@ -49,6 +49,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         memory_limit: args.memory_limit,
         profile: args.profile,
         silence: args.silence,
+        checksums: args.checksums || Config::default().checksums,
         ..Config::default()
     };
     let mut code = DONE;

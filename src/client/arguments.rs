@@ -58,6 +58,15 @@ impl<T: Data> GivenValue<'_, T> {
 }
 
 /// The arguments of one task, collected and encoded before the task is submitted.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// fn double(n: u64) -> u64 {
+///     2 * n
+/// }
+/// client.gather([client.submit(double, (1,))])?; // `(1,)` is packed for the task
+/// # Ok(()) }
+/// ```
 pub struct ArgumentPack<'c> {
     client: &'c Client,
     pub(super) args: SmallVec<[u8; 16]>,
@@ -234,7 +243,7 @@ pub(super) fn scattered<T: Data>(value: Arc<T>) -> Scattered {
         // a value with handles is kept as it is, and holds them until it is released
         Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX || !tickets.is_empty() => {
             let length = if layout == BulkLayout::Encoded { nbytes as usize } else { 0 };
-            let value = AnyValue::shared_with(value, length);
+            let value = AnyValue::shared_with(value, length).having_handles(!tickets.is_empty());
             Scattered { key, output: ReportedResult::Stored { nbytes, layout }, value: Some(value) }
         }
         Ok((key, ..)) => {
@@ -261,6 +270,17 @@ fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
 }
 
 /// An argument for a parameter of type `T`: a value, or futures of results that will be the value.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let x = client.submit(|n: u64| n + 1, (1,)); // a value for a parameter `u64`
+/// let sums = [
+///     client.submit(|n: u64| n, (&x,)), // a future of one
+///     client.submit(|all: Vec<u64>| all.iter().sum::<u64>(), (vec![&x, &x],)), // futures for a `Vec<u64>`
+/// ];
+/// assert_eq!(client.gather(sums)?, [2, 4]);
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand for a parameter of type `{T}`",
     label = "expected a `{T}`, or a future of one",
@@ -353,6 +373,13 @@ impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
 }
 
 /// A tuple of arguments, each a value or futures, for the parameters of types `P` of a task function.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let power = client.submit(|n: u64, k: u32| n.pow(k), (2, 10)); // a tuple, one value for each parameter
+/// assert_eq!(power.result()?, 1024);
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "these arguments do not fit the task's parameters",
     label = "expected a tuple of values or futures for the parameters `{P}`",

@@ -216,6 +216,14 @@ impl Client {
 
 impl Options<'_> {
     /// Submits one task for every `size` items with these options; see [`Client::map_chunked`].
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let careful = client.options().retries(2);
+    /// let chunks = careful.map_chunked(|n: u64| n + 1, 0..100, 10);
+    /// assert_eq!(client.gather(chunks)?.concat().len(), 100);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn map_chunked<M, F, X>(
@@ -294,6 +302,13 @@ impl<A: Data, B: Data> Future<(A, B)> {
 
 impl<A: Data, B: Data, C: Data> Future<(A, B, C)> {
     /// Makes a future for each output of a task that returns a tuple of three.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (min, max, count) = client.submit(|n: u64| (1, n, n), (9,)).split();
+    /// assert_eq!(client.gather([min, max, count])?, [1, 9, 9]);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn split(&self) -> (Future<A>, Future<B>, Future<C>) {
         (self.then(first_of_three), self.then(second_of_three), self.then(third_of_three))
@@ -302,6 +317,13 @@ impl<A: Data, B: Data, C: Data> Future<(A, B, C)> {
 
 impl<A: Data, B: Data, C: Data, D: Data> Future<(A, B, C, D)> {
     /// Makes a future for each output of a task that returns a tuple of four.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (a, b, c, d) = client.submit(|n: u64| (n, 2 * n, 3 * n, 4 * n), (1,)).split();
+    /// assert_eq!(client.gather([a, b, c, d])?, [1, 2, 3, 4]);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn split(&self) -> (Future<A>, Future<B>, Future<C>, Future<D>) {
         let (first, second) = (self.then(first_of_four), self.then(second_of_four));

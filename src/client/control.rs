@@ -11,11 +11,27 @@ use std::sync::atomic::Ordering;
 impl<T> Future<T> {
     /// Cancels the task, if it has not ended; see [`Client::cancel`](crate::Client::cancel). All copies of the future
     /// are cancelled with it, and all tasks that take its result.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let search = client.submit(|n: u64| (n..).find(|n| n % 97 == 0 || dtask::cancelled()), (1,));
+    /// search.cancel();
+    /// # Ok(()) }
+    /// ```
     pub fn cancel(&self) {
         self.tell(SchedulerEvent::Cancel(self.handle.task()));
     }
 
     /// Whether the task was cancelled, or one that it depends on was. Does not wait for the task.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let x = client.submit(|n: u64| n + 1, (1,));
+    /// let y = x.then(|n: u64| n + 1);
+    /// x.cancel();
+    /// println!("{}", y.cancelled()); // true, unless `y` was faster
+    /// # Ok(()) }
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.status() == Status::Cancelled
     }
@@ -38,6 +54,15 @@ impl<T> Future<T> {
     }
 
     /// Waits until the task has ended and returns its error; `None` if it has a result. The result is not moved.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let number = client.submit(|text: String| -> Result<u64, dtask::Failure> { Ok(text.parse()?) }, ("x".to_owned(),));
+    /// if let Some(error) = number.exception() {
+    ///     println!("{error}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn exception(&self) -> Option<Error> {
         let shared = &self.handle.shared;
         let (wait, _) = want(shared, [self], Wait::for_ends);

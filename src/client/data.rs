@@ -19,6 +19,16 @@ pub(crate) struct Scattered {
 }
 
 /// A value that [`Client::scatter`] stores: a `T`, or an `Arc` of one, whose memory the program and the store share.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// use std::sync::Arc;
+///
+/// let table = Arc::new(vec![0.5; 1_000_000]);
+/// let future = client.scatter(table.clone()); // not copied
+/// # drop(future);
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored as a result",
     note = "a value, or an `Arc` of one, that is `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`"
@@ -122,6 +132,13 @@ impl Client {
 
     /// Has `copies` ranks fetch a result when it is there, by a binomial tree. Does not wait for that. Copies of
     /// results of at most 128 bytes are not needed: rank 0 has them and sends them with the tasks.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.submit(|n: usize| vec![0.5; n], (1_000_000,));
+    /// client.replicate(&table, 3);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn replicate<T: Data>(&self, future: &Future<T>, copies: usize) {
         let ranks = self.computing_ranks();
@@ -148,6 +165,14 @@ impl Client {
     /// The ranks that hold a copy of a result: none before it is there; rank 0 for one of at most 128 bytes. Only the
     /// client of rank 0 can ask.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.submit(|n: usize| vec![0.5; n], (1_000_000,));
+    /// client.wait([&table])?;
+    /// println!("{:?}", client.who_has(&table)?); // [r2], say
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the run has ended, or in a task on another rank.
     pub fn who_has<T>(&self, future: &Future<T>) -> Result<Vec<Rank>> {
@@ -165,6 +190,14 @@ impl Client {
     }
 
     /// The size in bytes of a result as ranks hold it; 0 before it is there. Only the client of rank 0 can ask.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.submit(|n: usize| vec![0.5; n], (1_000_000,));
+    /// client.wait([&table])?;
+    /// assert_eq!(client.nbytes(&table)?, 8_000_000);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When the run has ended, or in a task on another rank.

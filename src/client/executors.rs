@@ -80,12 +80,30 @@ impl Executor for Client {
 
 /// Threads of this process (rayon) that compute functions as tasks are computed, without MPI: for tests of programs
 /// that are written against [`Executor`].
+///
+/// ```
+/// use dtask::{Executor, LocalExecutor};
+///
+/// let threads = LocalExecutor::new(2)?;
+/// let future = threads.submit(|n: u64| n + 1, 1);
+/// assert_eq!(threads.result(future)?, 2);
+/// # Ok::<(), dtask::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LocalExecutor {
     threads: rayon::ThreadPool,
 }
 
 /// The name of a result of a [`LocalExecutor`].
+///
+/// ```
+/// use dtask::{Executor, LocalExecutor};
+///
+/// let threads = LocalExecutor::new(2)?;
+/// let future: dtask::LocalFuture<u64> = threads.submit(|n: u64| n + 1, 1);
+/// assert_eq!(threads.result(future)?, 2);
+/// # Ok::<(), dtask::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LocalFuture<T> {
     answer: mpsc::Receiver<Result<T, Failure>>,
@@ -94,6 +112,15 @@ pub struct LocalFuture<T> {
 
 impl LocalExecutor {
     /// Makes an executor with this many threads; 0 for as many as there are cores.
+    ///
+    /// ```
+    /// use dtask::{Executor, LocalExecutor};
+    ///
+    /// let threads = LocalExecutor::new(2)?;
+    /// let future = threads.submit(|n: u64| n + 1, 1);
+    /// assert_eq!(threads.result(future)?, 2);
+    /// # Ok::<(), dtask::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the threads cannot be started.

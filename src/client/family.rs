@@ -25,6 +25,13 @@ pub const FAMILY_MAX: u64 = 1 << 32;
 /// Tasks 0, 1, …, n-1 of one function. Ten million of them cost memory only for those that have started.
 ///
 /// Dropping the family releases all results but those of which [`Family::get`] has made futures.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let family = client.family(|i: u64| i * i, 1_000);
+/// assert_eq!(client.gather(family.range(0..4))?, [0, 1, 4, 9]);
+/// # Ok(()) }
+/// ```
 #[must_use = "tasks of a family that is dropped before they have started never run"]
 pub struct Family<T> {
     first: TaskId,
@@ -42,16 +49,38 @@ pub struct Family<T> {
 
 impl<T> Family<T> {
     /// Number of tasks in the family.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let family = client.family(|i: u64| i * i, 1_000);
+    /// assert_eq!(family.len(), 1_000);
+    /// # Ok(()) }
+    /// ```
     pub fn len(&self) -> u64 {
         self.count
     }
 
     /// Whether the family has no tasks, since it was submitted with a count of 0.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// assert!(client.family(|i: u64| i, 0).is_empty());
+    /// # Ok(()) }
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// The future of task `index`; `None` if there is no such task, or its future was taken before.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let family = client.family(|i: u64| i * i, 1_000);
+    /// let last = family.get(999).expect("it has so many");
+    /// assert_eq!(last.result()?, 998_001);
+    /// assert!(family.get(1_000).is_none());
+    /// # Ok(()) }
+    /// ```
     pub fn get(&self, index: u64) -> Option<Future<T>> {
         if index >= self.count {
             return None;
@@ -66,6 +95,13 @@ impl<T> Family<T> {
     }
 
     /// The futures of a range of tasks, without those that were taken by an earlier call.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let family = client.family(|i: u64| i * i, 1_000);
+    /// assert_eq!(client.gather(family.range(10..12))?, [100, 121]);
+    /// # Ok(()) }
+    /// ```
     pub fn range(&self, range: Range<u64>) -> Vec<Future<T>> {
         range.filter_map(|index| self.get(index)).collect()
     }
@@ -109,6 +145,13 @@ impl Client {
 
     /// Submits a family like [`Client::family`], with a first argument that all tasks share and that travels once to
     /// each rank: `function(shared, 0)`, `function(shared, 1)`, … It should be small; scatter a large one instead.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let cells = client.family_with(|name: String, i: u64| format!("{name} {i}"), "cell".to_owned(), 8)?;
+    /// assert_eq!(client.gather(cells.range(0..1))?, ["cell 0"]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When `shared` cannot be encoded, or its encoding is longer than 16 KiB.

@@ -3,9 +3,9 @@
 //! Copies of a future share a handle; the last one dropped releases the result on all ranks. Start with [`Future`] and
 //! `want`, by which all waits begin.
 
-use super::{Client, ClientShared};
+use super::ClientShared;
 use crate::compact::Runs;
-use crate::error::{CodecError, Error, Result, TaskError};
+use crate::error::{CodecError, Error, Result};
 use crate::ids::{DefId, TaskId};
 use crate::runtime::head::Request;
 use crate::runtime::promise::Promise;
@@ -146,6 +146,14 @@ impl ClientShared {
 /// A future can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it,
 /// on every rank that holds it, once the tasks that take it are done. A task whose last future is dropped before it has
 /// started never runs, unless another task takes its result or [`Client::fire_and_forget`] has it.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let x = client.submit(|n: u64| n + 1, (1,));
+/// let y = client.submit(|a: u64, b: u64| a * b, (&x, 10)); // `x` need not be done
+/// assert_eq!(y.result()?, 20);
+/// # Ok(()) }
+/// ```
 #[must_use = "a task whose future is dropped before it has started never runs: keep the future, or give it to \
               `client.fire_and_forget(..)`"]
 pub struct Future<T> {
@@ -181,6 +189,13 @@ impl<T> Future<T> {
 
     /// The key of the task's call: the function's name and a hash of the function's identity and its arguments. Equal
     /// pure calls have equal keys. Of a task that was given a name ([`Future::named`]), that name.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let x = client.submit(|n: u64| n + 1, (1,));
+    /// println!("{}", x.key()); // closure-8bca9db4…
+    /// # Ok(()) }
+    /// ```
     pub fn key(&self) -> String {
         if self.handle.is_named.load(Ordering::Relaxed)
             && let Some(name) = self.handle.shared.state.lock().task_names.get(&self.handle.number)
@@ -192,6 +207,13 @@ impl<T> Future<T> {
     }
 
     /// The status of the task at this moment. Asks rank 0 and waits for its answer.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let x = client.submit(|n: u64| n + 1, (1,));
+    /// println!("{}", x.status()); // pending, assigned, finished
+    /// # Ok(()) }
+    /// ```
     pub fn status(&self) -> Status {
         if let Some(promise) = self.handle.promise().filter(|promise| promise.registered().is_none()) {
             return match promise.peek() {
@@ -210,6 +232,15 @@ impl<T> Future<T> {
     }
 
     /// Whether the task has ended, with a result or an error, or the run has ended.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let x = client.submit(|n: u64| n + 1, (1,));
+    /// while !x.done() {
+    ///     println!("not yet");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn done(&self) -> bool {
         !matches!(self.status(), Status::Pending | Status::Assigned)
     }
@@ -219,6 +250,13 @@ impl<T: Data> Future<T> {
     /// Waits for the result and returns a copy of it. [`Future::shared`] and [`Future::into_result`] return a large one
     /// without a copy.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let x = client.submit(|n: u64| n + 1, (1,));
+    /// assert_eq!(x.result()?, 2);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the task, or one that it depends on, has failed; or the run has ended.
     pub fn result(&self) -> Result<T> {
@@ -226,6 +264,18 @@ impl<T: Data> Future<T> {
     }
 
     /// Waits for the result like [`Future::result`], but for at most `limit`.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let x = client.submit(|n: u64| n + 1, (1,));
+    /// match x.result_timeout(Duration::from_secs(5)) {
+    ///     Err(dtask::Error::Timeout(limit)) => println!("not within {limit:?}"),
+    ///     other => println!("{}", other?),
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Future::result`]; and [`Error::Timeout`], after which the task goes on.
@@ -253,6 +303,14 @@ impl<T: Data> Future<T> {
 
     /// Waits for the result and moves it out of this rank's store if nobody else holds it: no other future of the task,
     /// and no task that takes the result. Else returns a copy.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mesh = client.submit(|n: usize| vec![0.5; n], (1_000_000,));
+    /// let numbers: Vec<f64> = mesh.into_result()?; // not copied
+    /// # assert_eq!(numbers.len(), 1_000_000);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Future::result`].
@@ -355,88 +413,6 @@ pub(super) fn want<T, F: Borrow<Future<T>>>(
     shared.mailbox.push(Request::Want { tasks, first: 0, wait: wait.clone() });
     shared.answer_if_closed(&wait);
     (wait, futures)
-}
-
-/// Results that the client has asked for without blocking, and takes later by [`Pending::take`].
-pub struct Pending<T> {
-    wait: Arc<Wait>,
-    kind: PhantomData<fn() -> T>,
-}
-
-const _: () = {
-    const fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
-    is_unwind_safe::<Pending<u8>>() // a program may keep it across `catch_unwind`
-};
-
-impl<T: Data> Pending<T> {
-    /// Takes the result or error of each task, in order, once all are there; `None` before that, and when they were
-    /// taken already.
-    pub fn take(&self) -> Option<Vec<Result<T>>> {
-        self.wait.rest(None);
-        Some(values(self.wait.take()?).collect())
-    }
-
-    /// The failures so far, each with the index of its future; empty once [`Pending::take`] has returned the results.
-    pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
-        self.wait.failures()
-    }
-
-    /// Whether each task has its result or error, so that [`Pending::take`] succeeds.
-    pub fn is_ready(&self) -> bool {
-        self.wait.rest(None);
-        self.wait.is_complete()
-    }
-}
-
-impl Client {
-    /// Waits for all results, in the order of the futures.
-    ///
-    /// # Errors
-    /// The first error in that order; the results of other tasks are not affected.
-    pub fn gather<T: Data, F: Borrow<Future<T>>>(
-        &self,
-        futures: impl IntoIterator<Item = F>,
-    ) -> Result<Vec<T>> {
-        let (wait, _held) = want(&self.shared, futures, Wait::for_values);
-        values(wait.all(None, self.shared.driver.get().as_deref()).unwrap_or_default()).collect()
-    }
-
-    /// Asks for all results and returns at once; they are taken from the [`Pending`] later.
-    pub fn pending<T: Data, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Pending<T> {
-        Pending { wait: want(&self.shared, futures, Wait::for_values).0, kind: PhantomData }
-    }
-
-    /// Waits until all tasks have ended, with a result or an error. No results are moved.
-    ///
-    /// # Errors
-    /// When the run has ended before.
-    pub fn wait<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Result<()> {
-        self.wait_limit(futures, None)
-    }
-
-    /// Waits like [`Client::wait`], but for at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Client::wait`]; and [`Error::Timeout`], after which the tasks go on.
-    pub fn wait_timeout<T, F: Borrow<Future<T>>>(
-        &self,
-        futures: impl IntoIterator<Item = F>,
-        limit: Duration,
-    ) -> Result<()> {
-        self.wait_limit(futures, Some(limit))
-    }
-
-    fn wait_limit<T, F: Borrow<Future<T>>>(
-        &self,
-        futures: impl IntoIterator<Item = F>,
-        limit: Option<Duration>,
-    ) -> Result<()> {
-        let (wait, _held) = want(&self.shared, futures, Wait::for_ends);
-        let answers = wait
-            .all(limit, self.shared.driver.get().as_deref())
-            .ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
-        answers.all_ended()
-    }
 }
 
 #[cfg(test)]

@@ -28,9 +28,11 @@ pub(crate) mod local;
 pub(crate) mod nested;
 pub(crate) mod objects;
 pub(crate) mod options;
+pub(crate) mod pending;
 pub(crate) mod published;
 pub(crate) mod pure_calls;
 pub(crate) mod resources;
+#[cfg(feature = "mpi")]
 pub(crate) mod run;
 mod submission;
 pub(crate) mod task_info;
@@ -43,6 +45,7 @@ use crate::client::future::{Future, FutureHandle};
 use crate::client::objects::ObjectTables;
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
+use crate::clock;
 use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, Rank, TaskId};
@@ -70,6 +73,14 @@ type Held = SmallVec<[Arc<FutureHandle>; 1]>;
 
 /// A client, which submits tasks. Its copies share everything and may be used from any thread of their rank: rank 0,
 /// and with [`current`](crate::current) the rank that computes a task.
+///
+/// ```
+/// fn mean(client: &dtask::Client, parts: Vec<Vec<f64>>) -> dtask::Result<f64> {
+///     let count = parts.iter().map(Vec::len).sum::<usize>() as f64;
+///     let sums = client.map(|part: Vec<f64>| part.iter().sum::<f64>(), parts);
+///     Ok(client.gather(sums)?.iter().sum::<f64>() / count)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<ClientShared>,
@@ -145,7 +156,7 @@ impl ClientShared {
             return vec![Status::Released; answers.len()];
         }
         let statuses: Vec<Status> =
-            answers.into_iter().map(|answer| answer.recv().unwrap_or(Status::Released)).collect();
+            answers.into_iter().map(|answer| clock::receive(&answer).unwrap_or(Status::Released)).collect();
         let open = |status: &Status| matches!(status, Status::Pending | Status::Assigned);
         if let Some(at) = statuses.iter().position(open) {
             self.rest(first.get(at).copied());
@@ -218,6 +229,12 @@ impl Client {
     }
 
     /// Number of ranks of the MPI job, rank 0 included.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// println!("{} ranks, rank 0 too", client.ranks());
+    /// # Ok(()) }
+    /// ```
     pub fn ranks(&self) -> usize {
         self.ranks
     }
@@ -284,6 +301,14 @@ impl Client {
     }
 
     /// Options for the tasks that are submitted through them; see [`Options`].
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let careful = client.options().retries(3).priority(1);
+    /// let x = careful.submit(|n: u64| n + 1, (1,));
+    /// # x.result()?;
+    /// # Ok(()) }
+    /// ```
     pub fn options(&self) -> Options<'_> {
         Options::new(self)
     }
@@ -299,7 +324,7 @@ impl Client {
         if let Some(why) = &self.shared.state.lock().closed {
             return Err(Error::Closed(why.clone()));
         }
-        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
+        clock::receive(&answer).map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
     #[track_caller]

@@ -48,6 +48,15 @@ impl Client {
     /// The future of the result that is published under a name, on whichever rank that was done. It is a future of its
     /// own: the result stays until this one is dropped too. Where the result is, it is not copied.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mesh = client.submit(|n: usize| vec![0.5; n], (1_000,));
+    /// client.publish("mesh", &mesh)?;
+    /// let same: dtask::Future<Vec<f64>> = client.published("mesh")?; // in tasks too
+    /// # same.result()?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When nothing is published under that name; and when the run has ended. A result of another type than `T` is an
     /// error of the future.
@@ -73,6 +82,14 @@ impl Client {
     /// Takes a name back. Returns whether something was published under it. Futures that [`Client::published`] has made
     /// stay good.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mesh = client.submit(|n: usize| vec![0.5; n], (1_000,));
+    /// client.publish("mesh", &mesh)?;
+    /// assert!(client.unpublish("mesh")?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the run has ended.
     pub fn unpublish(&self, name: &str) -> Result<bool> {
@@ -80,6 +97,14 @@ impl Client {
     }
 
     /// The names under which results are published, sorted. Only the client of rank 0 can ask.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mesh = client.submit(|n: usize| vec![0.5; n], (1_000,));
+    /// client.publish("mesh", &mesh)?;
+    /// assert_eq!(client.published_names()?, ["mesh"]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When the run has ended, or in a task on another rank.

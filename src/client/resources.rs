@@ -11,6 +11,14 @@ use crate::task::task_fn::TaskFn;
 
 /// A size of memory, for [`Options::memory`](crate::Options::memory): a number of bytes, or a text such as `"2 GiB"`,
 /// `"500 MB"` or `"1.5 GiB"`.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let half = client.options().memory("512 MiB"); // or a number of bytes
+/// let x = half.submit(|n: u64| n + 1, (1,));
+/// # x.result()?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemorySize(pub(super) Result<u64, String>);
 

@@ -83,6 +83,16 @@ where
 
 /// Does the same as [`run`], with settings.
 ///
+/// ```no_run
+/// fn main() -> dtask::Result<()> {
+///     let config = dtask::Config { slots: Some(2), ..dtask::Config::default() };
+///     dtask::run_with(&config, |client| {
+///         println!("{}", client.submit(|x: i64| x + 1, (1,)).result()?);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
 /// # Errors
 /// As [`run`].
 ///
@@ -161,6 +171,15 @@ where
 /// more, a round trip takes half the time: threads that wait then call MPI themselves, one at a time. Until this
 /// returns, the program must not call MPI in another thread, unless it has `MPI_THREAD_MULTIPLE`.
 ///
+/// ```no_run
+/// fn phase(comm: &mpi::topology::SimpleCommunicator) -> dtask::Result<()> {
+///     if let Some(next) = dtask::run_on(comm, |client| client.submit(|x: i64| x + 1, (1,)).result())? {
+///         println!("{next}"); // on rank 0
+///     }
+///     Ok(()) // the ranks are yours again
+/// }
+/// ```
+///
 /// # Errors
 /// On every rank if the closure fails or panics: rank 0 gets the closure's own error, the others an error with its
 /// text. [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread level; [`Error::Transport`] when
@@ -180,6 +199,14 @@ where
 }
 
 /// Does the same as [`run_on`], with settings.
+///
+/// ```no_run
+/// fn phase(comm: &mpi::topology::SimpleCommunicator) -> dtask::Result<()> {
+///     let config = dtask::Config { slots: Some(2), ..dtask::Config::default() };
+///     dtask::run_on_with(comm, &config, |client| client.wait(client.map(|n: u64| n, 0..9)))?;
+///     Ok(())
+/// }
+/// ```
 ///
 /// # Errors
 /// As [`run_on`].
@@ -292,7 +319,8 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
+    let Meeting { slots, profile, part, silence, memory_limit, awaits, checksums, same_files, team, early } =
+        meeting;
     shares::set_own(part);
     shares::set_own_host(host);
     if let Some(hook) = &config.initialiser {
@@ -323,6 +351,7 @@ fn serve<T: Transport + Send + 'static, V: Send, E: Send>(
     let scratch = config.scratch.clone();
     node.limit_memory(memory_limit, move || scratch_place::for_spill(scratch.as_deref()));
     node.fetches.same_files.extend(same_files);
+    node.checksums = checksums;
     let mut links = Links::new(transport);
     if profile {
         links.profile = Profile::on(slots);

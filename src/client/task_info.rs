@@ -9,6 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Facts about a running task, returned by [`task`].
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let told = client.submit(|| dtask::task().map(|task| (task.rank(), task.attempt())), ());
+/// println!("{:?}", told.result()?);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct TaskInfo {
     rank: Rank,
@@ -65,40 +72,94 @@ pub fn cancelled() -> bool {
 
 impl TaskInfo {
     /// The rank that computes the task.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.rank()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn rank(&self) -> Rank {
         self.rank
     }
 
     /// The name of the rank's host.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.host().to_owned()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn host(&self) -> &str {
         &self.host
     }
 
     /// The number of this attempt to run the task: 1, and more after failures and lost ranks.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.attempt()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn attempt(&self) -> u32 {
         self.attempt.into()
     }
 
     /// The key of the task, as its future has it ([`Future::key`](crate::Future::key)), but without a name that it was
     /// given.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.key().to_owned()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn key(&self) -> &str {
         &self.key
     }
 
     /// Number of slots that the task takes ([`Options::threads`](crate::Options::threads)): with how many threads it
     /// should compute.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.threads()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn threads(&self) -> u32 {
         self.threads
     }
 
     /// The devices that the task has for itself ([`Options::gpus`](crate::Options::gpus)), as `CUDA_VISIBLE_DEVICES`
     /// and its like list them.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.devices().to_vec()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn devices(&self) -> &[String] {
         &self.devices
     }
 
     /// An empty folder of the task's own on its host, below `TMPDIR`, which is removed when the task ends. The same at
     /// each call, which must come from the task's own thread.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// fn sort(lines: String) -> Result<String, dtask::Failure> {
+    ///     let task = dtask::task().ok_or_else(|| dtask::Failure::new("not in a task"))?;
+    ///     let file = task.scratch()?.join("lines"); // is gone when the task has ended
+    ///     std::fs::write(&file, lines)?;
+    ///     Ok(std::fs::read_to_string(&file)?)
+    /// }
+    /// client.submit(sort, ("b a".to_owned(),)).result()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When it cannot be made, or the thread computes another task or none.
@@ -113,6 +174,13 @@ impl TaskInfo {
 
     /// Whether nobody wants the task's result any more, as [`cancelled`] says it; for other threads that compute parts
     /// of the task.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let told = client.submit(|| dtask::task().map(|task| task.cancelled()), ());
+    /// println!("{:?}", told.result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.cancelled.as_ref().is_some_and(|list| list.contains(self.task))
     }

@@ -17,6 +17,15 @@ use std::time::Duration;
 /// More futures may be added at any time, also while the iterator is used. A future of a task that has failed comes
 /// like any other: its `result()` is the error. If the run ends before, the rest comes in the order in which it was
 /// added.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let mut done = client.as_completed(client.map(|n: u64| n / 2, 0..100));
+/// for half in done {
+///     println!("{}", half.result()?);
+/// }
+/// # Ok(()) }
+/// ```
 pub struct AsCompleted<T> {
     shared: Arc<ClientShared>,
     wait: Arc<Wait>,
@@ -28,6 +37,14 @@ pub struct AsCompleted<T> {
 
 impl<T> AsCompleted<T> {
     /// Adds a future. It comes out when its task has ended; at once if it has already.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mut done = client.as_completed(client.map(|n: u64| n / 2, 0..100));
+    /// done.add(client.submit(|n: u64| n, (7,)));
+    /// assert_eq!(done.count(), 101);
+    /// # Ok(()) }
+    /// ```
     pub fn add(&mut self, future: Future<T>) {
         let mut task = Runs::default();
         task.push(future.handle.task().0);
@@ -51,11 +68,28 @@ impl<T> AsCompleted<T> {
     }
 
     /// Number of futures that have not come out.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mut done = client.as_completed(client.map(|n: u64| n / 2, 0..100));
+    /// done.next();
+    /// assert_eq!(done.len(), 99);
+    /// # Ok(()) }
+    /// ```
     pub fn len(&self) -> usize {
         self.futures.len() - self.free.len()
     }
 
     /// Whether all futures have come out.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mut done = client.as_completed(client.map(|n: u64| n / 2, 0..100));
+    /// while !done.is_empty() {
+    ///     println!("{:?}", done.next());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -171,6 +205,16 @@ impl Client {
 
     /// Waits like [`Client::wait_any`], but for at most `limit`.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let searches = client.map(|start: u64| (start..).find(|n| n % 97 == 0), [1, 1_000, 100_000]);
+    /// let (ended, open) = client.wait_any_timeout(&searches, Duration::from_secs(60))?;
+    /// println!("{} of {}", ended.len(), ended.len() + open.len());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Client::wait_any`]; and [`Error::Timeout`], after which the tasks go on.
     pub fn wait_any_timeout<T, F: Borrow<Future<T>>>(
@@ -184,6 +228,17 @@ impl Client {
     /// Waits until one of the tasks has failed, or all have ended. Returns the futures of those that have ended, and
     /// the others.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let searches = client.map(|start: u64| (start..).find(|n| n % 97 == 0), [1, 1_000, 100_000]);
+    /// let (ended, open) = client.wait_first_error(&searches)?;
+    /// if !open.is_empty() {
+    ///     client.cancel(&open); // one has failed
+    /// }
+    /// # drop(ended);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the run has ended before.
     pub fn wait_first_error<T, F: Borrow<Future<T>>>(
@@ -194,6 +249,16 @@ impl Client {
     }
 
     /// Waits like [`Client::wait_first_error`], but for at most `limit`.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let searches = client.map(|start: u64| (start..).find(|n| n % 97 == 0), [1, 1_000, 100_000]);
+    /// let (_, open) = client.wait_first_error_timeout(&searches, Duration::from_secs(60))?;
+    /// client.cancel(&open);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Client::wait_first_error`]; and [`Error::Timeout`], after which the tasks go on.

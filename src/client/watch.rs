@@ -3,6 +3,7 @@
 
 use super::Client;
 use super::future::{Future, want};
+use crate::clock;
 use crate::compact::{Bytes, Runs};
 use crate::error::{Error, Result, TaskError};
 use crate::ids::TaskId;
@@ -72,6 +73,13 @@ impl Watch {
 
 impl Client {
     /// The statuses of the tasks at this moment, in the order of the futures.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let squares = client.map(|n: u64| n * n, 0..4);
+    /// println!("{:?}", client.statuses(&squares));
+    /// # Ok(()) }
+    /// ```
     pub fn statuses<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Vec<Status> {
         self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task()))
     }
@@ -93,7 +101,7 @@ impl Client {
         if let Some(why) = &self.shared.state.lock().closed {
             return Err(Error::Closed(why.clone()));
         }
-        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
+        clock::receive(&answer).map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
     /// Cancels tasks. Each that has not ended fails, and with it all tasks that take its result: at once, with an error

@@ -38,6 +38,8 @@ pub(crate) mod removal;
 pub(crate) mod running;
 pub(crate) mod scratch;
 pub(crate) mod signals;
+#[cfg(test)]
+pub(crate) mod simulated;
 pub(crate) mod spawner;
 pub(crate) mod spec;
 pub(crate) mod staging;

@@ -3,6 +3,7 @@
 use super::dead_scratch;
 use super::scratch::{ScratchError, ScratchRoot, user_prefix};
 use crate::client::local::local;
+use crate::clock;
 use crate::runtime::host::scratch_place::{self, ScratchPlaces};
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -88,6 +89,9 @@ impl ScratchRoot {
 /// Starts a thread that removes the scratch directories of this user's jobs that are gone, in `places` and in those
 /// that are tried without a choice.
 fn sweeper(places: ScratchPlaces) -> Option<JoinHandle<()>> {
+    if clock::is_simulated() {
+        return None;
+    }
     let places = [places.all(), ScratchPlaces::new(None).all()].concat();
     let sweep = move || dead_scratch::sweep(&places, &user_prefix());
     std::thread::Builder::new().name("dtask-sweep".into()).spawn(sweep).ok()

@@ -3,6 +3,7 @@
 
 use super::dead_scratch::{self, OwnerLock};
 use super::removal;
+use crate::clock;
 use crate::error::Failure;
 use crate::runtime::host::scratch_place::{self, ScratchPlaces};
 use parking_lot::Mutex;
@@ -79,7 +80,9 @@ fn root_in(places: &[PathBuf]) -> Result<(PathBuf, OwnerLock), ScratchError> {
         };
         match made {
             Ok((owner, root)) => {
-                crate::commands::spawner::remove_at_end(root.path());
+                if !clock::is_simulated() {
+                    crate::commands::spawner::remove_at_end(root.path());
+                }
                 return Ok((root.keep(), owner));
             }
             Err(error) => tried.push(format!("`{}`: {error}", place.display())),

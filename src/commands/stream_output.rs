@@ -42,6 +42,12 @@ impl Default for HeldStream {
 }
 
 impl StreamOutput {
+    /// An output of a simulated command.
+    #[cfg(test)]
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        StreamOutput(HeldStream::Memory(bytes, None))
+    }
+
     /// The output as a [`Content`], the form in which the results of commands hold their outputs.
     pub(crate) fn content(&self) -> Content<'_> {
         match &self.0 {

@@ -68,6 +68,20 @@ impl Ranges {
         true
     }
 
+    /// Removes all numbers of a range.
+    pub fn remove_range(&mut self, range: Range<u64>) {
+        let found: Vec<Range<u64>> =
+            self.iter_from(range.start).take_while(|own| own.start < range.end).collect();
+        for own in found {
+            // the first one may begin before the range
+            let (start, end) =
+                self.0.range(..=own.start).next_back().map_or((own.start, own.end), |(a, b)| (*a, *b));
+            self.0.remove(&start);
+            self.insert_range(start..range.start.min(end));
+            self.insert_range(range.end.max(start)..end);
+        }
+    }
+
     /// The number of numbers in the set.
     pub fn count(&self) -> u64 {
         self.iter().map(|range| range.end - range.start).sum()
@@ -116,6 +130,14 @@ impl From<Range<u64>> for Ranges {
     fn from(range: Range<u64>) -> Self {
         let mut ranges = Ranges::default();
         ranges.insert_range(range);
+        ranges
+    }
+}
+
+impl FromIterator<Range<u64>> for Ranges {
+    fn from_iter<I: IntoIterator<Item = Range<u64>>>(all: I) -> Self {
+        let mut ranges = Ranges::default();
+        all.into_iter().for_each(|range| ranges.insert_range(range));
         ranges
     }
 }

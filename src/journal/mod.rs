@@ -6,6 +6,7 @@
 //! file with a result, beside the journal. The reasons are in `README.md`.
 
 pub(crate) mod checkpoint;
+pub(crate) mod crashes;
 pub(crate) mod frame;
 pub(crate) mod lock;
 pub(crate) mod record;

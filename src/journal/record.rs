@@ -40,6 +40,10 @@ pub(crate) enum JournalRecord {
     Checkpoint(CheckpointRecord),
     /// What is known of the instances of a family after many of them have run.
     Learnt(LearntRecord),
+    /// A rank has died with an instance, and with the rank its run.
+    Died(DeathRecord),
+    /// Instances of a family have no result although nothing has failed, or are the last ones that are needed.
+    Absent(AbsentRecord),
 }
 
 /// The beginning of a run: when, where, by which program and for which script.
@@ -82,6 +86,20 @@ pub(crate) struct DoneRecord {
     pub saved: Vec<(u64, Vec<FileStamp>)>,
 }
 
+/// Instances of one family that were skipped, and those at which loops have stopped, as ranges of indices: each as its
+/// first index and its length.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AbsentRecord {
+    /// The digest of the family that the instances belong to.
+    pub family: u128,
+    /// Instances that were skipped by `when`.
+    pub skipped: Vec<(u64, u64)>,
+    /// Instances that are not needed, since they read one behind the end of a loop.
+    pub not_needed: Vec<(u64, u64)>,
+    /// Instances that have met `until`. Such an instance counts only if it is done, too.
+    pub met: Vec<(u64, u64)>,
+}
+
 /// An instance that has failed for good: no attempt is left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailedRecord {
@@ -104,6 +122,17 @@ pub(crate) struct QuarantineRecord {
     pub index: u64,
     /// The reason for the user, with the ranks and their hosts.
     pub message: String,
+}
+
+/// A rank that has died with an instance. If there are too many, later runs do not start the instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeathRecord {
+    /// The digest of the family that the instance belongs to.
+    pub family: u128,
+    /// The index of the instance.
+    pub index: u64,
+    /// The rank with its host, as messages name it.
+    pub rank: String,
 }
 
 /// The file with the result of an instance in the folder of checkpoints.

@@ -2,10 +2,11 @@
 
 use super::frame;
 use super::record::{
-    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, JournalRecord, KeyRecord, LearntRecord,
-    QuarantineRecord, RunStart,
+    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile,
+    JournalRecord, KeyRecord, LearntRecord, QuarantineRecord, RunStart,
 };
 use crate::compact::Ranges;
+use crate::error;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
@@ -16,10 +17,20 @@ use std::path::Path;
 pub(crate) struct FamilyHistory {
     /// The indices of the instances that are done.
     pub done: Ranges,
+    /// The indices of instances that were skipped; they count as done.
+    pub skipped: Ranges,
+    /// The indices of instances that are not needed, since they read one behind the end of a loop; they count as done.
+    pub not_needed: Ranges,
+    /// The indices of done instances that have met `until`.
+    pub met: Ranges,
+    /// The indices of instances that have met `until`, before the record that they are done.
+    pub announced: Ranges,
     /// The files that instances have saved, by index.
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The instances that have failed and are not done, by index.
     pub failed: BTreeMap<u64, FailedRecord>,
+    /// The ranks that have died with instances that are not done, by index, one for each death.
+    pub deaths: BTreeMap<u64, Vec<String>>,
     /// The instances that are not to be started again, by index, each with the reason.
     pub quarantined: BTreeMap<u64, String>,
     /// The files with results of instances, by index.
@@ -114,9 +125,18 @@ impl JournalState {
                 for (first, count) in ranges {
                     let end = first.saturating_add(count);
                     family.done.insert_range(first..end);
+                    family.skipped.remove_range(first..end);
+                    family.not_needed.remove_range(first..end);
+                    family.met.remove_range(first..end);
+                    let met: Vec<_> =
+                        family.announced.iter_from(first).take_while(|range| range.start < end).collect();
+                    met.into_iter()
+                        .for_each(|range| family.met.insert_range(range.start..range.end.min(end)));
+                    family.announced.remove_range(first..end);
                     let failed: Vec<u64> = family.failed.range(first..end).map(|(index, _)| *index).collect();
                     failed.iter().for_each(|index| _ = family.failed.remove(index));
                     family.quarantined.retain(|index, _| !(first..end).contains(index));
+                    family.deaths.retain(|index, _| !(first..end).contains(index));
                 }
                 family.saved.extend(saved);
             }
@@ -124,6 +144,9 @@ impl JournalState {
                 let family = self.families.entry(failed.family).or_default();
                 family.last = number;
                 family.done.remove(failed.index);
+                family.skipped.remove(failed.index);
+                family.not_needed.remove(failed.index);
+                family.met.remove(failed.index);
                 family.saved.remove(&failed.index);
                 family.checkpoints.remove(&failed.index);
                 // a failure counts as progress only the first time
@@ -136,6 +159,15 @@ impl JournalState {
                 family.last = number;
                 family.quarantined.insert(index, message);
             }
+            JournalRecord::Died(DeathRecord { family, index, rank }) => {
+                let family = self.families.entry(family).or_default();
+                family.last = number;
+                let deaths = family.deaths.entry(index).or_default();
+                deaths.push(rank);
+                if let Some(message) = error::quarantine(deaths) {
+                    family.quarantined.insert(index, message);
+                }
+            }
             JournalRecord::Shared(stamp) => {
                 self.grown.remove(&stamp.path);
                 self.shared.insert(stamp.path.clone(), stamp);
@@ -143,6 +175,25 @@ impl JournalState {
             JournalRecord::Grown(grown) => {
                 self.shared.remove(&grown.path);
                 self.grown.insert(grown.path.clone(), grown);
+            }
+            JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met }) => {
+                self.fruitless = 0;
+                let family = self.families.entry(family).or_default();
+                family.last = number;
+                for (ranges, absent) in [(skipped, &mut family.skipped), (not_needed, &mut family.not_needed)]
+                {
+                    for (first, count) in ranges {
+                        let range = first..first.saturating_add(count);
+                        family.done.insert_range(range.clone());
+                        family.failed.retain(|index, _| !range.contains(index));
+                        family.quarantined.retain(|index, _| !range.contains(index));
+                        family.deaths.retain(|index, _| !range.contains(index));
+                        absent.insert_range(range);
+                    }
+                }
+                for (first, count) in met {
+                    family.announced.insert_range(first..first.saturating_add(count));
+                }
             }
             JournalRecord::Checkpoint(checkpoint) => {
                 let family = self.families.entry(checkpoint.family).or_default();
@@ -164,8 +215,24 @@ impl JournalState {
         for (family, history) in families {
             let ranges = history.done.iter().map(|range| (range.start, range.end - range.start)).collect();
             let saved = history.saved.clone().into_iter().collect();
+            let pairs =
+                |all: &Ranges| all.iter().map(|range| (range.start, range.end - range.start)).collect();
+            let absent = |[skipped, not_needed, met]: [&Ranges; 3]| {
+                let is_empty = skipped.is_empty() && not_needed.is_empty() && met.is_empty();
+                let (skipped, not_needed, met) = (pairs(skipped), pairs(not_needed), pairs(met));
+                let record = AbsentRecord { family: *family, skipped, not_needed, met };
+                (!is_empty).then_some(JournalRecord::Absent(record))
+            };
+            let nothing = Ranges::default();
+            records.extend(absent([&nothing, &nothing, &history.met]));
             records.push(JournalRecord::Done(DoneRecord { family: *family, ranges, saved }));
+            records.extend(absent([&history.skipped, &history.not_needed, &history.announced]));
             records.extend(history.failed.values().cloned().map(JournalRecord::Failed));
+            records.extend(history.deaths.iter().flat_map(|(index, ranks)| {
+                let death =
+                    |rank: &String| DeathRecord { family: *family, index: *index, rank: rank.clone() };
+                ranks.iter().map(move |rank| JournalRecord::Died(death(rank)))
+            }));
             records.extend(history.quarantined.iter().map(|(index, message)| {
                 let (index, message) = (*index, message.clone());
                 JournalRecord::Quarantined(QuarantineRecord { family: *family, index, message })

@@ -2,6 +2,7 @@
 
 use super::frame;
 use super::record::JournalRecord;
+use crate::clock;
 use parking_lot::Mutex;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -87,7 +88,20 @@ enum ToWriter {
 pub(crate) struct JournalWriter {
     sender: Option<Sender<ToWriter>>,
     thread: Option<JoinHandle<()>>,
+    #[cfg(test)]
+    inline: Option<InlineWriter>,
     failure: Arc<Mutex<Option<String>>>,
+}
+
+/// In a simulation, the writer without its thread: it acts when the journal is looked at.
+#[cfg(test)]
+struct InlineWriter(Mutex<(Receiver<ToWriter>, WriterThread)>);
+
+#[cfg(test)]
+impl std::fmt::Debug for InlineWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InlineWriter")
+    }
 }
 
 impl JournalWriter {
@@ -98,12 +112,18 @@ impl JournalWriter {
     pub(crate) fn start(disk: impl JournalDisk + 'static, commit: GroupCommit) -> io::Result<JournalWriter> {
         let (sender, receiver) = mpsc::channel();
         let failure = Arc::new(Mutex::new(None));
-        let told = failure.clone();
-        let run = move || {
-            let (buffer, since) = (Vec::new(), None);
-            WriterThread { disk: Box::new(disk), commit, buffer, since, failed: None, told }.run(&receiver);
-        };
+        let (buffer, since, told) = (Vec::new(), None, failure.clone());
+        let writer = WriterThread { disk: Box::new(disk), commit, buffer, since, failed: None, told };
+        #[cfg(test)]
+        if clock::is_simulated() {
+            let inline = Some(InlineWriter(Mutex::new((receiver, writer))));
+            return Ok(JournalWriter { sender: Some(sender), thread: None, inline, failure });
+        }
+        let run = move || writer.run(&receiver);
         let thread = std::thread::Builder::new().name("dtask-journal".into()).spawn(run)?;
+        #[cfg(test)]
+        return Ok(JournalWriter { sender: Some(sender), thread: Some(thread), inline: None, failure });
+        #[cfg(not(test))]
         Ok(JournalWriter { sender: Some(sender), thread: Some(thread), failure })
     }
 
@@ -133,19 +153,39 @@ impl JournalWriter {
         if let Some(sender) = &self.sender
             && sender.send(ToWriter::Flush(done)).is_ok()
         {
+            self.turn(false);
             let _ = wait.recv_timeout(limit);
         }
     }
 
     /// The error of the last attempt to write; `None` if it succeeded.
     pub(crate) fn failure(&self) -> Option<String> {
+        self.turn(false);
         self.failure.lock().clone()
     }
+
+    /// Without a thread, does what the thread would have done by now; at the `end` that is all.
+    #[cfg(test)]
+    fn turn(&self, end: bool) {
+        let Some(InlineWriter(inline)) = &self.inline else { return };
+        let (receiver, writer) = &mut *inline.lock();
+        while let Ok(message) = receiver.try_recv() {
+            writer.take(message);
+        }
+        if end {
+            writer.commit();
+        }
+        writer.commit_if_due();
+    }
+
+    #[cfg(not(test))]
+    fn turn(&self, _: bool) {}
 }
 
 impl Drop for JournalWriter {
     fn drop(&mut self) {
         self.sender = None;
+        self.turn(true);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -169,30 +209,40 @@ impl WriterThread {
         loop {
             let received = match self.due() {
                 None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(due) => receiver.recv_timeout(due.saturating_duration_since(Instant::now())),
+                Some(due) => receiver.recv_timeout(due.saturating_duration_since(clock::now())),
             };
             match received {
-                Ok(ToWriter::Record(make)) => self.add(make()),
-                Ok(ToWriter::Flush(done)) => {
-                    self.commit();
-                    let _ = done.send(());
-                }
-                Ok(ToWriter::AfterCommit(act)) => {
-                    self.commit();
-                    if self.buffer.is_empty() {
-                        act();
-                    }
-                }
+                Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => self.commit(),
                 Err(RecvTimeoutError::Disconnected) => {
                     self.commit();
                     return;
                 }
             }
-            let is_due = self.due().is_some_and(|due| due <= Instant::now());
-            if is_due || self.failed.is_none() && self.buffer.len() >= self.commit.bytes {
+            self.commit_if_due();
+        }
+    }
+
+    fn take(&mut self, message: ToWriter) {
+        match message {
+            ToWriter::Record(make) => self.add(make()),
+            ToWriter::Flush(done) => {
                 self.commit();
+                let _ = done.send(());
             }
+            ToWriter::AfterCommit(act) => {
+                self.commit();
+                if self.buffer.is_empty() {
+                    act();
+                }
+            }
+        }
+    }
+
+    fn commit_if_due(&mut self) {
+        let is_due = self.due().is_some_and(|due| due <= clock::now());
+        if is_due || self.failed.is_none() && self.buffer.len() >= self.commit.bytes {
+            self.commit();
         }
     }
 
@@ -209,7 +259,7 @@ impl WriterThread {
             return;
         }
         frame::append(&content, &mut self.buffer);
-        self.since.get_or_insert_with(Instant::now);
+        self.since.get_or_insert_with(clock::now);
     }
 
     fn commit(&mut self) {
@@ -225,7 +275,7 @@ impl WriterThread {
                 *self.told.lock() = None;
             }
             Err(error) => {
-                self.failed = Some(Instant::now());
+                self.failed = Some(clock::now());
                 *self.told.lock() = Some(error.to_string());
             }
         }

@@ -50,6 +50,8 @@ pub enum Welcome {
         memory_limit: u64,
         /// Whether the receiver, at the end of the run, waits for the tasks that it computes.
         awaits: bool,
+        /// Whether ranks compare checksums of the results that they send each other.
+        checksums: bool,
     },
     /// The ranks do not fit together. The receiver leaves with exit code 3; rank 0 has printed the reason.
     Refused,

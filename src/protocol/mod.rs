@@ -49,7 +49,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 13;
+pub const VERSION: u32 = 14;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a

@@ -79,6 +79,14 @@ pub enum Peer {
         /// The rank that has received the items, if it has died.
         lost: Option<Rank>,
     },
+    /// Reports the checksum of the data that the sender of this message sends on a tag, in answer to [`Peer::Fetch`].
+    /// Sent before or after them, if the run compares checksums.
+    Checksum {
+        /// The message tag of the transfer.
+        tag: u32,
+        /// The XXH3 hash of the data.
+        sum: u64,
+    },
     /// Asks the receiver to answer with [`Peer::FenceBack`]. What it has sent before has then arrived.
     Fence {
         /// The number of the fence.

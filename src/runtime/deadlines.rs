@@ -1,5 +1,6 @@
 //! Time limits of tasks: which of a rank's tasks run too long.
 
+use crate::clock;
 use crate::ids::{Attempt, IdMap, TaskId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,7 +26,7 @@ impl Deadlines {
     pub(crate) fn begin(&mut self, task: TaskId, attempt: Attempt, millis: u32) {
         let limit = Duration::from_millis(millis.into());
         if millis > 0
-            && let Some(end) = Instant::now().checked_add(limit)
+            && let Some(end) = clock::now().checked_add(limit)
         {
             self.queue.push(Reverse((end, task, attempt)));
             self.running.insert(task, TimedTask { attempt, limit, is_late: false });
@@ -44,7 +45,7 @@ impl Deadlines {
     /// once.
     pub(crate) fn expired(&mut self) -> Option<(TaskId, Attempt, Duration)> {
         while let Some(&Reverse((end, task, attempt))) = self.queue.peek()
-            && end <= Instant::now()
+            && end <= clock::now()
         {
             self.queue.pop();
             if let Some(timed) = self.running.get_mut(&task).filter(|timed| timed.attempt == attempt) {

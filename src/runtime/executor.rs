@@ -7,6 +7,7 @@
 //!
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
+mod arrivals;
 pub(crate) mod error;
 mod spill;
 mod starved;
@@ -24,17 +25,20 @@ use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::objects::RankObjects;
 use crate::runtime::outbox::Links;
 use crate::runtime::store::Store;
+use crate::runtime::threads::compute_event::{ComputeEvent, OutgoingValue};
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
-use crate::runtime::threads::pool::{BackgroundThread, Compute, ComputeEvent, OutgoingValue};
+use crate::runtime::threads::pool::{BackgroundThread, Compute};
 use crate::task::arguments::SharedArguments;
 use crate::task::function;
 use crate::task::value::AnyValue;
-use crate::transport::{BulkSource, BulkTarget, Transport};
+use crate::transport::{BulkSource, Transport};
 use crate::worker::{Worker, WorkerAction, WorkerEvent};
+use arrivals::UnverifiedResults;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Longest time for which the reactor's thread itself computes short tasks before it polls the network again.
 const BUDGET: Duration = Duration::from_micros(50);
@@ -54,6 +58,10 @@ pub(crate) struct Executor<C> {
     done: Vec<ComputeEvent>,
     /// The fetches of results from other ranks.
     pub fetches: Fetches,
+    /// Whether ranks compare checksums of the results that they send each other.
+    pub checksums: bool,
+    /// The results that have arrived or whose checksums have, until both are there.
+    unverified: UnverifiedResults,
     /// The running tasks with a time limit.
     deadlines: Deadlines,
     /// Results that cannot be taken in for lack of memory, each with the error for the tasks that take it. The state
@@ -82,6 +90,8 @@ impl<C: Compute> Executor<C> {
             compute,
             done: Vec::new(),
             fetches: Fetches::default(),
+            checksums: false,
+            unverified: UnverifiedResults::default(),
             deadlines: Deadlines::default(),
             refused: Vec::new(),
             fed: None,
@@ -161,6 +171,7 @@ impl<C: Compute> Executor<C> {
         if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetches.forget(*rank);
+            self.unverified.forget(*rank);
             // first, since a fetch that now fails for lack of memory is reported to the state machine when the order
             // is handled
             self.start_fetches(links)?;
@@ -187,6 +198,7 @@ impl<C: Compute> Executor<C> {
                 Some(value) => self.has_come(task, value, links),
                 None => Ok(()), // was given up when its sender died
             },
+            Peer::Checksum { tag, sum } => self.checksum(by, tag, sum, links),
             message => self.object_message(by, message, links),
         }
     }
@@ -201,25 +213,6 @@ impl<C: Compute> Executor<C> {
         self.relieve();
         self.start_fetches(links)?;
         self.handle(WorkerEvent::Arrived(task), links)
-    }
-
-    /// Puts a result that this rank has fetched from another one into the store.
-    ///
-    /// # Errors
-    /// When the result has arrived in a target that this executor did not make.
-    pub(crate) fn arrived<T: Transport>(
-        &mut self,
-        from: Rank,
-        tag: u32,
-        target: Box<dyn BulkTarget>,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        let Some(task) = self.fetches.arrived(from, tag) else {
-            return Ok(()); // was given up when its sender died
-        };
-        let value = target.into_any().downcast::<AnyValue>();
-        let value = value.map_err(|_| ProtocolError(format!("{task:?} has arrived in foreign memory")))?;
-        self.has_come(task, *value, links)
     }
 
     /// Handles the events that compute threads have queued: tasks ended, paused or resumed, and values encoded for
@@ -266,8 +259,14 @@ impl<C: Compute> Executor<C> {
                 ComputeEvent::Paused(task) => self.handle(WorkerEvent::Paused(task), links)?,
                 ComputeEvent::Resumed(task) => self.handle(WorkerEvent::Resumed(task), links)?,
                 ComputeEvent::Called(ended) => self.call_ended(ended, links)?,
-                ComputeEvent::Encoded { to, tag, message } => {
+                ComputeEvent::Encoded { to, tag, message, sum } => {
+                    if let Some(sum) = sum {
+                        links.send(to, &Peer::Checksum { tag, sum })?;
+                    }
                     links.transport.send_bulk(to, tag, message.0)?
+                }
+                ComputeEvent::Summed { from, tag, arrived, sum } => {
+                    self.summed(from, tag, (arrived.0, sum), links)?
                 }
                 ComputeEvent::ReadBack { to, task, value } => {
                     links.send(to, &Peer::Value { task, bytes: Blob::new(value.bytes()) })?
@@ -453,10 +452,16 @@ impl<C: Compute> Executor<C> {
             links.send(to, &Peer::Value { task, bytes: Blob::new(value.bytes()) })?;
             return Ok(());
         }
-        if value.needs_encoding() {
+        let sums = self.checksums;
+        if sums || value.needs_encoding() {
             let encode = move || {
-                let message = OutgoingValue(sendable(&value, same_files, &place));
-                ComputeEvent::Encoded { to, tag, message }
+                let message = match value.needs_encoding() {
+                    true => sendable(&value, same_files, &place),
+                    false => Arc::new(value),
+                };
+                let is_whole = message.stream().is_none();
+                let sum = (sums && is_whole).then(|| xxh3_64(message.bytes()));
+                ComputeEvent::Encoded { to, tag, message: OutgoingValue(message), sum }
             };
             self.compute.background(BackgroundThread::Encode, Box::new(encode));
             return Ok(());

@@ -33,6 +33,8 @@ struct WantedResult {
     holder: Rank,
     nbytes: u64,
     layout: BulkLayout,
+    /// Whether the result has arrived damaged before.
+    again: bool,
 }
 
 impl WantedResult {
@@ -49,7 +51,7 @@ impl WantedResult {
 /// The fetches of a rank.
 pub(crate) struct Fetches {
     /// The results that come by a transfer, by the rank that holds them and the tag (see `transfer`).
-    transfers: IdMap<u64, (TaskId, u64)>,
+    transfers: IdMap<u64, WantedResult>,
     /// The number of bytes of the results that are being transferred.
     transfer_bytes: u64,
     next_tag: u32,
@@ -132,7 +134,7 @@ impl Fetches {
 
     /// Adds a result to those that are to be fetched. [`Fetches::start`] starts as many as may be under way.
     pub(crate) fn push(&mut self, task: TaskId, holder: Rank, nbytes: u64, layout: BulkLayout) {
-        let wanted = WantedResult { task, holder, nbytes, layout };
+        let wanted = WantedResult { task, holder, nbytes, layout, again: false };
         if wanted.has_files() && !self.same_files.contains(&holder) {
             self.later_streams.push_back(wanted);
         } else {
@@ -143,7 +145,7 @@ impl Fetches {
     /// Gives up all fetches from `rank`, which has died.
     pub(crate) fn forget(&mut self, rank: Rank) {
         self.transfers.retain(|key, _| Rank((*key >> 32) as u32) != rank);
-        self.transfer_bytes = self.transfers.values().map(|(_, nbytes)| nbytes).sum();
+        self.transfer_bytes = self.transfers.values().map(|wanted| wanted.nbytes).sum();
         self.short.retain(|_, wanted| wanted.holder != rank);
         self.short_bytes = self.short.values().map(|wanted| wanted.nbytes).sum();
         self.postponed.retain(|wanted| wanted.holder != rank);
@@ -158,9 +160,26 @@ impl Fetches {
         if let Some(task) = self.streams.remove(&transfer(from, tag)) {
             return Some(task);
         }
-        let (task, nbytes) = self.transfers.remove(&transfer(from, tag))?;
-        self.transfer_bytes -= nbytes;
-        Some(task)
+        let wanted = self.transfers.remove(&transfer(from, tag))?;
+        self.transfer_bytes -= wanted.nbytes;
+        Some(wanted.task)
+    }
+
+    /// Whether the transfer from `from` on `tag` has neither ended nor been given up.
+    pub(crate) fn is_open(&self, from: Rank, tag: u32) -> bool {
+        self.transfers.contains_key(&transfer(from, tag))
+    }
+
+    /// Ends the transfer from `from` on `tag`, which has brought a damaged result, and asks for the result once more.
+    /// Returns its task if that was done before already, so that it is given up.
+    pub(crate) fn damaged(&mut self, from: Rank, tag: u32) -> Option<TaskId> {
+        let wanted = self.transfers.remove(&transfer(from, tag))?;
+        self.transfer_bytes -= wanted.nbytes;
+        if wanted.again {
+            return Some(wanted.task);
+        }
+        self.postponed.push_front(WantedResult { again: true, ..wanted });
+        None
     }
 
     /// Makes the value of a result that has come inside a message; `None` if its fetch was given up.
@@ -224,7 +243,7 @@ impl Fetches {
             && let Some(wanted) = self.postponed.pop_front()
         {
             let before = links.profile.enter(ProfilePhase::Sending);
-            let WantedResult { task, holder, nbytes, ref layout } = wanted;
+            let WantedResult { task, holder, nbytes, ref layout, .. } = wanted;
             if wanted.is_short() {
                 links.send(holder, &Peer::Fetch { task, tag: TAG_INLINE, same_files: false })?;
                 self.short_bytes += nbytes;
@@ -244,7 +263,7 @@ impl Fetches {
                     }
                 };
                 let tag = self.free_tag(holder);
-                self.transfers.insert(transfer(holder, tag), (task, nbytes));
+                self.transfers.insert(transfer(holder, tag), wanted);
                 self.transfer_bytes += nbytes;
                 links.transport.receive_bulk(holder, tag, target)?;
                 links.send(holder, &Peer::Fetch { task, tag, same_files })?;
@@ -258,7 +277,7 @@ impl Fetches {
     /// waits for another in a circle of ranks.
     fn start_streams<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while self.streams.len() < STREAMS_MAX.min(self.transfers_max)
-            && let Some(WantedResult { task, holder, nbytes, layout }) = self.later_streams.pop_front()
+            && let Some(WantedResult { task, holder, nbytes, layout, .. }) = self.later_streams.pop_front()
         {
             let before = links.profile.enter(ProfilePhase::Sending);
             let target = bulk::allocate(&layout, nbytes, false)?;

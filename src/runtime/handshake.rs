@@ -33,6 +33,8 @@ pub(crate) struct Meeting {
     pub memory_limit: u64,
     /// Whether the rank waits at the end of the run for the tasks that it computes.
     pub awaits: bool,
+    /// Whether ranks compare checksums of the results that they send each other.
+    pub checksums: bool,
     /// Other ranks that see the same files as this one.
     pub same_files: Vec<Rank>,
     /// The list of all ranks with their slots; `None` on ranks other than 0.
@@ -91,6 +93,7 @@ pub(crate) fn meet<T: Transport>(
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
         let same_files = topology::same_files(&team.hellos).swap_remove(0);
         let (silence, memory_limit, early) = (silence(config), team.memory_limits[0], Vec::new());
+        let checksums = config.checksums;
         return Ok(Meeting {
             slots,
             profile,
@@ -98,6 +101,7 @@ pub(crate) fn meet<T: Transport>(
             silence,
             memory_limit,
             awaits,
+            checksums,
             same_files,
             team: Some(team),
             early,
@@ -129,6 +133,7 @@ pub(crate) fn meet<T: Transport>(
                 silence,
                 memory_limit,
                 awaits,
+                checksums,
             })) => {
                 let part = HostShare { cores, gpus };
                 Ok(Meeting {
@@ -138,6 +143,7 @@ pub(crate) fn meet<T: Transport>(
                     silence,
                     memory_limit,
                     awaits,
+                    checksums,
                     same_files,
                     team: None,
                     early,
@@ -223,8 +229,18 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config, awaits: 
     let settings = slots.iter().zip(&memory_limits).zip(&parts).zip(same_files);
     for (rank, (((&slots, &memory_limit), part), same_files)) in settings.enumerate().skip(1) {
         let HostShare { cores, gpus } = part.clone();
-        let (profile, silence) = (config.profile, silence(config));
-        let start = Welcome::Start { slots, profile, cores, gpus, same_files, silence, memory_limit, awaits };
+        let (profile, checksums, silence) = (config.profile, config.checksums, silence(config));
+        let start = Welcome::Start {
+            slots,
+            profile,
+            cores,
+            gpus,
+            same_files,
+            silence,
+            memory_limit,
+            awaits,
+            checksums,
+        };
         send(transport, Rank(rank as u32), &start)?;
     }
     Ok(Team { hellos: present, slots, memory_limits, parts })
@@ -316,9 +332,18 @@ mod tests {
             protocol::append(&mut call, &crate::protocol::Peer::Part { bytes: Default::default() }).unwrap();
             send(Rank(2), call);
             let (cores, gpus, same_files) = (Vec::new(), Vec::new(), Vec::new());
-            let (memory_limit, silence, awaits, profile) = (5, 0, true, false);
-            let start =
-                Welcome::Start { slots: 3, profile, cores, gpus, same_files, silence, memory_limit, awaits };
+            let (memory_limit, silence, awaits, profile, checksums) = (5, 0, true, false, true);
+            let start = Welcome::Start {
+                slots: 3,
+                profile,
+                cores,
+                gpus,
+                same_files,
+                silence,
+                memory_limit,
+                awaits,
+                checksums,
+            };
             let mut welcome = Vec::new();
             protocol::append(&mut welcome, &start).unwrap();
             send(HEAD, welcome);

@@ -11,6 +11,7 @@ mod notices;
 use super::profile::ProfilePhase;
 use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
+use crate::clock;
 use crate::compact::Runs;
 use crate::console;
 use crate::error::ProtocolError;
@@ -404,7 +405,7 @@ impl Head {
     /// Tells the scheduler which pauses of failed tasks are over, so that these tasks start again.
     fn end_pauses(&mut self) -> Result<(), ProtocolError> {
         while let Some(&Reverse((at, task, attempt))) = self.due.peek()
-            && at <= Instant::now()
+            && at <= clock::now()
         {
             self.due.pop();
             self.machine.handle(SchedulerEvent::Due { task, attempt }, &mut self.actions)?;
@@ -437,7 +438,7 @@ impl Head {
                     }
                 }
                 SchedulerAction::Delay { task, attempt, millis } => {
-                    let end = Instant::now() + Duration::from_millis(millis);
+                    let end = clock::now() + Duration::from_millis(millis);
                     self.due.push(Reverse((end, task, attempt)));
                 }
             }

@@ -1,6 +1,7 @@
 //! The wait of a client's thread for answers of its rank's reactor.
 
 use super::mailbox::Waker;
+use crate::clock;
 use crate::compact::Bytes;
 use crate::error::{Error, Result, TaskError};
 use crate::runtime::driver::ProgressDriver;
@@ -251,7 +252,13 @@ impl Wait {
     /// has passed before.
     pub(crate) fn block(&self, limit: Option<Duration>, driver: Option<&dyn ProgressDriver>) -> bool {
         // a limit beyond the clock's range is none
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let deadline = limit.and_then(|limit| clock::now().checked_add(limit));
+        while clock::is_simulated() && !self.state.lock().is_ready() {
+            if deadline.is_some_and(|deadline| deadline <= clock::now()) {
+                return false;
+            }
+            clock::sleep(Duration::from_micros(100));
+        }
         // asked again and again before the thread sleeps: most answers come within microseconds, and a wake-up costs
         // more
         let open = || !self.state.lock().is_ready();

@@ -43,6 +43,10 @@ impl Scheduler {
         self.forget_moves(lost);
         let orphans = self.orphan(lost);
         let suspects = self.take_from(lost);
+        let promised: Vec<TaskId> = orphans.iter().copied().filter(|&task| self.is_promised(task)).collect();
+        for task in promised {
+            self.fail_unplaced(task, lost, "the rank that was to get it has died".into(), out);
+        }
         for task in orphans {
             self.release_if_unneeded(task, out);
         }

@@ -7,14 +7,11 @@
 use super::Scheduler;
 use super::event::SchedulerAction;
 use super::task::TaskState;
-use crate::error::{TaskError, TaskErrorKind};
+use crate::error::{self, DEATHS_MAX, TaskError, TaskErrorKind};
 use crate::ids::{Rank, TaskId};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The number of ranks that may die with a task before it fails.
-pub(super) const DEATHS_MAX: usize = 3;
 
 /// The tasks that ranks have died with.
 #[derive(Debug, Default)]
@@ -69,15 +66,9 @@ impl Scheduler {
             let attempt = record.attempt;
             let ranks = self.deaths.of_tasks.entry(task).or_default();
             ranks.push(lost);
-            if ranks.len() < DEATHS_MAX {
-                continue;
-            }
             let ranks = ranks.clone();
             let names: Vec<String> = ranks.iter().map(|rank| self.deaths.name(*rank)).collect();
-            let message = format!(
-                "{} have died with it, one after the other: it is not started again",
-                names.join(", ")
-            );
+            let Some(message) = error::quarantine(&names) else { continue };
             let host = self.deaths.host(lost).to_owned();
             let error = TaskError::of_attempt(message, self.key_text(task), lost, host, attempt);
             self.fail(task, Arc::new(TaskError { kind: TaskErrorKind::Quarantined, ..error }), out);

@@ -36,7 +36,7 @@ pub(crate) struct TeamMember {
 
 /// The slots that a task's program takes, from its start to its end. The first member is the leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Team {
+pub(crate) struct ProgramTeam {
     /// The ranks with their parts.
     pub members: SmallVec<[TeamMember; 2]>,
     /// The expected cost for each member, in nanoseconds, as it was counted at the start.
@@ -46,14 +46,14 @@ pub(crate) struct Team {
 /// The teams of the tasks that ranks have.
 #[derive(Debug, Default)]
 pub(crate) struct Teams {
-    teams: BTreeMap<TaskId, Team>,
+    teams: BTreeMap<TaskId, ProgramTeam>,
     /// Ranks whose number of taken slots has changed since they were told.
     changed: Vec<Rank>,
 }
 
 impl Teams {
     /// The teams with their tasks. Read by the checks of tests.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&TaskId, &Team)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TaskId, &ProgramTeam)> {
         self.teams.iter()
     }
 }
@@ -188,7 +188,7 @@ impl RankTable {
         true
     }
 
-    fn occupy_team(&mut self, team: &Team) {
+    fn occupy_team(&mut self, team: &ProgramTeam) {
         for (at, member) in team.members.iter().enumerate() {
             self.change_member(member, at == 0, team.cost, true);
         }
@@ -226,7 +226,7 @@ impl Scheduler {
         next: Next,
         stopped: &[bool],
         moved: &mut bool,
-    ) -> Option<Team> {
+    ) -> Option<ProgramTeam> {
         if let Some(members) = self.workers.team_of(at, Count::Free, |_| false) {
             return Some(self.led(next, members));
         }
@@ -243,7 +243,7 @@ impl Scheduler {
 
     /// Puts the member first that is to start the program: on the first host, the one that needs the least time to
     /// fetch the inputs, and rather not one where the task has failed.
-    fn led(&self, next: Next, mut members: SmallVec<[TeamMember; 2]>) -> Team {
+    fn led(&self, next: Next, mut members: SmallVec<[TeamMember; 2]>) -> ProgramTeam {
         let host = |member: &TeamMember| self.workers.get(member.rank).map(|worker| worker.host);
         let first = members.first().and_then(host);
         let fetch = |rank: Rank| -> (bool, u64) {
@@ -255,11 +255,11 @@ impl Scheduler {
         if let Some((_, at)) = here.map(|(at, member)| (fetch(member.rank), at)).min() {
             members.swap(0, at);
         }
-        Team { members, cost: 0 }
+        ProgramTeam { members, cost: 0 }
     }
 
     /// Notes the team of a task that is about to be assigned to its leader.
-    pub(super) fn set_team(&mut self, task: TaskId, team: Team) {
+    pub(super) fn set_team(&mut self, task: TaskId, team: ProgramTeam) {
         self.teams.teams.insert(task, team);
     }
 

@@ -4,9 +4,10 @@
 //! function's signature.
 
 use super::function::{self, ActorValue, Computed, FunctionCode, Made, Record};
+use super::output::output;
 use super::parameter_macros::{combinations, owned, parameter, pass, unpack};
 use super::task_fn::{R, TaskOutput, V};
-use super::value::{Data, output};
+use super::value::Data;
 use crate::error::Failure;
 use crate::task::arguments::Arguments;
 use std::any::type_name;

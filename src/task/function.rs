@@ -11,8 +11,9 @@
 //! and to conjure a function value that has no size.
 #![allow(unsafe_code)]
 
+use super::output::output;
 use super::task_fn::TaskFn;
-use super::value::{AnyValue, Data, output};
+use super::value::{AnyValue, Data};
 use crate::error::{CodecError, Failure};
 use crate::protocol::ReportedResult;
 use crate::task::arguments::Arguments;

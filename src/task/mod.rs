@@ -22,6 +22,7 @@ pub(crate) mod assembly;
 pub(crate) mod bulk;
 pub(crate) mod function;
 pub(crate) mod handed_on;
+pub(crate) mod output;
 mod parameter_macros;
 pub(crate) mod shared;
 pub(crate) mod spilled;

@@ -6,7 +6,7 @@
 //! later.
 
 use crate::protocol::{HandleTicket, ObjectId, ObjectOp};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 /// The way to the homes of objects.
@@ -25,6 +25,8 @@ pub(crate) struct CopyTicket {
 thread_local! {
     /// The tickets of the value that this thread encodes; `None` while nobody collects them.
     static COLLECTED: RefCell<Option<Vec<CopyTicket>>> = const { RefCell::new(None) };
+    /// Whether the value that this thread decodes has had handles so far.
+    static FOUND: Cell<bool> = const { Cell::new(false) };
 }
 
 impl CopyTicket {
@@ -73,6 +75,18 @@ pub(crate) fn collecting<R>(encode: impl FnOnce() -> R) -> (R, Vec<CopyTicket>) 
     (result, tickets)
 }
 
+/// Calls `decode`, and returns with its result whether it has decoded handles.
+pub(crate) fn reading<R>(decode: impl FnOnce() -> R) -> (R, bool) {
+    let before = FOUND.replace(false);
+    let result = decode();
+    (result, FOUND.replace(before))
+}
+
+/// Notes that this thread has decoded a handle.
+pub(crate) fn found() {
+    FOUND.set(true);
+}
+
 /// Copies of handles in the encoding of a value that is kept. When the value is dropped, nobody will read those that were
 /// not read.
 #[derive(Default)]
@@ -83,11 +97,6 @@ impl KeptTickets {
     pub(crate) fn new(tickets: Vec<CopyTicket>) -> Self {
         tickets.iter().for_each(CopyTicket::announce);
         KeptTickets(tickets)
-    }
-
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 

@@ -8,13 +8,14 @@ mod disk;
 use super::bulk;
 use super::spilled::{HeldBytes, SpilledValue};
 use super::tickets::{self, CopyTicket, KeptTickets};
-use crate::codec::{self, Measured};
+use crate::codec;
 use crate::error::CodecError;
-use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
+use crate::protocol::BulkLayout;
 use crate::transport::BulkSource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, type_name};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// A type that an argument or a result of a task can have: anything that serde can encode, that can be cloned and sent.
@@ -75,6 +76,8 @@ struct ValueInner {
     tickets: OnceLock<KeptTickets>,
     /// The copy of the value on a disk of the host, if it was moved there. The value may be in memory again too.
     disk: OnceLock<Arc<SpilledValue>>,
+    /// Whether the value has handles of objects, which must not leave memory: their objects would be released.
+    has_handles: AtomicBool,
 }
 
 /// A value of any type, which ranks pass on without knowing the type; copies share it.
@@ -112,6 +115,12 @@ impl AnyValue {
         AnyValue(Arc::new(inner))
     }
 
+    /// Notes whether the value has handles of objects.
+    pub(crate) fn having_handles(self, has_handles: bool) -> Self {
+        self.0.has_handles.store(has_handles, Ordering::Relaxed);
+        self
+    }
+
     /// Makes a value from an encoded one. The value is decoded when a caller that knows its type asks for it.
     pub fn from_encoded(encoded: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(encoded.len() + 1);
@@ -122,7 +131,7 @@ impl AnyValue {
 
     /// Makes a value from an encoded one in which there are copies of handles.
     pub(crate) fn from_encoded_with(encoded: &[u8], tickets: Vec<CopyTicket>) -> Self {
-        let value = AnyValue::from_encoded(encoded);
+        let value = AnyValue::from_encoded(encoded).having_handles(!tickets.is_empty());
         let _ = value.0.tickets.set(KeptTickets::new(tickets));
         value
     }
@@ -178,7 +187,9 @@ impl AnyValue {
         }
         if self.0.typed.get().is_none() {
             // two threads may both decode; the first one's value stays
-            let _ = self.0.typed.set(Arc::new(self.decode::<T>()?));
+            let (value, has_handles) = tickets::reading(|| self.decode::<T>());
+            self.0.has_handles.fetch_or(has_handles, Ordering::Relaxed);
+            let _ = self.0.typed.set(Arc::new(value?));
         }
         self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))
     }
@@ -219,6 +230,7 @@ impl AnyValue {
             None => {
                 bytes.push(GOOD);
                 if !tickets.is_empty() {
+                    self.0.has_handles.store(true, Ordering::Relaxed);
                     let _ = self.0.tickets.set(KeptTickets::new(tickets));
                 }
                 bytes
@@ -264,8 +276,9 @@ impl AnyValue {
     /// The serde encoding of the value, for a message that takes the value itself.
     ///
     /// # Errors
-    /// When the value cannot be encoded.
+    /// When the value cannot be encoded, or read back from disk.
     pub(crate) fn to_encoded(&self) -> Result<Vec<u8>, CodecError> {
+        self.restore()?;
         match (self.0.encoded.get().and_then(|bytes| bytes.split_last()), self.0.typed.get()) {
             (Some((&GOOD, bytes)), _) => Ok(bytes.to_vec()),
             (Some((_, why)), _) => Err(CodecError::encode(String::from_utf8_lossy(why).trim_end())),
@@ -326,47 +339,11 @@ pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
     codec::decode_value(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
 }
 
-/// Prepares the result of a task: a small one is encoded for the report to rank 0; another one is kept as a value, with
-/// the length and layout that ranks which fetch it need.
-///
-/// # Errors
-/// When the value's `Serialize` fails.
-pub(crate) fn output<T: Data>(value: T) -> Result<(ReportedResult, Option<AnyValue>), CodecError> {
-    if let Some((layout, bytes)) = bulk::view(&value)
-        && bytes.len() > INLINE_MAX
-    {
-        let nbytes = bytes.len() as u64;
-        return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
-    }
-    if let Some((nbytes, layout)) = bulk::announced(&value) {
-        return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
-    }
-    // a value with handles stays at its rank, where it holds them until it is released
-    let (measured, tickets) = tickets::collecting(|| codec::encode_value_up_to(&value, INLINE_MAX));
-    let measured = match measured? {
-        Measured::Small(bytes) if !tickets.is_empty() => Measured::Large(bytes.len() as u64),
-        measured => measured,
-    };
-    Ok(match measured {
-        Measured::Small(bytes) => (ReportedResult::Inline(Blob::new(&bytes)), None),
-        Measured::Large(nbytes) => match bulk::view(&value) {
-            // a short vector of numbers whose encoding is longer than its memory
-            Some((layout, bytes)) => {
-                let nbytes = bytes.len() as u64;
-                (ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value)))
-            }
-            None => {
-                let length = usize::try_from(nbytes).map_err(CodecError::encode)?;
-                let value = AnyValue::to_be_encoded(value, length);
-                (ReportedResult::Stored { nbytes, layout: BulkLayout::Encoded }, Some(value))
-            }
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::output::output;
     use super::*;
+    use crate::protocol::ReportedResult;
 
     #[test]
     fn a_value_of_another_type_is_an_error_that_names_both() {

@@ -4,6 +4,7 @@
 //! asked for (a rendezvous protocol), so that nothing is copied. No call blocks. [`Transport`] has two implementations:
 //! `sim`, N ranks in one process on one thread, seeded; and [`mpi`], the only place that names MPI.
 
+#[cfg(feature = "mpi")]
 pub mod mpi;
 #[cfg(any(test, feature = "testing"))]
 pub mod sim;

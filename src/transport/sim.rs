@@ -17,6 +17,8 @@ enum SimMessage {
 struct Link {
     queue: VecDeque<SimMessage>,
     held: bool,
+    /// The number of bulk messages that arrive damaged, from the next one on.
+    damaged: u32,
 }
 
 /// A transfer for which the receiver has posted a receive: sending rank, receiving rank, tag.
@@ -43,7 +45,7 @@ pub struct SimNetwork(Rc<RefCell<Network>>);
 impl SimNetwork {
     /// Makes a network of `ranks` ranks; equal seeds give equal orders of delivery.
     pub fn new(ranks: usize, seed: u64) -> Self {
-        let link = || Link { queue: VecDeque::new(), held: false };
+        let link = || Link { queue: VecDeque::new(), held: false, damaged: 0 };
         SimNetwork(Rc::new(RefCell::new(Network {
             ranks,
             links: (0..ranks * ranks).map(|_| link()).collect(),
@@ -67,6 +69,13 @@ impl SimNetwork {
         let mut network = self.0.borrow_mut();
         let link = network.link(from, to);
         network.links[link].held = held;
+    }
+
+    /// Damages the next `count` bulk messages from rank `from` to rank `to`: one bit of each is another one.
+    pub fn damage(&self, from: Rank, to: Rank, count: u32) {
+        let mut network = self.0.borrow_mut();
+        let link = network.link(from, to);
+        network.links[link].damaged = count;
     }
 
     /// Delivers every message that is not held back at the next poll of its receiver, without a random delay, until
@@ -164,6 +173,12 @@ impl Network {
                     )));
                 }
                 into.copy_from_slice(bytes);
+                if self.links[link].damaged > 0
+                    && let Some(last) = into.last_mut()
+                {
+                    self.links[link].damaged -= 1;
+                    *last ^= 1;
+                }
                 self.delivered += 1;
                 self.bulk_bytes += bytes.len() as u64;
                 Ok(Some(Arrival::Bulk { from, tag, target }))

@@ -267,6 +267,10 @@ fn run_on() -> Result<()> {
             check(squares.is_some() == (rank == 0), "rank 0 has the value")?;
             check(squares.is_none_or(|squares| squares[99] == 9801), "99²")
         });
+        if let Err(error) = &outcome {
+            eprintln!("rank {rank}: {error}");
+            world.abort(1); // the others would wait for this rank
+        }
         // an error of the closure, of any type, comes on every rank
         let failed = dtask::run_on(&world, |client| {
             let n: u64 = client.submit(|n: u64| n, (7,)).result()?;

@@ -1,4 +1,4 @@
-//! A `dtask` with the function that the campaign among the six scripts calls.
+//! A `dtask` with the function that the campaign among the six scripts calls, and one that ends its rank.
 
 use dtask::Failure;
 use dtask::script::{CallArgs, Registry};
@@ -22,6 +22,14 @@ fn power_spectrum(args: &CallArgs<'_>) -> Result<Vec<f64>, Failure> {
     Ok((0..=signal.len() / 2).map(power).collect())
 }
 
+/// Ends the process where `i` is 1 and nobody has mended it.
+fn crash(args: &CallArgs<'_>) -> Result<Vec<f64>, Failure> {
+    if args.text("i")? == "1" && !std::path::Path::new("mended").exists() {
+        std::process::abort();
+    }
+    Ok(vec![2.5])
+}
+
 fn main() -> ExitCode {
-    dtask::script::main(Registry::new().task("power_spectrum", power_spectrum))
+    dtask::script::main(Registry::new().task("power_spectrum", power_spectrum).task("crash", crash))
 }

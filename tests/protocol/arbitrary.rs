@@ -296,6 +296,7 @@ fn any_peer() -> impl Strategy<Value = Peer> {
     prop_oneof![
         fetch.prop_map(|(task, tag, same_files)| Peer::Fetch { task, tag, same_files }),
         (task(), blob()).prop_map(|(task, bytes)| Peer::Value { task, bytes }),
+        (any::<u32>(), any::<u64>()).prop_map(|(tag, sum)| Peer::Checksum { tag, sum }),
         object_peer(),
     ]
 }
@@ -375,7 +376,7 @@ proptest! {
         same_files in vec(any::<u32>().prop_map(Rank), 0..9),
     ) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files, silence: slots, memory_limit: u64::from(slots) << 9, awaits: !profile };
+        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files, silence: slots, memory_limit: u64::from(slots) << 9, awaits: !profile, checksums: profile };
         prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 

@@ -68,7 +68,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 13);
+        assert_eq!(VERSION, 14);
     }
 
     #[test]
@@ -100,16 +100,17 @@ mod bytes {
             silence: 60_000,
             memory_limit: 1 << 30,
             awaits: true,
+            checksums: true,
         };
         let same_files = vec![Rank(2)];
         golden(
             start(false, vec![3, 4], vec!["7".into()], same_files),
-            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea fc 00 00 00 40 01",
+            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea fc 00 00 00 40 01 01",
             Frame::Welcome,
         );
         golden(
             start(true, vec![], vec![], vec![]),
-            "02 00 40 01 00 00 00 fb 60 ea fc 00 00 00 40 01",
+            "02 00 40 01 00 00 00 fb 60 ea fc 00 00 00 40 01 01",
             Frame::Welcome,
         );
         golden(Welcome::Refused, "02 01", Frame::Welcome);
@@ -352,11 +353,12 @@ mod bytes {
         peer(Peer::Credit { channel, count: 4 }, "06 03 06 05 04");
         peer(Peer::Ended { channel, total: 8, lost: Some(Rank(2)) }, "07 03 06 05 08 01 02");
         peer(Peer::Broken { channel, lost: None }, "08 03 06 05 00");
-        peer(Peer::Fence { number: 4 }, "09 04");
-        peer(Peer::FenceBack { number: 4 }, "0a 04");
-        peer(Peer::Recall { channel, count: 4 }, "0b 03 06 05 04");
-        peer(Peer::Share { channel, share: 4 }, "0c 03 06 05 04");
-        peer(Peer::Unsent { channel, total: 4 }, "0d 03 06 05 04");
+        peer(Peer::Checksum { tag: 7, sum: 9 }, "09 07 09");
+        peer(Peer::Fence { number: 4 }, "0a 04");
+        peer(Peer::FenceBack { number: 4 }, "0b 04");
+        peer(Peer::Recall { channel, count: 4 }, "0c 03 06 05 04");
+        peer(Peer::Share { channel, share: 4 }, "0d 03 06 05 04");
+        peer(Peer::Unsent { channel, total: 4 }, "0e 03 06 05 04");
         let own = |op| Peer::Call { call: call(ObjectKind::Channel, op), payload: Blob::default() };
         let void = ObjectOp::Void { side: HandleSide::Back, ticket: 4, failed: true };
         peer(own(void), "03 03 06 05 09 19 01 04 01 00");

@@ -52,7 +52,7 @@ fn with_data(text: &str) -> Folder {
     folder
 }
 
-fn read(folder: &Folder, file: &str, name: &str) -> ArrayD<f64> {
+pub fn read(folder: &Folder, file: &str, name: &str) -> ArrayD<f64> {
     let file = File::open(folder.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     file.dataset(name).expect("the dataset").read_dyn().expect("numbers")
 }

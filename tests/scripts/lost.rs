@@ -2,8 +2,9 @@
 
 use super::signals::{beside, eventually, runs};
 use super::spawner::{descendants, parent, rank_of, send};
-use super::{Folder, Outcome};
+use super::{Folder, Mpirun, Outcome};
 use rustix::process::{Pid, Signal, kill_process};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The time within which a job ends that has lost a process.
@@ -75,6 +76,31 @@ fn ends_soon((run, all, took): (Outcome, Vec<String>, Duration), what: &str) {
 fn a_job_without_one_of_its_ranks_ends() {
     ends_soon(killed(|pid| vec![rank_of(pid)]), "a worker");
     ends_soon(killed(|pid| vec![first_rank(pid)]), "rank 0");
+}
+
+#[test]
+fn a_function_that_has_ended_three_runs_is_quarantined_and_others_go_on() {
+    let folder = Folder::script(
+        "[task.bad]\nfor = { i = '0..3' }\ncall = 'crash'\nargs = { i = '{i}' }\nsave = 'bad{i}.txt'\n\
+         [task.good]\nfor = { k = '0..3' }\narray = 'k * 2.0'\nstdout = 'good.txt'\n",
+    );
+    let program = Path::new(env!("CARGO_BIN_EXE_dtask")).with_file_name("examples").join("test_spectrum");
+    let run = |args: &[&str]| {
+        let run = Mpirun::singleton().program(&program).dir(folder.dir.path()).args(["s.toml"]).args(args);
+        run.limit(SOON).run()
+    };
+    for _ in 0..3 {
+        let run = run(&[]);
+        run.assert(run.code() > 1, "it has ended the run");
+    }
+    let fourth = run(&[]);
+    fourth.assert_code(1).assert_stderr_has("error: bad[i=1] is quarantined (s.toml:");
+    fourth.assert_stderr_has("have died with it, one after the other: it is not started again");
+    assert_eq!((folder.read("good.txt"), folder.path("bad2.txt").exists()), ("0.0\n2.0\n4.0\n".into(), true));
+    std::fs::write(folder.path("mended"), "").expect("written");
+    run(&[]).assert_code(1);
+    run(&["--force", "bad"]).assert_success();
+    run(&[]).assert_success();
 }
 
 #[test]

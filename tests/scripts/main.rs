@@ -11,6 +11,7 @@ mod checkpoints;
 mod commands;
 mod conditions;
 mod data;
+mod disk_full;
 mod examples;
 mod execution;
 mod files;
@@ -18,6 +19,8 @@ mod files;
 mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+#[cfg(feature = "hdf5")]
+mod hdf5_killed;
 mod kept;
 mod left;
 mod limits;
@@ -45,6 +48,7 @@ mod spawner;
 mod spill;
 mod survival;
 mod sweeps;
+mod until;
 mod usage;
 mod values;
 mod walltime;

@@ -136,3 +136,103 @@ fn what_has_no_room_is_told_before_anything_runs() {
     let none = folder.dtask(3).env("DTASK_MPIRUN", "/nowhere/mpirun").args(["s.toml", "--slots", "1"]).run();
     none.assert_code(1).assert_stderr_has("DTASK_MPIRUN names `/nowhere/mpirun`");
 }
+
+/// Two hosts on this machine: network namespaces that are joined by a pair of virtual interfaces.
+struct TwoHosts {
+    names: [String; 2],
+    /// The program by which the launcher starts its daemon on a host.
+    agent: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl TwoHosts {
+    /// Makes the hosts; `None` where the user may not, or the system has no such namespaces.
+    fn make() -> Option<TwoHosts> {
+        let id = std::process::id() % 100_000;
+        let (names, dir) = ([format!("dta{id}"), format!("dtb{id}")], tempfile::tempdir().ok()?);
+        let agent = dir.path().join("agent");
+        let [a, b] = &names;
+        let net = id % 200;
+        let lines = format!(
+            "set -e\nfor h in {a} {b}; do ip netns add $h; mkdir -p /etc/netns/$h\nprintf '127.0.0.1 localhost\\n\
+             10.9.{net}.1 {a}\\n10.9.{net}.2 {b}\\n' > /etc/netns/$h/hosts; ip netns exec $h ip link set lo up; done\n\
+             ip link add v{id}a netns {a} type veth peer name v{id}b netns {b}\n\
+             ip netns exec {a} ip addr add 10.9.{net}.1/24 dev v{id}a; ip netns exec {a} ip link set v{id}a up\n\
+             ip netns exec {b} ip addr add 10.9.{net}.2/24 dev v{id}b; ip netns exec {b} ip link set v{id}b up\n\
+             cat > {agent} <<'E'\n#!/bin/sh\nh=$1; shift\nexec ip netns exec \"$h\" unshare --uts sh -c \"hostname $h; $*\"\nE\n\
+             chmod +x {agent}",
+            agent = agent.display()
+        );
+        let hosts = TwoHosts { names, agent, _dir: dir };
+        let made = Command::new("sh").args(["-c", &lines]).output().ok()?;
+        if !made.status.success() {
+            eprintln!("no two hosts here: {}", String::from_utf8_lossy(&made.stderr));
+            return None;
+        }
+        Some(hosts)
+    }
+}
+
+impl Drop for TwoHosts {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let line = format!("ip netns del {name}; rm -r /etc/netns/{name}");
+            let _ = Command::new("sh").args(["-c", &line]).output();
+        }
+    }
+}
+
+#[test]
+fn a_program_runs_over_two_hosts_where_one_has_too_few_slots() {
+    let version = Command::new("mpirun").arg("--version").output();
+    let is_open_mpi_4 =
+        version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).contains("(Open MPI) 4"));
+    let Some(hosts) = is_open_mpi_4.then(TwoHosts::make).flatten() else { return };
+    let folder = script(
+        r#"
+[task.gen]
+run    = "echo 7"
+[task.sum]
+for    = { n = [1, 2] }
+ranks  = 3
+run    = ["ALLREDUCE", "{gen.stdout}", "{n}"]
+stdout = "sum{n}.txt"
+[task.one]
+ranks  = 2
+run    = ["ALLREDUCE", "{gen.stdout}", "one"]
+stdout = "one.txt"
+[task.file]
+ranks  = 4
+shell  = 'test "$OMPI_COMM_WORLD_RANK" != 0 || hostname > {out}'
+out    = "host.txt"
+save   = "host.txt"
+"#,
+    );
+    let [a, b] = &hosts.names;
+    let line = format!(
+        "exec ip netns exec {a} unshare --uts sh -c 'hostname {a}; exec timeout 60 mpirun --mca plm rsh \
+         --mca plm_rsh_agent {agent} --mca btl tcp,self --mca btl_tcp_disable_family 6 --bind-to none \
+         --host {a}:1,{b}:1 {dtask} s.toml --slots 2 --head-slots 2'",
+        agent = hosts.agent.display(),
+        dtask = env!("CARGO_BIN_EXE_dtask"),
+    );
+    let run = Command::new("sh").args(["-c", &line]).current_dir(folder.path("")).output().expect("a shell");
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{told}");
+    assert!(told.contains(a.as_str()) && told.contains(b.as_str()), "{told}");
+    for n in [1, 2] {
+        let lines = folder.read(&format!("sum{n}.txt"));
+        let on = |host: &str| {
+            lines.lines().filter(|line| line.contains(&format!(" on {host} sum 3 read 7"))).count()
+        };
+        assert_eq!((on(a) + on(b), on(a).abs_diff(on(b))), (3, 1), "{lines}");
+    }
+    // one host has room for two processes
+    let one = folder.read("one.txt");
+    let on = |host: &str| one.lines().filter(|line| line.contains(&format!(" on {host} sum 1"))).count();
+    assert!([on(a), on(b)].contains(&2), "{one}");
+    assert!([a, b].contains(&&folder.read("host.txt").trim().to_owned()));
+    let left = std::fs::read_dir(folder.path("s.dtask")).expect("the run folder");
+    let left: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("t-")), "{left:?}");
+}

@@ -123,3 +123,52 @@ fn shells_and_man_are_served() {
         .assert_stdout_has("dtask\\-check")
         .assert_stdout_has("head\\-slots");
 }
+
+#[test]
+fn commands_are_printed_as_a_person_would_type_them() {
+    let folder = Folder::script(
+        r#"
+[task.mesh]
+for   = { res = [64, 128] }
+run   = "echo {res} {out}"
+out   = "mesh.bin"
+[task.sim]
+for   = { res = [64, 128], T = [1.5, 2] }
+run   = ["echo", "a b", "{mesh}", "--T={T}", "{out.field}"]
+out   = { field = "field.h5", log = "log.txt" }
+save  = { field = "fields/{res}_{T}.h5" }
+env   = { MODE = "the T {T}" }
+ranks = 2
+dir   = "scratch"
+[task.best]
+shell = "sort {sim.log} > {out}"
+out   = "best.txt"
+save  = "best.txt"
+[task.sum]
+array = "1 + 2"
+stdout = "sum.txt"
+"#,
+    );
+    let one = folder.run(0, &["plan", "s.toml", "--commands", "sim[T=2, res=128]"]);
+    let expected = "sim[res=128, T=2]\n  ranks      2\n  command    echo 'a b' mesh/res=128/mesh.bin --T=2 field.h5\n  \
+                    in         $DTASK_SCRATCH\n  env        MODE='the T 2'\n  reads      mesh: mesh/res=128/mesh.bin\n  \
+                    writes     field: field.h5\n  writes     log: log.txt\n  saves      fields/128_2.h5\n";
+    assert_eq!(one.assert_success().stdout.trim_end(), expected.trim_end());
+    let all = folder.run(0, &["plan", "s.toml", "--commands"]);
+    all.assert_success()
+        .assert_stdout_has("sim[res=64, T=1.5]")
+        .assert_stdout_has("array      1 + 2\n  stdout     sum.txt");
+    all.assert_stdout_has("sort sim/res=64,T=1.5/log.txt").assert_stdout_has("/bin/sh -eu -c");
+    let json = folder.run(0, &["plan", "s.toml", "--commands", "mesh[64]", "--format", "json"]);
+    let text = &json.assert_success().stdout;
+    for part in ["\"instance\": \"mesh[res=64]\"", "\"command\": [", "\"out\": \"mesh.bin\""] {
+        assert!(text.contains(part) && !text.contains("128"), "{text}");
+    }
+    folder
+        .run(0, &["plan", "s.toml", "--commands", "mseh"])
+        .assert_code(2)
+        .assert_stderr_has("did you mean `mesh`");
+    let none = folder.run(0, &["plan", "s.toml", "--commands", "sim[T=3]"]);
+    none.assert_code(2)
+        .assert_stderr_has("no instance is `sim[T=3]`; the first one of its task is `sim[res=64, T=1.5]`");
+}

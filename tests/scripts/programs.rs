@@ -91,3 +91,29 @@ stdout = "none.txt"
     folder.run(0, &["s.toml"]).assert_success();
     assert_eq!(folder.read("line.txt"), "changed\nchanged\n");
 }
+
+#[test]
+fn the_file_of_parameters_is_there_for_those_who_name_it() {
+    let folder = Folder::script(
+        r#"
+[task.without]
+run    = ["sh", "-c", "ls -A $DTASK_SCRATCH; env | grep -c DTASK_PARAM || true"]
+stdout = "without.txt"
+[task.named]
+shell  = 'grep -c seed "$DTASK_PARAMS"'
+stdout = "named.txt"
+[task.by]
+run    = ["sh", "-c", "grep -c seed $JOB"]
+env    = { JOB = "{dtask.params}" }
+stdout = "by.txt"
+[task.wrapped]
+wrap   = ["env"]
+run    = ["sh", "-c", "env | grep -c DTASK_PARAM"]
+stdout = "wrapped.txt"
+"#,
+    );
+    folder.run(2, &["s.toml"]).assert_success();
+    let read = |name: &str| folder.read(name).trim().to_owned();
+    assert_eq!((read("without.txt"), read("named.txt")), ("0".into(), "1".into()));
+    assert_eq!((read("by.txt"), read("wrapped.txt")), ("1".into(), "1".into()));
+}

@@ -52,7 +52,7 @@ fn results(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// All processes that `pid` has started, and those that these have, and so on.
-fn family(pid: u32) -> Vec<u32> {
+pub fn family(pid: u32) -> Vec<u32> {
     let parent = |entry: std::fs::DirEntry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
         let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
@@ -70,12 +70,13 @@ fn family(pid: u32) -> Vec<u32> {
     family
 }
 
-fn send(pid: u32, signal: Signal) {
+pub fn send(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a number")).expect("a process");
     let _ = kill_process(pid, signal);
 }
 
-fn start(folder: &Folder, ranks: usize) -> Child {
+/// Starts a run that the test ends itself.
+pub fn start(folder: &Folder, ranks: usize) -> Child {
     let dtask = env!("CARGO_BIN_EXE_dtask");
     let mut command = match ranks {
         0 => Command::new(dtask),

@@ -11,6 +11,7 @@ use crate::batch::resume::run_journal::RunJournal;
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::client::watch::Watch;
+use crate::clock;
 use crate::journal::checkpoint;
 use crate::journal::record::CheckpointRecord;
 use crate::script::plan::Plan;
@@ -135,19 +136,19 @@ impl Checkpoints {
         if !replaced.is_empty() {
             recorder.after_commit(move || replaced.iter().for_each(|path| remove(path)));
         }
-        let now = Instant::now();
+        let now = clock::now();
         if self.look.is_none_or(|look| now >= look) {
             if self.look.is_some() {
                 self.remove_unneeded(plan, recorder);
             }
-            self.look = Some(Instant::now() + LOOK.max(now.elapsed() * SHARE));
+            self.look = Some(clock::now() + LOOK.max(clock::since(now) * SHARE));
         }
     }
 
     /// Ends the run's work on checkpoints: waits for those that are being written if a later run may need them, but not
     /// longer than `limit`, and removes those that none needs. Returns whether all were written.
     pub(crate) fn finish(&mut self, plan: &Plan, recorder: &mut Recorder, limit: Duration) -> bool {
-        let end = Instant::now() + limit;
+        let end = clock::now() + limit;
         let mut is_all_done = || {
             let done = recorder.done();
             plan.tasks.iter().zip(&done).all(|(task, done)| done.count() == task.family.len())
@@ -155,8 +156,8 @@ impl Checkpoints {
         if !self.writing.is_empty() && is_all_done() {
             self.writing.clear();
         }
-        while !self.writing.is_empty() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(2));
+        while !self.writing.is_empty() && clock::now() < end {
+            clock::sleep(Duration::from_millis(2));
             self.turn(plan, recorder);
         }
         let is_whole = self.writing.is_empty();

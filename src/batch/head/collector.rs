@@ -20,12 +20,13 @@ use crate::batch::head::submitted::{SubmittedFutures, SubmittedInstances};
 use crate::batch::head::submitter::Submitter;
 use crate::client::Client;
 use crate::client::future::Future;
+use crate::clock;
 use crate::console;
 use crate::error::Result;
 use crate::script::plan::Plan;
 use crate::script::values::execution::Keep;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The number of files that are named where a run ends without a summary.
 const TOLD: usize = 4;
@@ -74,7 +75,8 @@ impl<'a> RunCollector<'a> {
         folder: &'a RunFolder,
     ) -> Self {
         let (sinks, earlier) = (Sinks::new(plan, submitter.todo, folder.path()), submitter.todo.skipped());
-        let outcome = RunOutcome { sinks, ended: earlier, earlier, recorder, ..RunOutcome::default() };
+        let mut outcome = RunOutcome { sinks, ended: earlier, earlier, recorder, ..RunOutcome::default() };
+        outcome.note_earlier(plan, &submitter);
         RunCollector {
             plan,
             client,
@@ -104,10 +106,9 @@ impl<'a> RunCollector<'a> {
         Ok(any)
     }
 
-    fn add(
-        &mut self,
-        SubmittedInstances { task, indices, last, instances, extract, saves }: SubmittedInstances,
-    ) {
+    fn add(&mut self, entry: SubmittedInstances) {
+        let SubmittedInstances { task, indices, last, instances, extract, saves, verdicts, beyond, lost } =
+            entry;
         // A task with `keep` never goes to the engine as a whole family, so each of its instances has a future here.
         if let SubmittedFutures::Each(futures) = &instances
             && self.plan.tasks.get(task).is_some_and(|task| task.keep == Keep::Memory)
@@ -130,6 +131,7 @@ impl<'a> RunCollector<'a> {
                 let futures = indices.iter().zip(futures).collect();
                 self.streamed.entry(task).or_insert_with(new).add(client, futures, last);
             }
+            SubmittedFutures::Each(futures) if futures.is_empty() => {}
             SubmittedFutures::Each(futures) => {
                 self.watched.push(WatchedInstances::new(task, indices.clone(), futures, client, true))
             }
@@ -138,6 +140,10 @@ impl<'a> RunCollector<'a> {
             .into_iter()
             .map(|futures| WatchedInstances::new(task, indices.clone(), futures, client, false));
         self.watched.extend(saves);
+        if !verdicts.is_empty() {
+            self.watched.push(WatchedInstances::of_verdicts(task, indices, verdicts, client));
+        }
+        self.outcome.leave_out(self.plan, task, &beyond, lost);
     }
 
     fn has_files(&self, task: usize) -> bool {
@@ -193,7 +199,7 @@ impl<'a> RunCollector<'a> {
                 self.progress.tick(self.client, self.tally(), longest)?;
             }
             pause = if moved { SHORTEST } else { (pause * 2).min(self.longest()) };
-            std::thread::sleep(pause);
+            clock::sleep(pause);
         }
     }
 
@@ -229,6 +235,7 @@ impl<'a> RunCollector<'a> {
         if stopped.is_none_or(|stopped| !stopped.late) {
             self.submitter.files.finish(self.client, &mut self.outcome)?;
         }
+        self.outcome.unmet = self.submitter.unmet();
         let RunOutcome { failed, recorder, .. } = &mut self.outcome;
         recorder.failed(self.plan, failed);
         let limit = self.time_for_the_end();
@@ -251,7 +258,7 @@ impl<'a> RunCollector<'a> {
     /// The time for which the end of the run waits for checkpoints that are being written.
     fn time_for_the_end(&self) -> Duration {
         const MOST: Duration = Duration::from_secs(60);
-        let left = |walltime: Walltime| walltime.last().saturating_duration_since(Instant::now());
+        let left = |walltime: Walltime| walltime.last().saturating_duration_since(clock::now());
         self.walltime.map_or(MOST, |walltime| left(walltime).min(MOST))
     }
 
@@ -277,8 +284,8 @@ impl<'a> RunCollector<'a> {
         self.reporter.look(failed, &self.progress);
     }
 
-    /// Gives up the rest of the plan: notes in `stopped` all tasks that are to be cancelled, and returns those that are
-    /// running, but for those that [`StreamedTask`] follows.
+    /// Gives up the rest of the plan: cancels all tasks that have not started, notes them in `stopped`, and returns those
+    /// that are running, but for those that [`StreamedTask`] follows.
     pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<AbandonedTasks> {
         for (task, never) in self.submitter.give_up()? {
             stopped.note(task, never);
@@ -289,6 +296,18 @@ impl<'a> RunCollector<'a> {
             running.own.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
         self.streamed.values_mut().for_each(|streamed| streamed.give_up(self.client, stopped));
+        let mut started: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+        for (task, index, future) in stopped.cancel(self.client) {
+            match self.streamed.contains_key(&task) {
+                true => started.entry(task).or_default().push((index, future)),
+                false => running.own.push((task, index, future)),
+            }
+        }
+        for (task, instances) in started {
+            if let Some(streamed) = self.streamed.get_mut(&task) {
+                streamed.add(self.client, instances, true);
+            }
+        }
         // A helper task that saves an array goes on if the array exists or is being computed, that is, if its instance
         // is not among those that never run.
         for mut watched in saves {

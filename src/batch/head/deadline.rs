@@ -4,6 +4,7 @@ use crate::batch::head::settings;
 use crate::batch::rank::deadline::DeadlineNotice;
 use crate::batch::rank::rank_state;
 use crate::client::Client;
+use crate::clock;
 use crate::error::Result;
 use crate::ids::Rank;
 use crate::script::lint::walltime;
@@ -43,7 +44,7 @@ impl Walltime {
     pub(crate) fn tell(&self, plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
         let times = (0u32..).zip(&plan.tasks).filter_map(|(number, task)| Some((number, task.time?)));
         let told = DeadlineNotice {
-            left: self.stop().saturating_duration_since(Instant::now()),
+            left: self.stop().saturating_duration_since(clock::now()),
             grace: walltime::margin(self.limit) / 4,
             times: times.collect(),
         };

@@ -24,6 +24,8 @@ pub(crate) struct WatchedInstances {
     /// Whether the futures are those of the instances themselves; false for those of helper tasks that save their
     /// results.
     pub(crate) own: bool,
+    /// Whether the futures are those of the helper tasks that judge instances by `until`.
+    judges: bool,
     /// The number of failures that were reported by [`WatchedInstances::fresh`].
     reported: usize,
 }
@@ -40,7 +42,17 @@ impl WatchedInstances {
     ) -> Self {
         let watch = client.watch(&futures);
         let futures = futures.into_iter().map(Some).collect();
-        WatchedInstances { task, indices, futures, watch, own, reported: 0 }
+        WatchedInstances { task, indices, futures, watch, own, judges: false, reported: 0 }
+    }
+
+    /// Makes the record of the helper tasks that judge instances of a task by its `until`.
+    pub(crate) fn of_verdicts(
+        task: usize,
+        indices: Runs,
+        futures: Vec<Future<Artifact>>,
+        client: &Client,
+    ) -> Self {
+        WatchedInstances { judges: true, ..WatchedInstances::new(task, indices, futures, client, false) }
     }
 
     /// The number of watched instances that have not ended.
@@ -83,11 +95,16 @@ impl WatchedInstances {
         if self.watch.is_closed() {
             return;
         }
-        let absent_places: HashSet<usize> = absent(&self.watch).into_iter().map(|(at, _)| at).collect();
+        let absences: HashMap<usize, Absence> = absent(&self.watch).into_iter().collect();
         for at in (0..ended.len()).filter(|at| ended[*at]) {
             let Some(future) = self.futures.get_mut(at).filter(|future| future.is_some()) else { continue };
             *future = None;
-            if self.own && absent_places.contains(&at) {
+            match absences.get(&at).copied() {
+                Some(why) if self.own => outcome.recorder.absent(self.task, self.index(at), why),
+                Some(Absence::NotNeeded) if self.judges => outcome.recorder.met(self.task, self.index(at)),
+                _ => {}
+            }
+            if self.own && absences.contains_key(&at) {
                 continue; // its end is noted when all have ended
             }
             let failures = || self.watch.failures().into_iter().map(|(at, _)| at).collect::<HashSet<_>>();
@@ -120,13 +137,24 @@ impl WatchedInstances {
     /// Drops the futures of instances that have ended, so that the engine can free their results, and notes failures.
     /// Returns whether all of them have ended.
     pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
+        // when all have ended, how they have ended does not change any more
+        let all_ended = self.watch.open() == 0;
         let absent: HashMap<usize, Absence> = absent(&self.watch).into_iter().collect();
-        if let Some(outcomes) = self.watch.take() {
+        if all_ended && let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
             absent.values().filter(|_| self.own).for_each(|why| outcome.note_absent(self.task, *why));
             let all = self.indices.iter().zip(&self.futures).zip(outcomes?).enumerate();
             for (at, ((index, future), ended)) in all {
                 let ran = !self.own || !absent.contains_key(&at);
+                match absent.get(&at) {
+                    Some(why) if self.own && future.is_some() => {
+                        outcome.recorder.absent(self.task, index, *why);
+                    }
+                    Some(Absence::NotNeeded) if self.judges && future.is_some() => {
+                        outcome.recorder.met(self.task, index);
+                    }
+                    _ => {}
+                }
                 if future.is_some() && ended.is_ok() && ran {
                     outcome.recorder.ended(self.task, index);
                 }

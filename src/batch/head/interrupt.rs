@@ -27,8 +27,18 @@ pub(crate) fn ask() {
     ASKED.store(true, Ordering::Release);
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The request for the simulated run of this thread.
+    pub(crate) static ASKED_HERE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 /// Whether a signal to this process has requested that the run starts no more tasks.
 pub(crate) fn is_asked() -> bool {
+    #[cfg(test)]
+    if ASKED_HERE.get() {
+        return true;
+    }
     ASKED.load(Ordering::Acquire)
 }
 

@@ -3,6 +3,7 @@
 use crate::batch::artifact::Artifact;
 use crate::client::Client;
 use crate::client::future::Future;
+use crate::clock;
 use crate::scheduler::Status;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,12 +21,12 @@ pub(crate) struct LongestRunning {
 impl LongestRunning {
     /// Makes the times of a run that begins now.
     pub(crate) fn new() -> LongestRunning {
-        LongestRunning { since: HashMap::new(), last: Instant::now() }
+        LongestRunning { since: HashMap::new(), last: clock::now() }
     }
 
     /// Whether it is time for the next look.
     pub(crate) fn is_due(&self) -> bool {
-        self.last.elapsed() >= LOOKS
+        clock::since(self.last) >= LOOKS
     }
 
     /// Looks which of some instances, given by task number and index, have been sent to a rank.
@@ -34,7 +35,7 @@ impl LongestRunning {
         client: &Client,
         open: impl Iterator<Item = ((usize, u64), &'f Future<Artifact>)>,
     ) {
-        let now = Instant::now();
+        let now = clock::now();
         let (names, futures): (Vec<_>, Vec<_>) = open.unzip();
         let statuses = client.statuses(futures.iter().copied());
         let running = names.into_iter().zip(statuses).filter(|(_, status)| *status == Status::Assigned);
@@ -46,6 +47,6 @@ impl LongestRunning {
     /// The instance that has run for the longest time, with the time.
     pub(crate) fn longest(&self) -> Option<((usize, u64), Duration)> {
         let (name, since) = self.since.iter().min_by_key(|(name, since)| (**since, **name))?;
-        Some((*name, since.elapsed()))
+        Some((*name, clock::since(*since)))
     }
 }

@@ -37,3 +37,4 @@ pub(crate) mod stopped;
 pub(crate) mod submitted;
 pub(crate) mod submitter;
 pub(crate) mod summary;
+pub(crate) mod until;

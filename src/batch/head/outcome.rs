@@ -1,11 +1,14 @@
 //! The result of a run, gathered at rank 0.
 
-use crate::batch::artifact::Absence;
-use crate::batch::failure::FailedInstance;
-use crate::batch::head::outputs::shared_files::Sinks;
+use crate::batch::artifact::{Absence, Artifact};
+use crate::batch::failure::{FailedInstance, is_left};
+use crate::batch::head::outputs::shared_files::{OutputEnd, Sinks};
+use crate::batch::head::outputs::shared_paths::paths;
 use crate::batch::head::recorder::Recorder;
 use crate::batch::head::stopped::Stopped;
-use crate::error::TaskError;
+use crate::batch::head::submitter::Submitter;
+use crate::compact::Ranges;
+use crate::error::{TaskError, TaskErrorKind};
 use crate::script::plan::Plan;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -23,6 +26,11 @@ pub(crate) struct RunOutcome {
     pub skipped: BTreeMap<usize, u64>,
     /// The number of instances that were not needed, since an earlier one has met `until`, by task number.
     pub not_needed: BTreeMap<usize, u64>,
+    /// The number of instances among those two that earlier runs have found.
+    pub absent_before: u64,
+    /// For tasks whose `until` has never held in a loop, the last instances of such loops: the label of the first one,
+    /// and the number of the others.
+    pub unmet: Vec<(String, u64)>,
     /// Instances that have no result, each with the cause.
     pub failed: FailureList,
     /// The path of the table of all failures; `None` before the run is over, and if there are none.
@@ -53,6 +61,50 @@ impl RunOutcome {
 }
 
 impl RunOutcome {
+    /// Counts the instances that earlier runs have skipped, or have found not to be needed.
+    pub(crate) fn note_earlier(&mut self, plan: &Plan, submitter: &Submitter<'_>) {
+        for number in 0..plan.tasks.len() {
+            let [skipped, others] = submitter.todo.absent(number);
+            let chains = submitter.retained.chains.get(number).and_then(Option::as_ref);
+            let not_needed = others + chains.map_or(0, |running| running.chains.not_needed.count());
+            for (counts, count) in [(&mut self.skipped, skipped), (&mut self.not_needed, not_needed)] {
+                if count > 0 {
+                    counts.insert(number, count);
+                }
+            }
+            self.absent_before += skipped + not_needed;
+        }
+    }
+
+    /// Notes the instances of a loop that were never submitted: those `beyond` its end, which are not needed, and those
+    /// that are `lost` since the loop cannot go on. Files that instances share go on without their outputs.
+    pub(crate) fn leave_out(
+        &mut self,
+        plan: &Plan,
+        task: usize,
+        beyond: &Ranges,
+        lost: Vec<(u64, Arc<TaskError>)>,
+    ) {
+        let has_files = plan.tasks.get(task).is_some_and(|task| paths(task).next().is_some());
+        self.ended += beyond.count() + lost.len() as u64;
+        if !beyond.is_empty() {
+            *self.not_needed.entry(task).or_insert(0) += beyond.count();
+        }
+        if has_files {
+            let nothing = Artifact::Absent(Absence::NotNeeded);
+            for index in beyond.iter().flatten() {
+                self.sinks.end(plan, task, index, &OutputEnd::Done(&nothing));
+            }
+        }
+        for (index, cause) in lost {
+            let left = is_left(&cause);
+            note(&mut self.failed, task, index, Some(cause));
+            if has_files {
+                self.sinks.end(plan, task, index, &OutputEnd::Lost { left });
+            }
+        }
+    }
+
     /// Notes that an instance did not run although nothing has failed.
     pub(crate) fn note_absent(&mut self, task: usize, why: Absence) {
         let counts = match why {
@@ -69,6 +121,8 @@ impl RunOutcome {
 pub(crate) struct FailureList {
     list: Vec<FailedInstance>,
     known: HashSet<(usize, u64)>,
+    /// Instances that were cancelled, since the run stops early: they have not failed.
+    cancelled: Vec<(usize, u64)>,
     left: u64,
     skipped: u64,
 }
@@ -79,12 +133,21 @@ impl FailureList {
         if !self.known.insert((failed.task, failed.index)) {
             return;
         }
+        if failed.cause.kind == TaskErrorKind::Cancelled {
+            self.cancelled.push((failed.task, failed.index));
+            return;
+        }
         if failed.is_left() {
             self.left += 1;
         } else if failed.is_own() == Some(false) {
             self.skipped += 1;
         }
         self.list.push(failed);
+    }
+
+    /// Takes the instances that were cancelled when the run was stopped.
+    pub(crate) fn take_cancelled(&mut self) -> Vec<(usize, u64)> {
+        std::mem::take(&mut self.cancelled)
     }
 
     /// Whether the instance is in the list.

@@ -5,6 +5,7 @@
 
 use crate::batch::head::display::{bytes, roughly};
 use crate::client::Client;
+use crate::clock;
 use crate::console;
 use crate::error::Result;
 use crate::runtime::head::Totals;
@@ -110,7 +111,7 @@ impl Progress {
         quiet: bool,
         every: Option<Duration>,
     ) -> Progress {
-        let start = Instant::now();
+        let start = clock::now();
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ProgressDisplay::Quiet,
             (false, false) => ProgressDisplay::Plain(LinePace::new(every, earlier)),
@@ -129,8 +130,8 @@ impl Progress {
     pub(crate) fn is_due(&self) -> bool {
         match &self.way {
             ProgressDisplay::Quiet => false,
-            ProgressDisplay::Plain(pace) => pace.is_due(self.start.elapsed()),
-            ProgressDisplay::Drawn { last, .. } => last.elapsed() >= DRAWN,
+            ProgressDisplay::Plain(pace) => pace.is_due(clock::since(self.start)),
+            ProgressDisplay::Drawn { last, .. } => clock::since(*last) >= DRAWN,
         }
     }
 
@@ -177,7 +178,7 @@ impl Progress {
     }
 
     fn tell(&mut self, totals: &Totals, tally: Tally, longest: Option<(String, Duration)>) {
-        let now = self.start.elapsed();
+        let now = clock::since(self.start);
         let overall = tally.done.saturating_sub(self.earlier) as f64 / now.as_secs_f64().max(1e-3);
         let is_over = tally.ended() >= self.total;
         let line = |rate| line(self.total, self.slots, totals, tally, now, rate);
@@ -193,7 +194,7 @@ impl Progress {
                 console::error(line);
             }
             ProgressDisplay::Drawn { bar, last } => {
-                *last = Instant::now();
+                *last = clock::now();
                 bar.set_position(tally.ended().min(self.total));
                 bar.set_message(line(overall));
             }

@@ -14,18 +14,32 @@ impl Submitter<'_> {
     pub(super) fn is_ready(&self, number: usize, index: u64) -> bool {
         let task = &self.plan.tasks[number];
         let whole = task.is_whole();
+        let is_counted = |reference: &Reference| {
+            let other = &self.plan.tasks[reference.task];
+            // a tree is built of the instances that have a result
+            other.optional || other.skippable && is_reduction(task)
+        };
+        let are_known =
+            |reference: &Reference| self.losses.get(&reference.task).is_some_and(Losses::are_known);
         let is_there = |reference: &Reference| {
             if !task.reads(reference, index) {
                 return true;
             }
+            if let Some(running) = &self.retained.chains[reference.task] {
+                let chains = &running.chains;
+                if reference.last && !whole {
+                    return reference.join.instances(index).all(|first| chains.is_over(first));
+                }
+                if reference.join.is_gather() || whole {
+                    return chains.are_over() && (!is_counted(reference) || are_known(reference));
+                }
+                return reference.join.instances(index).all(|other| chains.is_settled(other));
+            }
             let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
             // an instance of the same task counts as submitted if its index is lower
             let submitted = if reference.task == number { submitted.max(index) } else { submitted };
-            let other = &self.plan.tasks[reference.task];
-            // a tree is built of the instances that have a result
-            let is_counted = other.optional || other.skippable && is_reduction(task);
-            if is_counted && reference.join.is_gather() {
-                return submitted == all && self.losses.get(&reference.task).is_some_and(Losses::are_known);
+            if is_counted(reference) && reference.join.is_gather() {
+                return submitted == all && are_known(reference);
             }
             submitted == all || !whole && reference.join.last(index).is_none_or(|last| last < submitted)
         };

@@ -1,16 +1,19 @@
 //! The recorder: collects the ends of instances at rank 0, and hands them to the journal's thread a range at a time.
 
+use crate::batch::artifact::Absence;
 use crate::batch::failure::{self, FailedInstance};
 use crate::batch::head::outcome::FailureList;
 use crate::batch::head::outputs::shared_file::GrownOutputs;
 use crate::batch::resume::run_journal::RunJournal;
 use crate::batch::resume::saved_paths;
 use crate::batch::stored_artifact;
+use crate::clock;
 use crate::compact::Ranges;
 use crate::console;
 use crate::error::TaskErrorKind;
 use crate::journal::record::{
-    self, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, QuarantineRecord,
+    self, AbsentRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord,
+    QuarantineRecord,
 };
 use crate::journal::writer::JournalWriter;
 use crate::script::plan::Plan;
@@ -50,6 +53,14 @@ struct RecordedTask {
     open: HashMap<u64, u32>,
     /// The indices of instances that are done and not recorded yet.
     done: Ranges,
+    /// The indices of instances that were skipped and are not recorded yet.
+    skipped: Ranges,
+    /// The indices of instances that are not needed, since they read such instances, and are not recorded yet.
+    not_needed: Ranges,
+    /// Whether the task has an `until`: what is behind the ends of its loops is known from these ends.
+    has_until: bool,
+    /// The indices of instances that have met `until` and are not recorded yet.
+    met: Ranges,
     /// The indices of the instances that are done and were handed to the journal, by this run or earlier ones.
     all_done: Ranges,
     /// Whether each instance writes files of its own, whose stamps (length, modification time) are recorded too.
@@ -66,7 +77,9 @@ impl Recorder {
                     Some(todo) => todo.run.complement(task.family.len()),
                     None => Ranges::default(),
                 },
-                saves: if task.action.is_command() { 0 } else { task.saves.len() as u32 },
+                saves: (if task.action.is_command() { 0 } else { task.saves.len() as u32 })
+                    + u32::from(task.until.is_some()),
+                has_until: task.until.is_some(),
                 has_files: saved_paths::writes_own(task),
                 ..RecordedTask::default()
             }
@@ -88,6 +101,23 @@ impl Recorder {
             task.open.remove(&index);
         }
         task.done.insert(index);
+    }
+
+    /// Notes that an instance has no result although nothing has failed.
+    pub(crate) fn absent(&mut self, task: usize, index: u64, why: Absence) {
+        let Some(task) = self.tasks.get_mut(task) else { return };
+        match why {
+            Absence::Skipped => _ = task.skipped.insert(index),
+            Absence::NotNeeded if task.has_until => {}
+            Absence::NotNeeded => _ = task.not_needed.insert(index),
+        }
+    }
+
+    /// Notes that an instance has met its `until`. To be called before its end is noted.
+    pub(crate) fn met(&mut self, task: usize, index: u64) {
+        if let Some(task) = self.tasks.get_mut(task) {
+            task.met.insert(index);
+        }
     }
 
     /// The instances that are done, by this run or earlier ones, by task number.
@@ -116,10 +146,10 @@ impl Recorder {
     /// Hands the collected ends to the journal's thread, at most every [`COLLECTED`]. Tells the user once if the
     /// journal cannot be written.
     pub(crate) fn turn(&mut self) {
-        if self.last.is_some_and(|last| last.elapsed() < COLLECTED) {
+        if self.last.is_some_and(|last| clock::since(last) < COLLECTED) {
             return;
         }
-        self.last = Some(Instant::now());
+        self.last = Some(clock::now());
         self.hand_over();
         if let Some(failure) = self.failure()
             && !self.is_told
@@ -133,6 +163,16 @@ impl Recorder {
 
     fn hand_over(&mut self) {
         let Recorder { writer: Some(writer), plan, tasks, .. } = self else { return };
+        let pairs =
+            |ranges: Ranges| ranges.iter().map(|range| (range.start, range.end - range.start)).collect();
+        for task in tasks.iter_mut() {
+            let all = [&mut task.skipped, &mut task.not_needed, &mut task.met].map(std::mem::take);
+            if all.iter().all(Ranges::is_empty) {
+                continue;
+            }
+            let (family, [skipped, not_needed, met]) = (task.digest, all.map(pairs));
+            writer.record(JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met }));
+        }
         for (number, task) in tasks.iter_mut().enumerate().filter(|(_, task)| !task.done.is_empty()) {
             let (family, done) = (task.digest, std::mem::take(&mut task.done));
             done.iter().for_each(|range| task.all_done.insert_range(range));

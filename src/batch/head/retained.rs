@@ -1,6 +1,7 @@
 //! Results that rank 0 retains, because tasks which are not submitted yet will read them.
 
-use crate::batch::artifact::{Artifact, take_outputs};
+use crate::batch::artifact::{Absence, Artifact, take_outputs};
+use crate::batch::head::until::running::{ChainResult, RunningChains};
 use crate::batch::rank::checkpoints::{CheckpointSource, load_checkpoint};
 use crate::batch::rank::saved_results::load_saved;
 use crate::batch::resume::saved_paths::saved_outputs;
@@ -25,6 +26,11 @@ pub(crate) struct RetainedResults<'a> {
     folder: String,
     /// The result that stands for those of instances that are done and that nobody reads.
     nothing: Option<Future<Artifact>>,
+    /// The results that stand for those of instances that do not run although nothing has failed: of instances that were
+    /// skipped, and of those that are not needed.
+    absent: [Option<Future<Artifact>>; 2],
+    /// By task number, the chains of tasks with `until`.
+    pub(crate) chains: Vec<Option<Box<RunningChains>>>,
 }
 
 /// The results of one task that rank 0 retains: those of its instances from index `first` on.
@@ -45,8 +51,10 @@ impl<'a> RetainedResults<'a> {
     /// Makes an empty store for a plan, of whose instances those in `todo` run. `folder` is the run folder.
     pub(crate) fn new(client: &'a Client, plan: &'a Plan, todo: &'a Todo, folder: &Path) -> Self {
         let tasks = plan.tasks.iter().map(|_| TaskResults::default()).collect();
+        let chains = (0..plan.tasks.len()).map(|number| RunningChains::new(plan, number, todo).map(Box::new));
+        let chains = chains.collect();
         let folder = folder.display().to_string();
-        RetainedResults { client, tasks, plan, todo, folder, nothing: None }
+        RetainedResults { client, tasks, plan, todo, folder, nothing: None, absent: [None, None], chains }
     }
 
     /// The client through which the results were submitted.
@@ -87,6 +95,7 @@ impl<'a> RetainedResults<'a> {
     /// Drops the retained results of all tasks.
     pub(crate) fn clear(&mut self) {
         self.tasks.iter_mut().for_each(|held| *held = TaskResults::default());
+        self.chains.iter_mut().flatten().for_each(|running| running.clear());
     }
 
     /// The futures of all inputs of the instance `index`, in the order of the groups, each of which is what it reads of
@@ -98,10 +107,30 @@ impl<'a> RetainedResults<'a> {
         let mut inputs = Vec::new();
         for group in groups {
             for instance in present(group, index) {
-                inputs.push(self.result(group.task, instance, &group.wanted)?);
+                inputs.push(match group.last {
+                    true => self.last_result(group.task, instance, &group.wanted)?,
+                    false => self.result(group.task, instance, &group.wanted)?,
+                });
             }
         }
         Ok(inputs)
+    }
+
+    /// The future of the outputs `wanted` of the last instance of the loop that `first` begins. The loop has ended.
+    fn last_result(&mut self, task: usize, first: u64, wanted: &[u32]) -> Result<Future<Artifact>> {
+        let running = self.chains.get(task).and_then(Option::as_ref).ok_or_else(missing)?;
+        if let Some(broken) = running.broken(first) {
+            return Ok(broken);
+        }
+        let last = running.chains.last(first).ok_or_else(missing)?;
+        self.result(task, last, wanted)
+    }
+
+    /// The result of an instance that does not run although nothing has failed.
+    fn absent(&mut self, why: Absence) -> Future<Artifact> {
+        let client = self.client;
+        let known = &mut self.absent[usize::from(why == Absence::NotNeeded)];
+        known.get_or_insert_with(|| client.scatter(Artifact::Absent(why))).clone()
     }
 
     /// The future of the outputs `wanted` of an instance that an earlier run has done: they are read from the files in
@@ -132,6 +161,19 @@ impl<'a> RetainedResults<'a> {
     /// The future of the outputs `wanted` of an instance. If its result has more outputs, a task on the rank that has
     /// it extracts these, so that the others do not travel.
     fn result(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Artifact>> {
+        if let Some(why) = self.todo.absence(task, instance) {
+            return Ok(self.absent(why));
+        }
+        if let Some(Some(running)) = self.chains.get(task) {
+            match running.result(instance) {
+                Some(ChainResult::Submitted(whole)) => {
+                    return Ok(self.link_result(task, instance, &whole, wanted));
+                }
+                Some(ChainResult::Broken(verdict)) => return Ok(verdict),
+                Some(ChainResult::NotNeeded) => return Ok(self.absent(Absence::NotNeeded)),
+                None => {}
+            }
+        }
         if !self.todo.runs(task, instance) {
             return self.earlier(task, instance, wanted);
         }
@@ -144,6 +186,39 @@ impl<'a> RetainedResults<'a> {
         let key = (instance, wanted.to_vec());
         let part = held.parts.entry(key).or_insert_with(|| outputs_of(self.client, whole, wanted));
         Ok(part.clone())
+    }
+}
+
+impl RetainedResults<'_> {
+    /// The outputs `wanted` of an instance of a chain, whose whole result is `whole`.
+    fn link_result(
+        &mut self,
+        task: usize,
+        instance: u64,
+        whole: &Future<Artifact>,
+        wanted: &[u32],
+    ) -> Future<Artifact> {
+        let (client, held) = (self.client, &mut self.tasks[task]);
+        if held.keep == wanted {
+            return whole.clone();
+        }
+        let part = held.parts.entry((instance, wanted.to_vec()));
+        part.or_insert_with(|| outputs_of(client, whole, wanted)).clone()
+    }
+
+    /// Notes which outputs the results of a task with `until` have.
+    pub(crate) fn keep_of(&mut self, task: usize, keep: &[u32]) {
+        if let Some(held) = self.tasks.get_mut(task).filter(|held| held.keep.is_empty()) {
+            held.keep = keep.to_vec();
+        }
+    }
+
+    /// Drops the results of a task with `until` that nobody reads any more, as [`RunningChains::let_go`] says.
+    pub(crate) fn let_chains_go(&mut self, task: usize, others: u64, lasts: impl Fn(u64) -> bool) {
+        if let (Some(Some(running)), Some(held)) = (self.chains.get_mut(task), self.tasks.get_mut(task)) {
+            running.let_go(others, lasts);
+            held.parts.retain(|(instance, _), _| running.has(*instance));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::batch::head::collector::RunCollector;
 use crate::batch::head::interrupt;
 use crate::batch::head::outcome::note;
 use crate::batch::head::stopped::{Running, StopReason, Stopped};
+use crate::clock;
 use crate::error::{Origin, Result, Retry, TaskError};
 use crate::ids::HEAD;
 use std::collections::HashSet;
@@ -22,7 +23,7 @@ impl RunCollector<'_> {
             self.wait_a_little()?;
             match watch.take() {
                 Some(ended) => break ended?,
-                None if until.is_none_or(|until| Instant::now() < until) => {
+                None if until.is_none_or(|until| clock::now() < until) => {
                     let new = watch.failures_after(reported);
                     reported += new.len();
                     for (at, cause) in new {
@@ -46,11 +47,14 @@ impl RunCollector<'_> {
                     for at in (0..ended.len()).filter(has_result) {
                         self.outcome.recorder.ended(running[at].0, running[at].1);
                     }
-                    self.outcome.failed.extend(failures.into_iter().map(|(at, cause)| FailedInstance {
+                    // of those that are noted as not run the helper tasks fail too
+                    let failures = failures.into_iter().map(|(at, cause)| FailedInstance {
                         task: running[at].0,
                         index: running[at].1,
                         cause,
-                    }));
+                    });
+                    let failures = failures.filter(|failed| !stopped.has(failed.task, failed.index));
+                    self.outcome.failed.extend(failures);
                     return Ok(ended.iter().filter(|ended| **ended).count() as u64);
                 }
             }
@@ -58,6 +62,7 @@ impl RunCollector<'_> {
         for ((task, index, _), ended) in running.iter().zip(ended) {
             match ended {
                 Ok(()) => self.outcome.recorder.ended(*task, *index),
+                Err(_) if stopped.has(*task, *index) => {}
                 Err(cause) => {
                     self.outcome.failed.push(FailedInstance { task: *task, index: *index, cause });
                 }
@@ -71,7 +76,7 @@ impl RunCollector<'_> {
     fn drain_streamed(&mut self, until: Option<Instant>, stopped: &mut Stopped) -> Result<()> {
         while !self.streamed.is_empty() {
             self.wait_a_little()?;
-            if until.is_some_and(|until| Instant::now() >= until) {
+            if until.is_some_and(|until| clock::now() >= until) {
                 stopped.late |= self.streamed.values().any(|task| task.running() > 0);
                 self.streamed.values().for_each(|task| task.leave_running(stopped));
                 return Ok(());
@@ -83,7 +88,7 @@ impl RunCollector<'_> {
     /// Handles outputs that have arrived, or pauses if there are none. Reports the failures so far to the user.
     fn wait_a_little(&mut self) -> Result<()> {
         if !self.turn_streamed()? {
-            std::thread::sleep(Duration::from_millis(2));
+            clock::sleep(Duration::from_millis(2));
         }
         self.look_at_failures();
         self.outcome.recorder.turn();
@@ -94,7 +99,7 @@ impl RunCollector<'_> {
     /// Whether the run must stop before its plan is complete; the reason if so: the time limit, a signal, or too many
     /// failures.
     pub(crate) fn is_to_stop(&self) -> Option<StopReason> {
-        if self.walltime.is_some_and(|walltime| Instant::now() >= walltime.stop()) {
+        if self.walltime.is_some_and(|walltime| clock::now() >= walltime.stop()) {
             return Some(StopReason::Time);
         }
         if interrupt::is_asked() || self.folder.is_lost() {
@@ -121,18 +126,18 @@ impl RunCollector<'_> {
     pub(crate) fn stop(&mut self, why: StopReason) -> Result<()> {
         let mut stopped = Stopped { why: Some(why), ..Stopped::default() };
         let running = self.give_up(&mut stopped)?;
-        // cancelled only after all statuses are read: dependants of a cancelled task fail with it, and would be counted
-        // as failures instead of as not run
-        self.client.cancel_unsent(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
         self.outcome.ended += self.drain(running.own, until, &mut stopped)?;
         self.drain(running.saves, until, &mut stopped)?;
         self.drain_streamed(until, &mut stopped)?;
         // wait for tasks that were sent between the reading of statuses and the cancellation
         while !stopped.late && self.client.totals()?.assigned > 0 {
-            stopped.late = until.is_some_and(|until| Instant::now() >= until);
-            std::thread::sleep(Duration::from_millis(2));
+            stopped.late = until.is_some_and(|until| clock::now() >= until);
+            clock::sleep(Duration::from_millis(2));
         }
+        let cancelled = self.outcome.failed.take_cancelled();
+        self.outcome.ended = self.outcome.ended.saturating_sub(stopped.note_cancelled(cancelled));
+        stopped.settle(&self.outcome.failed);
         self.outcome.stopped = Some(stopped);
         self.finish()
     }

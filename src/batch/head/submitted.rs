@@ -5,7 +5,9 @@ use crate::batch::task_def::TaskDef;
 use crate::client::Client;
 use crate::client::family::Family;
 use crate::client::future::Future;
-use crate::compact::Runs;
+use crate::compact::{Ranges, Runs};
+use crate::error::TaskError;
+use std::sync::Arc;
 
 /// The futures of the instances of a task that were submitted to the engine.
 pub(crate) enum SubmittedFutures {
@@ -31,6 +33,12 @@ pub(crate) struct SubmittedInstances {
     pub extract: Vec<u32>,
     /// For each `save` of arrays in the script, the futures of the helper tasks that write the arrays to files.
     pub saves: Vec<Vec<Future<Artifact>>>,
+    /// For a task with `until`, the futures of the helper tasks that judge the instances.
+    pub verdicts: Vec<Future<Artifact>>,
+    /// Instances that were not submitted and are not needed, since their loops have stopped.
+    pub beyond: Ranges,
+    /// Instances that were not submitted and can never run, each with the cause.
+    pub lost: Vec<(u64, Arc<TaskError>)>,
 }
 
 /// A task of which some instances are submitted and more will possibly follow.

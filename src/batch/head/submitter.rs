@@ -21,7 +21,7 @@ use crate::client::Client;
 use crate::client::family::{FAMILY_MAX, Family};
 use crate::client::future::Future;
 use crate::client::options::Options;
-use crate::compact::Runs;
+use crate::compact::{Ranges, Runs};
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
@@ -136,6 +136,7 @@ impl<'a> Submitter<'a> {
         for losses in self.losses.values_mut() {
             losses.look()?;
         }
+        self.look_at_chains()?;
         let (mut entries, mut began) = (Vec::new(), false);
         loop {
             let before = entries.len();
@@ -150,6 +151,13 @@ impl<'a> Submitter<'a> {
                 };
                 let mut users = self.users[number].iter().filter(is_apart);
                 if users.any(|user| self.is_ready(*user, self.next[*user])) {
+                    continue;
+                }
+                if self.retained.chains[number].is_some() {
+                    if let Some(entry) = self.submit_chains(number, open[number])? {
+                        open[number] += entry.indices.len() as u64;
+                        entries.push(entry);
+                    }
                     continue;
                 }
                 let ranges = self.part(number, open[number])?;
@@ -177,12 +185,20 @@ impl<'a> Submitter<'a> {
     /// # Errors
     /// When a file name cannot be rendered.
     pub(crate) fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
-        self.retained.clear();
         self.unordered.clear();
         let left = std::mem::take(&mut self.left).into_iter();
         let never: Vec<_> = left
-            .flat_map(|number| self.todo.from(number, self.next[number]).map(move |range| (number, range)))
+            .flat_map(|number| {
+                match &self.retained.chains[number] {
+                    Some(running) => running.chains.unsubmitted(self.todo),
+                    None => self.todo.from(number, self.next[number]).collect(),
+                }
+                .iter()
+                .map(|range| (number, range))
+                .collect::<Vec<_>>()
+            })
             .collect();
+        self.retained.clear();
         for (number, range) in &never {
             self.files.expect_all(&self.plan.tasks[*number], range.clone())?;
         }
@@ -192,24 +208,43 @@ impl<'a> Submitter<'a> {
     /// Drops the futures of results that no instance still to be submitted will read, so that the ranks can free them.
     fn let_go(&mut self) {
         for number in 0..self.plan.tasks.len() {
-            if self.retained.is_empty(number) {
-                continue;
+            if self.retained.chains[number].is_some() {
+                let (others, lasts) = (self.first_wanted(number, false), self.first_wanted(number, true));
+                let task = &self.plan.tasks[number];
+                let first_of = |instance: u64| {
+                    let until = task.until.as_ref()?;
+                    until.instance(&task.family, until.place(&task.family, instance)?.0, 0)
+                };
+                self.retained
+                    .let_chains_go(number, others, |at| first_of(at).is_some_and(|first| first >= lasts));
+            } else if !self.retained.is_empty(number) {
+                let first = self.first_wanted(number, false);
+                self.retained.let_go(number, first);
             }
-            let users = self.users[number].iter().filter(|user| !self.unordered.contains_key(user));
-            let users = users.map(|user| (&self.plan.tasks[*user], self.next[*user]));
-            let left = users.filter(|(user, next)| *next < user.family.len());
-            let wanted = left.flat_map(|(user, next)| {
-                let references = user.references.iter().filter(|reference| reference.task == number);
-                references.map(move |reference| reference.join.first_from(next))
-            });
-            let first = wanted.min().unwrap_or(u64::MAX);
-            self.retained.let_go(number, first);
         }
+    }
+
+    /// The lowest index among the instances of a task that others which are still to be submitted will read. `last`
+    /// chooses the references to last instances of loops, whose lowest index is that of the first instance of a loop.
+    /// `u64::MAX` if there are none. An instance of a task with `until` itself does not count as one of the others.
+    fn first_wanted(&self, number: usize, last: bool) -> u64 {
+        let is_chain = self.retained.chains[number].is_some();
+        let users = self.users[number].iter().filter(|user| !self.unordered.contains_key(user));
+        let users = users.filter(|user| !(is_chain && **user == number));
+        let users = users.map(|user| (&self.plan.tasks[*user], self.next[*user]));
+        let left = users.filter(|(user, next)| *next < user.family.len());
+        let wanted = left.flat_map(|(user, next)| {
+            let references = user.references.iter();
+            let references =
+                references.filter(|reference| (reference.task, reference.last) == (number, last));
+            references.map(move |reference| reference.join.first_from(next))
+        });
+        wanted.min().unwrap_or(u64::MAX)
     }
 
     /// Makes the definition of a task, as the ranks get it. Its inputs do not include failed instances of optional
     /// families.
-    fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
+    pub(super) fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| Error::internal("a task is not in its plan"))?;
         def.hosts = def.task.needs.ranks.map(|_| JobHosts::of(self.team));
@@ -220,6 +255,11 @@ impl<'a> Submitter<'a> {
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
                 group.without = losses.without(self.plan.tasks[group.task].optional);
+            }
+            if let Some(running) = self.retained.chains[group.task].as_ref().filter(|_| !group.last) {
+                group.without.extend(running.chains.not_needed.iter().flatten());
+                group.without.sort_unstable();
+                group.without.dedup();
             }
         }
         Ok(Box::new(OpenTask::new(def)))
@@ -275,7 +315,18 @@ impl<'a> Submitter<'a> {
         if !last {
             self.begun[number] = Some(begun);
         }
-        Ok(SubmittedInstances { task: number, indices, last, instances, extract, saves })
+        let (verdicts, beyond, lost) = (Vec::new(), Ranges::default(), Vec::new());
+        Ok(SubmittedInstances {
+            task: number,
+            indices,
+            last,
+            instances,
+            extract,
+            saves,
+            verdicts,
+            beyond,
+            lost,
+        })
     }
 
     /// Submits a range of instances of a task without dependencies as one engine family. `None` if the definition is
@@ -360,7 +411,7 @@ impl<'a> Submitter<'a> {
 
     /// Submits helper tasks that save the `arrays` of a task, from instance `first` on, to files. Returns one list of
     /// futures for each `save` of the script; no list for commands, which save their outputs on their own rank.
-    fn save(
+    pub(super) fn save(
         &mut self,
         begun: &mut OpenTask,
         indices: &Runs,
@@ -387,7 +438,7 @@ impl<'a> Submitter<'a> {
     }
 
     /// The scheduling options of the engine for the instances of a task.
-    fn options(&self, task: &PlanTask) -> Options<'a> {
+    pub(super) fn options(&self, task: &PlanTask) -> Options<'a> {
         placement::options(self.client, task, &self.team.slots)
     }
 

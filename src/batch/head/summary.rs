@@ -114,6 +114,10 @@ impl Summary {
             text += &line;
             text.push('\n');
         }
+        for (label, others) in &collected.unmet {
+            let more = if *others > 0 { format!(", and {others} more") } else { String::new() };
+            let _ = writeln!(text, "warning: `until` has not held up to the end of the range: {label}{more}");
+        }
         let without: Vec<&FailedInstance> = failed.iter().chain(&skipped).chain(&left).collect();
         text += &results(plan, &collected.sinks, &without, &stopped);
         // a notice to another rank alone is known from what that rank has not started

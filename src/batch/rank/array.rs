@@ -1,18 +1,19 @@
 //! Task functions that evaluate arrays: instances of `array` and `call` tasks, and the merge steps of a `reduce`.
 
-use super::inputs::Inputs;
+use super::inputs::{Inputs, named_file};
 use crate::arrays::dataset;
 use crate::arrays::reduce::operator::{Reduce, ReduceError};
 use crate::arrays::slab::Slab;
 use crate::arrays::{self, ExprError, RandomContext};
 use crate::batch::artifact::{Array, Artifact};
 use crate::batch::failure::{located, located_at};
+use crate::batch::outputs;
 use crate::batch::rank::{condition, rank_state};
 use crate::batch::task_def::TaskDef;
 use crate::error::Failure;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::CallArg;
-use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
+use crate::script::plan::task::{ArrayName, NameSource, Select, TaskAction};
 use crate::script::plan::template::RenderScope;
 use crate::script::values::registry::{self, Argument, CallArgs};
 use crate::script::values::value::{Scalar, ScriptValue};
@@ -115,6 +116,7 @@ fn bound<'a>(
         NameSource::Var(value) => Bound::Value(value.clone()),
         NameSource::Fact(fact) => Bound::Value(facts.get(*fact)),
         NameSource::Input(reference) => gathered(inputs, *reference)?,
+        NameSource::Own(select) => own(inputs, *select)?,
         NameSource::First(all) => {
             for source in all {
                 let found = bound(source, values, inputs, facts)?;
@@ -140,6 +142,17 @@ fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Fail
     }
     let files = inputs.files(reference)?.into_iter().map(|(_, input)| input.bytes());
     Ok(Bound::Files(files.collect::<Result<_, _>>()?, group.one))
+}
+
+/// An output of the instance itself, in the condition of its `until`.
+fn own<'a>(inputs: &Inputs<'a>, select: Select) -> Result<Bound<'a>, Failure> {
+    let result = inputs.own_result().ok_or_else(|| Failure::new("internal error: no result of its own"))?;
+    let which = match select {
+        Select::Value => return Ok(Bound::Arrays(vec![result.array()?.clone()], true)),
+        Select::File(number) => outputs::file(number),
+        Select::Stdout | Select::Order => outputs::STDOUT,
+    };
+    Ok(Bound::Files(vec![named_file(result, which)?.1.bytes()?], true))
 }
 
 /// Turns an error of an expression into a failure for the user, whose message quotes the faulty part of `text`.

@@ -44,6 +44,9 @@ pub(crate) fn write_checkpoint(
     index: u64,
     artifact: &Artifact,
 ) -> Result<Artifact, Failure> {
+    if artifact.is_absent() {
+        return Ok(Artifact::empty());
+    }
     let path = checkpoint::path_of(Path::new(&place.folder), place.family, index);
     let Err(error) = stored_artifact::write(&path, artifact) else { return Ok(Artifact::empty()) };
     if rank_state::current().is_first_lost_checkpoint() {

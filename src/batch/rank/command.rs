@@ -11,6 +11,7 @@ use crate::batch::rank::mpi_program::MpiProcesses;
 use crate::batch::rank::{condition, deadline, params_file, short_commands};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
+use crate::clock;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, Scratch, ScratchRoot, StoredFile,
@@ -26,7 +27,7 @@ use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The signals by which batch systems and users end jobs.
 const ENDING_SIGNALS: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
@@ -90,14 +91,14 @@ fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -
     let allocation = rank_state::current().devices.take(threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
-    let begin = Instant::now();
+    let begin = clock::now();
     let (error, mut detail) = match try_once(def, index, &inputs, &allocation, (attempt, memory), place) {
         Ok(outputs) => return Ok(outputs.into()),
         Err(AttemptError::Other(failure)) => return Err(failure),
         Err(AttemptError::Command(error, detail)) => (error, detail),
     };
     let kind = error.failure();
-    (detail.command, detail.took) = (Some(kind), begin.elapsed());
+    (detail.command, detail.took) = (Some(kind), clock::since(begin));
     let signal = if let commands::FailureKind::Exit(code) = kind { signals::signal_of(code) } else { None };
     // a batch system signals all processes of a job, and this rank may be the last to get it
     if signal.is_some_and(|signal| ENDING_SIGNALS.contains(&signal)) {
@@ -190,7 +191,9 @@ fn try_once(
     let outs = prepare_outs(scratch.path(), &files)?;
     let staged = inputs.stage(scratch.path())?;
     (scope.inputs, scope.outs) = (&staged, &outs);
-    params_file::write(def, &scope, scratch.path())?;
+    if def.task.wants_params {
+        params_file::write(def, &scope, scratch.path())?;
+    }
     let mut spec = specify(def, &scope, inputs, scratch.path())?;
     let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
@@ -293,9 +296,11 @@ fn specify(
         ("DTASK_RANK", facts.rank.to_string()),
         ("DTASK_ATTEMPT", facts.attempt.to_string()),
         ("DTASK_SCRATCH", facts.scratch.clone()),
-        ("DTASK_PARAMS", facts.params.clone()),
         ("DTASK_THREADS", facts.threads.to_string()),
     ];
+    if def.task.wants_params {
+        spec.env.push(("DTASK_PARAMS".to_owned(), facts.params.clone().into()));
+    }
     spec.env.extend(told.map(|(name, value)| (name.to_owned(), value.into())));
     for (name, value) in &def.task.env {
         spec.env.push((name.clone(), value.render(scope)?.into()));

@@ -4,6 +4,7 @@
 //! time of day, because the clocks of hosts differ. Each rank then enforces the limit by itself, so no message is
 //! needed at the end.
 
+use crate::clock;
 use crate::commands::CommandSpec;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -92,7 +93,7 @@ impl JobDeadline {
     pub(crate) fn begin(&self, told: DeadlineNotice) {
         let DeadlineNotice { left, grace, times } = told;
         let times = times.into_iter().collect();
-        let limit = RankDeadline { stop: Instant::now() + left, grace, times, learnt: HashMap::new() };
+        let limit = RankDeadline { stop: clock::now() + left, grace, times, learnt: HashMap::new() };
         *self.limit.lock() = Some(limit);
         self.limited.store(true, Ordering::Release);
     }
@@ -111,8 +112,7 @@ impl JobDeadline {
     /// Whether enough time is left to start an instance of a task after a pause of length `pause`: its expected run
     /// time fits into it. If not, the instance is left for the next run of the script ([`TOO_LATE`]).
     pub(crate) fn admits(&self, task: u32, pause: Duration) -> bool {
-        let fits =
-            || self.limit.lock().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
+        let fits = || self.limit.lock().as_ref().is_none_or(|limit| limit.admits(clock::now(), pause, task));
         !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())
     }
 
@@ -134,7 +134,7 @@ impl JobDeadline {
     /// the command's own timeout.
     pub(crate) fn bound(&self, spec: &mut CommandSpec) -> bool {
         self.limited.load(Ordering::Acquire)
-            && self.limit.lock().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
+            && self.limit.lock().as_ref().is_some_and(|limit| limit.bound(clock::now(), spec))
     }
 }
 

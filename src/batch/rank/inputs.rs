@@ -1,7 +1,7 @@
 //! The inputs of an instance: results of other tasks, which the engine passes as a flat list of arguments.
 
 use crate::arrays::text;
-use crate::batch::artifact::Artifact;
+use crate::batch::artifact::{Absence, Artifact};
 use crate::batch::outputs;
 use crate::batch::task_def::{Group, TaskDef};
 use crate::commands::outputs::Content;
@@ -19,6 +19,10 @@ pub(crate) type NamedFile<'a> = (Cow<'a, str>, StagedInput<'a>);
 pub(crate) struct Inputs<'a> {
     def: &'a TaskDef,
     groups: Vec<&'a [Artifact]>,
+    /// The result of the instance itself, where its `until` is evaluated.
+    own: Option<&'a Artifact>,
+    /// Whether the verdict on the instance before, in a loop that stops, is that the loop has stopped.
+    is_behind: bool,
 }
 
 impl<'a> Inputs<'a> {
@@ -33,6 +37,7 @@ impl<'a> Inputs<'a> {
             let count = if !group.is_read(index) {
                 0
             } else if group.without.is_empty() {
+                // for the last instances of loops, the join gives one for each loop
                 usize::try_from(group.join.instances(index).remaining()).map_err(|_| wrong())?
             } else {
                 group.present(index).count()
@@ -41,7 +46,27 @@ impl<'a> Inputs<'a> {
             inputs = rest;
             groups.push(own);
         }
-        if inputs.is_empty() { Ok(Inputs { def, groups }) } else { Err(wrong()) }
+        let is_behind = match inputs {
+            [] => false,
+            [verdict] if def.task.until.is_some() => verdict.is_absent(),
+            _ => return Err(wrong()),
+        };
+        Ok(Inputs { def, groups, own: None, is_behind })
+    }
+
+    /// Makes the inputs of the condition of `until`: the result of the instance itself.
+    pub(crate) fn own(def: &'a TaskDef, own: &'a Artifact) -> Self {
+        Inputs { def, groups: Vec::new(), own: Some(own), is_behind: false }
+    }
+
+    /// The result of the instance itself, where its `until` is evaluated.
+    pub(crate) fn own_result(&self) -> Option<&'a Artifact> {
+        self.own
+    }
+
+    /// Whether the instance is behind the end of its loop, so that it is not needed.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     /// The group of results that a reference of the task (such as `{sim.stdout}`, by its number) names, and the results
@@ -57,13 +82,13 @@ impl<'a> Inputs<'a> {
         Ok((group, all.iter().filter(|result| !result.is_absent()).collect()))
     }
 
-    /// Whether an instance that has to be there was skipped, so that the reading one is skipped too.
+    /// The reason why an instance that has to be there did not run, so that the reading one does not run either.
     ///
     /// # Errors
     /// When a reference has no group.
-    pub(crate) fn lacks_one(&self) -> Result<bool, Failure> {
+    pub(crate) fn lacks_one(&self) -> Result<Option<Absence>, Failure> {
         if !self.def.task.skippable {
-            return Ok(false);
+            return Ok(None);
         }
         let references = &self.def.task.references;
         let is_there = |at: usize| Ok::<bool, Failure>(!self.results(at)?.1.is_empty());
@@ -74,10 +99,18 @@ impl<'a> Inputs<'a> {
             let before: Result<Vec<bool>, Failure> =
                 reference.instead_of.iter().map(|before| is_there(*before)).collect();
             if !before?.contains(&true) && !is_there(at)? {
-                return Ok(true);
+                return Ok(Some(self.why_absent(at).unwrap_or(Absence::Skipped)));
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    fn why_absent(&self, reference: usize) -> Option<Absence> {
+        let group = self.def.sources.get(reference).copied().flatten()?;
+        self.groups.get(group)?.iter().find_map(|result| match result {
+            Artifact::Absent(absence) => Some(*absence),
+            Artifact::Outputs(_) | Artifact::Array(_) => None,
+        })
     }
 
     /// The contents that a reference of the task names, in index order of the instances, each with the name of its
@@ -90,21 +123,7 @@ impl<'a> Inputs<'a> {
             Some(Select::File(number)) => outputs::file(number),
             _ => outputs::STDOUT,
         };
-        let file = |result: &'a Artifact| match result {
-            Artifact::Outputs(outputs) => {
-                let output = outputs.output(which)?;
-                let input = match output.content {
-                    Content::Memory(bytes) => StagedInput::Bytes(bytes.into()),
-                    Content::File(file) => StagedInput::File(file),
-                };
-                Ok((Cow::Borrowed(output.name), input))
-            }
-            Artifact::Absent(_) => Err(Failure::new("internal error: a result that is not there")),
-            Artifact::Array(array) => {
-                Ok(("array.txt".into(), StagedInput::Bytes(text::to_text(array).into_bytes().into())))
-            }
-        };
-        self.results(reference)?.1.into_iter().map(file).collect()
+        self.results(reference)?.1.into_iter().map(|result| named_file(result, which)).collect()
     }
 
     /// Writes the inputs that the command reads as files into its directory `scratch`. Returns their paths by number of
@@ -136,5 +155,27 @@ impl<'a> Inputs<'a> {
             }
         }
         Ok(paths)
+    }
+}
+
+/// The output of a result that has the number `which`, with the name of its file. An array has its printed form as
+/// content.
+///
+/// # Errors
+/// When there is no such output, or it was damaged on its way.
+pub(crate) fn named_file(result: &Artifact, which: u32) -> Result<NamedFile<'_>, Failure> {
+    match result {
+        Artifact::Outputs(outputs) => {
+            let output = outputs.output(which)?;
+            let input = match output.content {
+                Content::Memory(bytes) => StagedInput::Bytes(bytes.into()),
+                Content::File(file) => StagedInput::File(file),
+            };
+            Ok((Cow::Borrowed(output.name), input))
+        }
+        Artifact::Absent(_) => Err(Failure::new("internal error: a result that is not there")),
+        Artifact::Array(array) => {
+            Ok(("array.txt".into(), StagedInput::Bytes(text::to_text(array).into_bytes().into())))
+        }
     }
 }

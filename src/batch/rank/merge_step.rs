@@ -153,6 +153,7 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
             wanted: vec![which(&reference)],
             without: Vec::new(),
             unless: Vec::new(),
+            last: false,
             one: true,
         });
         references.push(reference);

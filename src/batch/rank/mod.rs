@@ -29,3 +29,4 @@ pub(crate) mod save_files;
 pub(crate) mod saved_results;
 pub(crate) mod short_commands;
 pub(crate) mod stdin;
+pub(crate) mod verdict;

@@ -45,8 +45,8 @@ pub(crate) struct MpiProcesses {
 }
 
 impl MpiProcesses {
-    /// The processes of the instance that the calling thread runs, by the slots that the scheduler has set aside; `None`
-    /// for a command that is one process.
+    /// The processes of the instance that the calling thread runs, by the slots that the scheduler has set aside.
+    /// `None` for a command that is one process.
     ///
     /// # Errors
     /// When the scheduler has told nothing of them.

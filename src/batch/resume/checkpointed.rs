@@ -2,6 +2,7 @@
 
 use crate::batch::outputs::VALUE;
 use crate::batch::resume::known::KnownInstances;
+use crate::batch::resume::loops::last_that;
 use crate::batch::resume::saved_paths;
 use crate::batch::task_def::output_of;
 use crate::compact::Ranges;
@@ -82,7 +83,11 @@ pub(crate) fn wanted(plan: &Plan, done: &[Ranges], has: impl Fn(usize, u64) -> b
                 let Some(task) = plan.tasks.get(reader) else { continue };
                 for reference in task.references.iter().filter(|reference| is_lost(plan, reference)) {
                     let other = reference.task;
-                    for input in task.inputs(reference, index) {
+                    let inputs = task.inputs(reference, index).filter_map(|input| match reference.last {
+                        true => last_that(plan.tasks.get(other)?, input, |at| has(other, at)),
+                        false => Some(input),
+                    });
+                    for input in inputs {
                         if done.get(other).is_none_or(|done| !done.contains(input)) {
                             continue;
                         }

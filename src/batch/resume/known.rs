@@ -12,6 +12,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(crate) struct KnownTask {
     /// The indices of instances that are done.
     pub done: Ranges,
+    /// The indices of instances that were skipped; they are done too.
+    pub skipped: Ranges,
+    /// The indices of instances that are not needed, since they read one behind the end of a loop; they are done too.
+    pub not_needed: Ranges,
+    /// The indices of done instances that have met `until`.
+    pub met: Ranges,
     /// The files that done instances have saved, by index.
     pub saved: BTreeMap<u64, Vec<FileStamp>>,
     /// The failures of instances that are not done, by index.
@@ -71,6 +77,9 @@ impl KnownInstances {
             let history = state.families.get(&task.digest);
             tasks.push(history.map_or_else(KnownTask::default, |history| KnownTask {
                 done: history.done.clone(),
+                skipped: history.skipped.clone(),
+                not_needed: history.not_needed.clone(),
+                met: history.met.clone(),
                 saved: history.saved.clone(),
                 failed: history.failed.clone(),
                 quarantined: history.quarantined.clone(),
@@ -113,6 +122,15 @@ impl KnownInstances {
                 let Some((number, at)) = missing.remove(&prints.key(task, index)) else { continue };
                 if let Some(known) = self.tasks.get_mut(number) {
                     known.done.insert(at);
+                    for (of, to) in [
+                        (&history.skipped, &mut known.skipped),
+                        (&history.not_needed, &mut known.not_needed),
+                        (&history.met, &mut known.met),
+                    ] {
+                        if of.contains(index) {
+                            to.insert(at);
+                        }
+                    }
                     if let Some(saved) = history.saved.get(&index) {
                         known.saved.insert(at, saved.clone());
                     }

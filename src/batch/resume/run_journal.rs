@@ -7,8 +7,8 @@ use crate::batch::resume::todo::Todo;
 use crate::journal::lock::LockHolder;
 use crate::journal::record::{self, CheckpointRecord, JournalRecord, KeyRecord, RunStart};
 use crate::journal::state::{JournalError, JournalState};
-use crate::journal::writer::{self, GroupCommit, JournalWriter};
-use crate::journal::{checkpoint, path_in};
+use crate::journal::writer::{self, GroupCommit, JournalDisk, JournalWriter};
+use crate::journal::{checkpoint, crashes, path_in};
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use std::collections::BTreeMap;
@@ -85,6 +85,20 @@ impl RunJournal {
         ranks: usize,
         using: &JournalUse,
     ) -> Result<RunJournal, JournalError> {
+        RunJournal::begin_on(plan, folder, ranks, using, writer::open)
+    }
+
+    /// Begins as [`RunJournal::begin`] does, with the disk that `open` makes for the path of the journal.
+    ///
+    /// # Errors
+    /// As [`RunJournal::begin`].
+    pub(crate) fn begin_on<D: JournalDisk + 'static>(
+        plan: &Plan,
+        folder: &Path,
+        ranks: usize,
+        using: &JournalUse,
+        open: impl FnOnce(&Path) -> std::io::Result<D>,
+    ) -> Result<RunJournal, JournalError> {
         let path = path_in(folder);
         if using.fresh {
             // their records go with the old journal
@@ -97,6 +111,10 @@ impl RunJournal {
                 _ => {}
             }
         }
+        if using.fresh {
+            let _ = fs::remove_file(crashes::file_in(folder)); // there is none, mostly
+        }
+        crashes::take_over(folder)?;
         let forced: Vec<usize> = using.force.iter().filter_map(|name| plan.find(name)).collect();
         let PlanStatus { keys, state, todo, known } = PlanStatus::read(plan, folder, &forced)?;
         if let (bytes @ 1.., places) = state.damaged {
@@ -106,7 +124,7 @@ impl RunJournal {
             );
         }
         let digests: Vec<u128> = keys.tasks.iter().map(|task| task.digest).collect();
-        let writer = JournalWriter::start(writer::open(&path)?, GroupCommit::default())?;
+        let writer = JournalWriter::start(open(&path)?, GroupCommit::default())?;
         let families = keys.tasks.iter().map(|task| (task.digest, task.name.clone(), task.family.len()));
         let here = LockHolder::here();
         writer.record(JournalRecord::Begin(RunStart {

@@ -5,6 +5,8 @@
 
 use crate::batch::resume::checkpointed::CheckpointLookup;
 use crate::batch::resume::known::{KnownInstances, KnownTask};
+use crate::batch::resume::loops::{has_on_loop, last_of_loop, note_behind};
+use crate::batch::resume::lost_files;
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::saved_paths;
 use crate::batch::resume::shared::{FileWriters, SharedOutput};
@@ -12,7 +14,7 @@ use crate::compact::Ranges;
 use crate::journal::record::{CheckpointRecord, FileStamp};
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, Reference, Select};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// The reason why an instance runs, for `dtask plan --why`.
@@ -73,6 +75,11 @@ pub(crate) struct Todo {
     pub tasks: Vec<TaskTodo>,
     /// Files that instances share, which are completed.
     pub resumed: Vec<ResumedFile>,
+    /// By task number, the instances that earlier runs have skipped, and those that they did not need; empty if there
+    /// are none. Some of them may run now.
+    pub(super) absent: Vec<[Ranges; 2]>,
+    /// By task number, the instances that have met `until` in earlier runs; empty if there are none.
+    pub(super) met: Vec<Ranges>,
     /// The checkpoints from which results of instances that do not run are read, by task number and index.
     pub checkpoints: BTreeMap<(usize, u64), CheckpointRecord>,
 }
@@ -161,6 +168,9 @@ impl Todo {
         forced: &[usize],
     ) -> Todo {
         let mut todo = Todo { tasks: Vec::with_capacity(plan.tasks.len()), ..Todo::default() };
+        todo.absent =
+            known.tasks.iter().map(|task| [task.skipped.clone(), task.not_needed.clone()]).collect();
+        todo.met = known.tasks.iter().map(|task| task.met.clone()).collect();
         // by task, the instances that were not done: a reader of one is not done either, even if it is recorded as done
         let mut undone: Vec<Ranges> = Vec::with_capacity(plan.tasks.len());
         for (number, task) in plan.tasks.iter().enumerate() {
@@ -295,6 +305,18 @@ impl Todo {
             if saved_paths::save_of(other, reference.select).is_some() {
                 continue;
             }
+            // where the last instance of each loop is: found before the tasks are borrowed
+            let mut lasts: HashMap<u64, u64> = HashMap::new();
+            if reference.last {
+                let running = self.tasks[number].run.iter().flatten();
+                for first in running.flat_map(|index| reference.instances(index)) {
+                    let met = self.met.get(reference.task);
+                    if let Some(last) = last_of_loop(other, met, first) {
+                        lasts.insert(first, last);
+                    }
+                }
+            }
+            let last_of = |first: u64| lasts.get(&first).copied();
             let (read, rest) = if reference.task < number {
                 let (before, from) = self.tasks.split_at_mut(number);
                 (&mut before[reference.task], &from[0])
@@ -311,6 +333,15 @@ impl Todo {
                     continue;
                 }
                 let inputs = reference.instances(index);
+                if reference.last {
+                    for last in inputs.filter_map(last_of) {
+                        if !read.run.contains(last) && checkpoints.has(reference, last) {
+                            continue;
+                        }
+                        grown |= read.add(last, || RunReason::NeededBy(number, index));
+                    }
+                    continue;
+                }
                 let may_be_on_disk = checkpoints.has_any(reference.task);
                 if let Some(range) = inputs.as_range().filter(|_| !may_be_on_disk) {
                     grown |= read.add_range(range, &RunReason::NeededBy(number, index));
@@ -394,7 +425,11 @@ fn forward(
     for (index, why) in known.quarantined.range(..all).filter(|(index, _)| !known.done.contains(**index)) {
         todo.add(*index, || RunReason::Quarantined(why.clone()));
     }
-    for gap in known.done.complement(all).iter() {
+    let mut done = known.done.clone();
+    if let Some(until) = &task.until {
+        note_behind(task, until, known, &mut done);
+    }
+    for gap in done.complement(all).iter() {
         todo.add_range(gap, &RunReason::NotDone);
     }
     for reference in &task.references {
@@ -404,6 +439,11 @@ fn forward(
                 return false;
             }
             let mut inputs = reference.instances(index);
+            if reference.last {
+                // the loop may go on
+                let other = plan.tasks.get(reference.task);
+                return inputs.any(|first| other.is_some_and(|other| has_on_loop(other, first, undone)));
+            }
             match inputs.as_range() {
                 Some(range) => undone.iter_from(range.start).next().is_some_and(|run| run.start < range.end),
                 None => inputs.any(|input| undone.contains(input)),
@@ -415,10 +455,9 @@ fn forward(
     }
     let without = todo.run.clone();
     if saved_paths::writes_own(task) {
-        for index in without.complement(all).iter().flatten() {
-            if let Some(path) = lost(plan, task, known, index) {
-                todo.add(index, || RunReason::Lost(path));
-            }
+        let done: Vec<u64> = without.complement(all).iter().flatten().collect();
+        for (index, path) in lost_files::among(&done, |index| lost(plan, task, known, index)) {
+            todo.add(index, || RunReason::Lost(path));
         }
     }
     (todo, without)
@@ -426,6 +465,11 @@ fn forward(
 
 /// The first file of a done instance that is missing or was changed; `None` if there is none.
 fn lost(plan: &Plan, task: &PlanTask, known: &KnownTask, index: u64) -> Option<String> {
+    // what was skipped, or was not needed, has saved nothing
+    let is_absent = known.skipped.contains(index) || known.not_needed.contains(index);
+    if is_absent || !known.done.contains(index) {
+        return None;
+    }
     let recorded = known.saved.get(&index).map(Vec::as_slice).unwrap_or_default();
     saved_paths::own(plan, task, index).into_iter().find_map(|path| {
         let path = path?;

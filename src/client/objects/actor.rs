@@ -91,6 +91,20 @@ impl<A: Send + 'static> Actor<A> {
     ///
     /// The function is a method or another `fn` item, or a closure that captures nothing, with `&mut A` or `&A` and up
     /// to six more parameters. A future among the arguments is waited for here.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// struct Counter(u64);
+    ///
+    /// fn add(counter: &mut Counter, n: u64) -> u64 {
+    ///     counter.0 += n;
+    ///     counter.0
+    /// }
+    ///
+    /// let counter = client.actor(|n: u64| Counter(n), (0,));
+    /// assert_eq!(counter.call(add, (5,)).result()?, 5);
+    /// # Ok(()) }
+    /// ```
     pub fn call<M, F: MethodFn<A, M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
         let client = match self.held.0.0.client() {
             Ok(client) => client.clone(),
@@ -101,6 +115,15 @@ impl<A: Send + 'static> Actor<A> {
     }
 
     /// The rank where the actor lives.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// struct Cache(Vec<u64>);
+    ///
+    /// let cache = client.actor(|| Cache(Vec::new()), ());
+    /// println!("it lives on rank {}", cache.rank());
+    /// # Ok(()) }
+    /// ```
     pub fn rank(&self) -> Rank {
         self.held.object().home
     }
@@ -136,6 +159,21 @@ impl Client {
     ///
     /// It is a `fn` item, or a closure that captures nothing, of up to six parameters. A future among the arguments is
     /// waited for here. [`Options::actor`] chooses the rank.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// struct Counter(u64);
+    ///
+    /// fn add(counter: &mut Counter, n: u64) -> u64 {
+    ///     counter.0 += n;
+    ///     counter.0
+    /// }
+    ///
+    /// let counter = client.actor(|n: u64| Counter(n), (0,));
+    /// let totals: Vec<dtask::Future<u64>> = (1..4).map(|n| counter.call(add, (n,))).collect();
+    /// assert_eq!(client.gather(totals)?, [1, 3, 6]);
+    /// # Ok(()) }
+    /// ```
     pub fn actor<M, F: MakerFn<M>, P: Args<F::Params>>(&self, make: F, args: P) -> Actor<F::Actor> {
         self.actor_on(None, make, args)
     }
@@ -164,6 +202,15 @@ impl Client {
 impl Options<'_> {
     /// Makes an actor on the rank that [`Options::on`] has named; see [`Client::actor`]. Other options have no effect
     /// on it.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// struct Cache(Vec<u64>);
+    ///
+    /// let cache = client.options().on(dtask::Rank(0)).actor(|| Cache(Vec::new()), ());
+    /// assert_eq!(cache.rank(), dtask::Rank(0));
+    /// # Ok(()) }
+    /// ```
     pub fn actor<M, F: MakerFn<M>, P: Args<F::Params>>(&self, make: F, args: P) -> Actor<F::Actor> {
         self.client().actor_on(self.rank(), make, args)
     }

@@ -4,18 +4,22 @@ use super::held::{HeldObject, held_handle};
 use crate::client::{Client, ClientShared};
 use crate::codec;
 use crate::error::{Error, Result};
-use crate::objects::stream::Taken;
-use crate::protocol::{Blob, HandleSide, ObjectCall, ObjectId, ObjectKind, ObjectOp, ReplyKind};
+use crate::protocol::{Blob, HandleSide, ObjectCall, ObjectId, ObjectKind, ObjectOp};
 use crate::runtime::head::Request;
 use crate::runtime::objects::channels::{InletCell, OutletCell};
 use crate::runtime::objects::{ObjectRequest, ReplySink};
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
-use crate::task::value::{Data, decode};
+use crate::task::value::Data;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
+
+mod receiver;
+
+pub use receiver::ReceivedItems;
 
 /// The number of items after which a sender runs its rank's reactor itself, so that the items are sent in one message.
 const TOGETHER: u32 = 16;
@@ -24,6 +28,15 @@ const TOGETHER: u32 = 16;
 ///
 /// Its copies, on any rank, send into the same channel, which is closed when the last one is dropped. A receiver that
 /// goes is an error of the next [`Sender::send`].
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let (tx, rx) = client.channel::<u64>(8);
+/// let sent = client.submit(|out: dtask::Sender<u64>| -> Result<(), dtask::Failure> { Ok(out.send(7)?) }, (tx,));
+/// assert_eq!(rx.recv()?, 7);
+/// # sent.result()?;
+/// # Ok(()) }
+/// ```
 pub struct Sender<T> {
     held: SenderHandle,
     item: PhantomData<fn() -> T>,
@@ -34,6 +47,15 @@ held_handle!(Sender<T>, Channel, Front);
 ///
 /// It receives on one rank: it can be passed on until the first [`Receiver::recv`]. Copies on that rank share the
 /// items.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let (tx, rx) = client.channel::<u64>(8);
+/// let first = client.submit(|input: dtask::Receiver<u64>| -> Result<u64, dtask::Failure> { Ok(input.recv()?) }, (rx,));
+/// tx.send(7)?;
+/// assert_eq!(first.result()?, 7);
+/// # Ok(()) }
+/// ```
 pub struct Receiver<T> {
     held: ReceiverHandle,
     item: PhantomData<fn() -> T>,
@@ -42,9 +64,42 @@ held_handle!(Receiver<T>, Channel, Back);
 
 /// The ends of a channel on this rank, which further handles of the same channel share.
 #[derive(Default)]
-pub(in crate::client) struct KnownEnds {
+struct KnownEnds {
     outlet: Weak<OutletCell>,
     inlet: Weak<InletCell>,
+}
+
+impl KnownEnds {
+    fn is_used(&self) -> bool {
+        self.outlet.strong_count() > 0 || self.inlet.strong_count() > 0
+    }
+}
+
+/// The ends of all channels that this rank uses.
+///
+/// The reactor may hold an end longer than the last handle of this rank, while items are on their way. So what is no
+/// longer used is looked for when the table has doubled.
+#[derive(Default)]
+pub(super) struct ChannelTable {
+    ends: BTreeMap<ObjectId, KnownEnds>,
+    /// The number of channels at which the table is looked through.
+    full: usize,
+}
+
+impl ChannelTable {
+    fn of(&mut self, channel: ObjectId) -> &mut KnownEnds {
+        if self.ends.len() >= self.full {
+            self.ends.retain(|_, ends| ends.is_used());
+            self.full = 16.max(2 * self.ends.len());
+        }
+        self.ends.entry(channel).or_default()
+    }
+
+    /// The number of channels with an end that is used.
+    #[cfg(feature = "testing")]
+    pub(super) fn used(&self) -> usize {
+        self.ends.values().filter(|ends| ends.is_used()).count()
+    }
 }
 
 #[derive(Clone)]
@@ -124,7 +179,7 @@ impl ClientShared {
 
     fn outlet(&self, channel: ObjectId, capacity: u32) -> Arc<OutletCell> {
         let mut channels = self.objects.channels.lock();
-        let ends = channels.entry(channel).or_default();
+        let ends = channels.of(channel);
         ends.outlet.upgrade().unwrap_or_else(|| {
             let cell = OutletCell::new(capacity);
             ends.outlet = Arc::downgrade(&cell);
@@ -134,7 +189,7 @@ impl ClientShared {
 
     fn inlet(&self, channel: ObjectId, capacity: u32) -> Arc<InletCell> {
         let mut channels = self.objects.channels.lock();
-        let ends = channels.entry(channel).or_default();
+        let ends = channels.of(channel);
         ends.inlet.upgrade().unwrap_or_else(|| {
             let cell = InletCell::new(capacity);
             ends.inlet = Arc::downgrade(&cell);
@@ -147,11 +202,8 @@ impl ClientShared {
     pub(super) fn drop_end(&self, channel: ObjectId, side: HandleSide) {
         self.push_object(ObjectRequest::DropEnd { channel, side });
         let mut channels = self.objects.channels.lock();
-        if channels
-            .get(&channel)
-            .is_some_and(|ends| ends.outlet.strong_count() == 0 && ends.inlet.strong_count() == 0)
-        {
-            channels.remove(&channel);
+        if channels.ends.get(&channel).is_some_and(|ends| !ends.is_used()) {
+            channels.ends.remove(&channel);
         }
     }
 
@@ -188,6 +240,14 @@ impl<T: Data> Sender<T> {
     /// Sends an item. Waits while as many items as the channel's capacity are under way, from all ranks together; a task
     /// gives its slot back meanwhile.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.send(7)?;
+    /// assert_eq!(rx.recv()?, 7);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the item cannot be encoded; [`Error::Gone`] when the receiver was dropped or its rank has died; and when
     /// the run has ended.
@@ -196,6 +256,16 @@ impl<T: Data> Sender<T> {
     }
 
     /// Sends an item like [`Sender::send`], but waits for at most `limit`.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.send_timeout(7, Duration::from_secs(1))?;
+    /// # rx.recv()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Sender::send`]; and [`Error::Timeout`], after which the item was not sent.
@@ -229,151 +299,15 @@ impl<T: Data> Sender<T> {
 
     /// Closes the channel, as far as this handle goes: the receiver gets what was sent, and then the end, once all
     /// handles of the sending end are closed or dropped.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let (tx, rx) = client.channel::<u64>(8);
+    /// tx.close();
+    /// assert!(rx.recv().is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn close(self) {}
-}
-
-impl<T: Data> Receiver<T> {
-    /// Receives the next item, and waits until there is one. A task gives its slot back meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Gone`] when the channel is closed and empty, when a rank that has sent items has died, or when a task that
-    /// was to send has failed or was cancelled before it began; when the item is of another type; and when the run has
-    /// ended.
-    pub fn recv(&self) -> Result<T> {
-        self.receive(None)?.ok_or_else(Self::end)
-    }
-
-    /// Receives the next item like [`Receiver::recv`], but waits for at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`]; and [`Error::Timeout`].
-    pub fn recv_timeout(&self, limit: Duration) -> Result<T> {
-        self.receive(Some(limit))?.ok_or_else(Self::end)
-    }
-
-    /// Receives the next item if it has arrived.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`].
-    pub fn try_recv(&self) -> Result<Option<T>> {
-        let (client, cell) = self.bound()?;
-        match cell.take(None) {
-            Taken::Item(item, credit) => self.taken(client, &item, credit).map(Some),
-            Taken::None => {
-                if let Some(driver) = client.driver.get() {
-                    let _ = driver.turn();
-                }
-                Ok(None)
-            }
-            Taken::End => Err(Self::end()),
-            Taken::Lost(why) => Err(Self::lost(&why)),
-        }
-    }
-
-    /// The number of items that have arrived and were not received.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`].
-    pub fn len(&self) -> Result<usize> {
-        Ok(self.bound()?.1.len())
-    }
-
-    /// Whether no item has arrived that was not received.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`].
-    pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.len()? == 0)
-    }
-
-    /// Closes the channel: who sends gets an error from now on. The same as a drop.
-    pub fn close(self) {}
-
-    /// Receives items until the channel is closed and empty.
-    pub fn iter(&self) -> ReceivedItems<'_, T> {
-        ReceivedItems { receiver: self, is_over: false }
-    }
-
-    fn end() -> Error {
-        Error::Gone("the channel is closed: nobody sends any more".into())
-    }
-
-    fn lost(why: &str) -> Error {
-        Error::Gone(format!("items of the channel may be lost: {why}"))
-    }
-
-    /// The client and this rank's receiving end. The first call tells the channel's registry that this rank receives.
-    fn bound(&self) -> Result<(&Arc<ClientShared>, &Arc<InletCell>)> {
-        let guard = &self.held.0;
-        let client = guard.held.client()?;
-        let (channel, capacity) = (guard.held.object, guard.held.size);
-        let cell = guard.cell.get_or_init(|| client.inlet(channel, capacity));
-        if !guard.is_bound.load(Ordering::Acquire) {
-            task_context::settle();
-            client.push_object(ObjectRequest::Bind { channel, cell: cell.clone() });
-            let reply = client.call_object(channel, ObjectOp::Bind, Blob::default(), None)?;
-            match reply.kind {
-                ReplyKind::Done => guard.is_bound.store(true, Ordering::Release),
-                ReplyKind::Lost => return Err(Error::Gone(format!("the channel: {}", reply.text()))),
-                _ => return Err(Self::end()),
-            }
-        }
-        Ok((client, cell))
-    }
-
-    fn receive(&self, limit: Option<Duration>) -> Result<Option<T>> {
-        let (client, cell) = self.bound()?;
-        let taken = client.wait_at_end(limit, |wait| match cell.take(wait) {
-            Taken::None => Ok(None),
-            Taken::Lost(why) => Err(Self::lost(&why)),
-            found => Ok(Some(found)),
-        })?;
-        match taken {
-            Taken::Item(item, credit) => self.taken(client, &item, credit).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    fn taken(
-        &self,
-        client: &ClientShared,
-        item: &[u8],
-        credit: Option<(crate::ids::Rank, u32)>,
-    ) -> Result<T> {
-        if let Some((to, count)) = credit {
-            let channel = self.held.object();
-            client.push_object(ObjectRequest::Credit { channel, to, count });
-        }
-        Ok(decode(item)?)
-    }
-}
-
-impl<'r, T: Data> IntoIterator for &'r Receiver<T> {
-    type Item = Result<T>;
-    type IntoIter = ReceivedItems<'r, T>;
-    fn into_iter(self) -> ReceivedItems<'r, T> {
-        self.iter()
-    }
-}
-
-/// The items of a channel, received one by one until it is closed and empty; see [`Receiver::iter`]. An error other
-/// than that is the last item.
-pub struct ReceivedItems<'r, T> {
-    receiver: &'r Receiver<T>,
-    is_over: bool,
-}
-
-impl<T: Data> Iterator for ReceivedItems<'_, T> {
-    type Item = Result<T>;
-
-    fn next(&mut self) -> Option<Result<T>> {
-        if self.is_over {
-            return None;
-        }
-        let item = self.receiver.receive(None).transpose();
-        self.is_over = !matches!(item, Some(Ok(_)));
-        item
-    }
 }
 
 impl Client {

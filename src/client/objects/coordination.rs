@@ -34,6 +34,14 @@ named_handle!(Event, Event);
 impl Event {
     /// Waits until the event is set. A task gives its slot back meanwhile.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let go = client.event("go");
+    /// go.set()?;
+    /// go.wait()?; // at once
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Gone`](crate::Error::Gone) when the event was lost with its rank; and when the run has ended.
     pub fn wait(&self) -> Result<()> {
@@ -41,6 +49,15 @@ impl Event {
     }
 
     /// Waits like [`Event::wait`], but for at most `limit`.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let go = client.event("go");
+    /// assert!(go.wait_timeout(Duration::from_millis(5)).is_err()); // nobody has set it
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Event::wait`]; and [`Error::Timeout`](crate::Error::Timeout).
@@ -50,6 +67,14 @@ impl Event {
 
     /// Sets the event: all who wait for it go on, and nobody waits from now on.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let go = client.event("go");
+    /// go.set()?;
+    /// assert!(go.is_set()?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Event::wait`].
     pub fn set(&self) -> Result<()> {
@@ -58,6 +83,15 @@ impl Event {
 
     /// Clears the event, so that one has to wait again.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let go = client.event("go");
+    /// go.set()?;
+    /// go.clear()?;
+    /// assert!(!go.is_set()?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Event::wait`].
     pub fn clear(&self) -> Result<()> {
@@ -65,6 +99,13 @@ impl Event {
     }
 
     /// Whether the event is set.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let go = client.event("go");
+    /// println!("{}", go.is_set()?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Event::wait`].
@@ -111,6 +152,13 @@ pub struct Lock {
 named_handle!(Lock, Lock);
 
 /// A permit of a [`Semaphore`] or the guard of a [`Lock`], which is given back when it is dropped.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let permit = client.semaphore("db", 4).acquire()?;
+/// drop(permit); // gives it back
+/// # Ok(()) }
+/// ```
 #[must_use = "the permit is given back at once if it is not kept: `let _permit = ..`"]
 pub struct Permit {
     object: ObjectId,
@@ -136,6 +184,14 @@ macro_rules! acquiring {
         impl $name {
             #[doc = concat!("Takes ", $what, ", and waits until it can. A task gives its slot back meanwhile.")]
             ///
+            /// ```
+            /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+            /// let lock = client.lock("file"); // or `client.semaphore("db", 4)`
+            /// let guard = lock.acquire()?;
+            /// # drop(guard);
+            /// # Ok(()) }
+            /// ```
+            ///
             /// # Errors
             /// [`Error::Gone`](crate::Error::Gone) when it was lost with its rank; and when the run has ended.
             pub fn acquire(&self) -> Result<Permit> {
@@ -145,6 +201,16 @@ macro_rules! acquiring {
 
             #[doc = concat!("Takes ", $what, " like `acquire`, but waits for at most `limit`.")]
             ///
+            /// ```
+            /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+            /// use std::time::Duration;
+            ///
+            /// let lock = client.lock("file"); // or `client.semaphore("db", 4)`
+            /// let guard = lock.acquire_timeout(Duration::from_secs(60))?;
+            /// # drop(guard);
+            /// # Ok(()) }
+            /// ```
+            ///
             /// # Errors
             /// As `acquire`; and [`Error::Timeout`](crate::Error::Timeout).
             pub fn acquire_timeout(&self, limit: Duration) -> Result<Permit> {
@@ -153,6 +219,15 @@ macro_rules! acquiring {
             }
 
             #[doc = concat!("Takes ", $what, " if that is possible at once; `None` if not.")]
+            ///
+            /// ```
+            /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+            /// let lock = client.lock("file"); // or `client.semaphore("db", 4)`
+            /// if let Some(_guard) = lock.try_acquire()? {
+            ///     println!("nobody else has it");
+            /// }
+            /// # Ok(()) }
+            /// ```
             ///
             /// # Errors
             /// As `acquire`.
@@ -187,6 +262,13 @@ named_handle!(Variable<T>, Variable);
 impl<T: Data> Variable<T> {
     /// Sets the value; those who wait for the first one go on.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let best: dtask::Variable<f64> = client.variable("best");
+    /// best.set(0.5)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the value cannot be encoded; [`Error::Gone`](crate::Error::Gone) when the variable was lost with its rank;
     /// and when the run has ended.
@@ -197,6 +279,14 @@ impl<T: Data> Variable<T> {
 
     /// The value. Waits until there is one; a task gives its slot back meanwhile.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let best: dtask::Variable<f64> = client.variable("best");
+    /// best.set(0.5)?;
+    /// assert_eq!(best.get()?, 0.5);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Variable::set`]; and when the value is of another type.
     pub fn get(&self) -> Result<T> {
@@ -205,6 +295,15 @@ impl<T: Data> Variable<T> {
 
     /// The value like [`Variable::get`], but waits for at most `limit`.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let best: dtask::Variable<f64> = client.variable("best");
+    /// println!("{}", best.get_timeout(Duration::from_secs(1))?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Variable::get`]; and [`Error::Timeout`](crate::Error::Timeout).
     pub fn get_timeout(&self, limit: Duration) -> Result<T> {
@@ -212,6 +311,14 @@ impl<T: Data> Variable<T> {
     }
 
     /// The value if there is one.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let best: dtask::Variable<f64> = client.variable("best");
+    /// let bound = best.try_get()?.unwrap_or(f64::INFINITY);
+    /// # drop(bound);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Variable::get`].
@@ -225,6 +332,15 @@ impl<T: Data> Variable<T> {
 
     /// Removes the value, so that one has to wait again for the next one.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let best: dtask::Variable<f64> = client.variable("best");
+    /// best.set(0.5)?;
+    /// best.clear()?;
+    /// assert_eq!(best.try_get()?, None);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Variable::set`].
     pub fn clear(&self) -> Result<()> {
@@ -234,21 +350,51 @@ impl<T: Data> Variable<T> {
 
 impl Client {
     /// The event of this name, which is not set at first.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let go = client.event("go");
+    /// go.set()?;
+    /// # Ok(()) }
+    /// ```
     pub fn event(&self, name: &str) -> Event {
         Event { object: NamedObject::new(self, ObjectKind::Event, name, 0) }
     }
 
     /// The semaphore of this name. Its first use sets the number of permits, at least 1; later ones do not change it.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let db = client.semaphore("db", 4);
+    /// let permit = db.acquire()?;
+    /// # drop(permit);
+    /// # Ok(()) }
+    /// ```
     pub fn semaphore(&self, name: &str, permits: u32) -> Semaphore {
         Semaphore { object: NamedObject::new(self, ObjectKind::Semaphore, name, permits.into()) }
     }
 
     /// The lock of this name.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let lock = client.lock("file");
+    /// let guard = lock.acquire()?;
+    /// # drop(guard);
+    /// # Ok(()) }
+    /// ```
     pub fn lock(&self, name: &str) -> Lock {
         Lock { object: NamedObject::new(self, ObjectKind::Lock, name, 1) }
     }
 
     /// The variable of this name, which has no value at first.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let best: dtask::Variable<f64> = client.variable("best");
+    /// best.set(0.5)?;
+    /// # Ok(()) }
+    /// ```
     pub fn variable<T: Data>(&self, name: &str) -> Variable<T> {
         Variable { object: NamedObject::new(self, ObjectKind::Variable, name, 0), item: PhantomData }
     }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ids::{Rank, TaskId};
 use crate::protocol::{HandleSide, HandleTicket, ObjectId, ObjectKind, ObjectOp};
 use crate::runtime::threads::task_context;
-use crate::task::tickets::{CopyTicket, TicketOffice};
+use crate::task::tickets::{self, CopyTicket, TicketOffice};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -79,6 +79,7 @@ impl HeldObject {
         deserializer: D,
     ) -> std::result::Result<Arc<Self>, D::Error> {
         let TravellingHandle { home, number, size, ticket } = TravellingHandle::deserialize(deserializer)?;
+        tickets::found();
         let object = ObjectId { home: Rank(home), kind, number };
         let ticket = Some(u64::from_le_bytes(ticket));
         let held = HeldObject { object, side, size, ticket, client: OnceLock::new() };

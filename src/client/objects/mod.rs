@@ -27,9 +27,8 @@ use crate::runtime::objects::{ObjectRequest, ReplySink};
 use crate::runtime::promise::Promise;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::{Wait, WaitAnswer};
-use channel::KnownEnds;
+use channel::ChannelTable;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -44,7 +43,7 @@ pub(super) struct ObjectTables {
     /// The results that are to come straight from other ranks, by the numbers in their futures.
     pub(super) promises: Mutex<IdMap<TaskId, Arc<Promise>>>,
     /// The ends of channels that this rank has.
-    channels: Mutex<BTreeMap<ObjectId, KnownEnds>>,
+    channels: Mutex<ChannelTable>,
 }
 
 /// The reply to a call of an object.
@@ -91,6 +90,15 @@ pub(super) fn client_here() -> Result<Arc<ClientShared>> {
 }
 
 impl ClientShared {
+    /// Names the futures and ends of channels of this rank, which have to be gone at the end; `None` if none is left.
+    #[cfg(feature = "testing")]
+    pub(crate) fn left(&self) -> Option<String> {
+        let (promises, ends) = (self.objects.promises.lock().len(), self.objects.channels.lock().used());
+        let names = self.state.lock().task_names.len();
+        (promises + ends + names > 0)
+            .then(|| format!("{promises} promises, {ends} ends of channels in use, {names} names of tasks"))
+    }
+
     /// Calls an operation of an object without waiting. The reply goes to `sink`. Returns the number of the call.
     pub(super) fn begin_call(&self, object: ObjectId, op: ObjectOp, payload: Blob, sink: ReplySink) -> u64 {
         task_context::settle();

@@ -43,6 +43,14 @@ impl<T: Data> Queue<T> {
     /// Puts a value at the end. Waits while the queue is full, if it has a limit ([`Client::bounded_queue`]); a task
     /// gives its slot back meanwhile.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// jobs.put(7)?;
+    /// assert_eq!(jobs.get()?, 7);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the value cannot be encoded; [`Error::Gone`] when the queue is closed or was lost with its rank; and when
     /// the run has ended.
@@ -51,6 +59,15 @@ impl<T: Data> Queue<T> {
     }
 
     /// Puts a value like [`Queue::put`], but waits for at most `limit`.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let jobs = client.bounded_queue("jobs", 100);
+    /// jobs.put_timeout(7, Duration::from_secs(1))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::put`]; and [`Error::Timeout`], after which the value is not in the queue.
@@ -65,6 +82,14 @@ impl<T: Data> Queue<T> {
 
     /// Takes the first value. Waits until there is one; a task gives its slot back meanwhile.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// jobs.put(7)?;
+    /// assert_eq!(jobs.get()?, 7);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Gone`] when the queue is closed and empty, or was lost with its rank; when the value is of another
     /// type; and when the run has ended.
@@ -74,6 +99,15 @@ impl<T: Data> Queue<T> {
 
     /// Takes the first value like [`Queue::get`], but waits for at most `limit`.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// assert!(jobs.get_timeout(Duration::from_millis(5)).is_err()); // it is empty
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Queue::get`]; and [`Error::Timeout`].
     pub fn get_timeout(&self, limit: Duration) -> Result<T> {
@@ -81,6 +115,13 @@ impl<T: Data> Queue<T> {
     }
 
     /// Takes the first value if there is one.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// assert_eq!(jobs.try_get()?, None);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::get`].
@@ -94,6 +135,14 @@ impl<T: Data> Queue<T> {
 
     /// The number of values in the queue at this moment.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// jobs.put(7)?;
+    /// assert_eq!(jobs.len()?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Gone`] when the queue was lost with its rank; and when the run has ended.
     pub fn len(&self) -> Result<usize> {
@@ -104,6 +153,13 @@ impl<T: Data> Queue<T> {
 
     /// Whether the queue has no values at this moment.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// assert!(jobs.is_empty()?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Queue::len`].
     pub fn is_empty(&self) -> Result<bool> {
@@ -113,6 +169,16 @@ impl<T: Data> Queue<T> {
     /// Closes the queue for all: nobody can put values any more. Those that are there can be taken; then `get` is an
     /// error, also for those who wait now.
     ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// jobs.put(7)?;
+    /// jobs.close()?;
+    /// assert_eq!(jobs.get()?, 7); // what is in it comes out
+    /// assert!(jobs.get().is_err());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Queue::len`].
     pub fn close(&self) -> Result<()> {
@@ -120,6 +186,17 @@ impl<T: Data> Queue<T> {
     }
 
     /// Takes values until the queue is closed and empty.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// jobs.put(7)?;
+    /// jobs.close()?;
+    /// for job in jobs.iter() {
+    ///     println!("{}", job?);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> QueueValues<'_, T> {
         QueueValues { queue: self, is_over: false }
     }
@@ -135,6 +212,14 @@ impl<'q, T: Data> IntoIterator for &'q Queue<T> {
 
 /// The values of a queue, taken one by one until the queue is closed and empty; see [`Queue::iter`]. An error other
 /// than that is the last item.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let jobs: dtask::Queue<u64> = client.queue("jobs");
+/// jobs.close()?;
+/// assert_eq!((&jobs).into_iter().count(), 0);
+/// # Ok(()) }
+/// ```
 pub struct QueueValues<'q, T> {
     queue: &'q Queue<T>,
     is_over: bool,
@@ -172,12 +257,26 @@ impl<T: Data> Iterator for QueueValues<'_, T> {
 
 impl Client {
     /// The queue of this name, without a limit to its length.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs: dtask::Queue<u64> = client.queue("jobs");
+    /// jobs.put(7)?;
+    /// # Ok(()) }
+    /// ```
     pub fn queue<T: Data>(&self, name: &str) -> Queue<T> {
         self.bounded_queue(name, 0)
     }
 
     /// The queue of this name, in which `put` waits while it has `limit` values (back-pressure); 0 for no limit. The
     /// first `put` sets the limit; later ones do not change it.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let jobs = client.bounded_queue("jobs", 100); // `put` waits while it has 100 values
+    /// jobs.put("a".to_owned())?;
+    /// # Ok(()) }
+    /// ```
     pub fn bounded_queue<T: Data>(&self, name: &str, limit: u64) -> Queue<T> {
         Queue { object: NamedObject::new(self, ObjectKind::Queue, name, limit), item: PhantomData }
     }

@@ -5,8 +5,8 @@ mod writing;
 
 use super::frame;
 use super::record::{
-    CheckpointRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart, JournalRecord, KeyRecord,
-    LearntRecord, OutputGap, QuarantineRecord, RunStart,
+    AbsentRecord, CheckpointRecord, DeathRecord, DoneRecord, FailedRecord, FileStamp, GrownFile, GrownPart,
+    JournalRecord, KeyRecord, LearntRecord, OutputGap, QuarantineRecord, RunStart,
 };
 use super::state::{JournalError, JournalState, records};
 use proptest::prelude::*;
@@ -29,6 +29,12 @@ pub(super) fn record() -> impl Strategy<Value = JournalRecord> {
         (0..4u128, 0..100u64, ".{0,40}").prop_map(|(family, index, message)| {
             JournalRecord::Quarantined(QuarantineRecord { family, index, message })
         }),
+        (0..4u128, proptest::array::uniform3(proptest::collection::vec((0..100u64, 1..9u64), 0..3)))
+            .prop_map(|(family, [skipped, not_needed, met])| {
+                JournalRecord::Absent(AbsentRecord { family, skipped, not_needed, met })
+            }),
+        (0..4u128, 0..100u64, "[a-z]{0,9}")
+            .prop_map(|(family, index, rank)| { JournalRecord::Died(DeathRecord { family, index, rank }) }),
         stamp().prop_map(JournalRecord::Shared),
         (any::<u64>(), "[a-z]{0,9}").prop_map(|(at, host)| {
             JournalRecord::Begin(RunStart {
@@ -197,4 +203,22 @@ fn the_last_word_on_an_instance_counts() {
         JournalRecord::Quarantined(QuarantineRecord { family: 1, index: 5, message: "three ranks".into() });
     assert!(state(&[done(5, 1), quarantined.clone()]).quarantined.contains_key(&5));
     assert!(state(&[quarantined, done(3, 4)]).quarantined.is_empty());
+}
+
+#[test]
+fn a_loop_has_ended_where_its_last_instance_is_done() {
+    let pairs = |first: u64| vec![(first, 1)];
+    let met =
+        |at| JournalRecord::Absent(AbsentRecord { family: 1, met: pairs(at), ..AbsentRecord::default() });
+    let done = |at| JournalRecord::Done(DoneRecord { family: 1, ranges: pairs(at), saved: vec![] });
+    let ends = |records: &[JournalRecord]| {
+        let mut bytes = Vec::new();
+        records.iter().for_each(|record| frame::append(&record.encode().expect("a record"), &mut bytes));
+        let state = JournalState::of(&bytes).expect("a journal");
+        state.families[&1].met.iter().flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(ends(&[met(7)]), [0; 0], "killed before it was done");
+    assert_eq!(ends(&[met(7), done(7)]), [7]);
+    // run anew, and it does not meet the condition any more
+    assert_eq!(ends(&[met(7), done(7), done(7), met(9), done(9)]), [9]);
 }

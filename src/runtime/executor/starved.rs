@@ -1,13 +1,14 @@
 //! Results that wait for memory: when their fetches are tried again, and when they are given up.
 
 use super::Executor;
+use crate::clock;
 use crate::error::{CodecError, TaskError};
 use crate::ids::TaskId;
 use crate::runtime::executor::error::ExecutorError;
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::transport::Transport;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two attempts to fetch what waits for memory.
 const FEED: Duration = Duration::from_millis(2);
@@ -20,7 +21,7 @@ impl<C: Compute> Executor<C> {
     /// a while no release has come from rank 0 either, the result that has waited longest is refused; its task then
     /// frees its other inputs.
     pub(super) fn feed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
-        let now = Instant::now();
+        let now = clock::now();
         if !self.fetches.are_starved() || self.fed.is_some_and(|fed| now - fed < FEED) {
             return Ok(());
         }

@@ -1,11 +1,12 @@
 //! Messages to the user about the run as a whole, which rank 0 prints to standard error.
 
 use super::Head;
+use crate::clock;
 use crate::console;
 use crate::ids::{DefId, HEAD, Rank};
 use crate::runtime::liveness;
 use crate::task::allocation::amount;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The time after which the end of a run that waits for tasks prints their names.
 const UNENDED_AFTER: Duration = Duration::from_secs(5);
@@ -41,8 +42,8 @@ impl Head {
         if !self.closing || !self.tells {
             return;
         }
-        let (since, told) = self.closed_at.get_or_insert_with(|| (Instant::now(), false));
-        if *told || since.elapsed() < UNENDED_AFTER {
+        let (since, told) = self.closed_at.get_or_insert_with(|| (clock::now(), false));
+        if *told || clock::since(*since) < UNENDED_AFTER {
             return;
         }
         *told = true;
@@ -74,12 +75,12 @@ impl Head {
         ));
     }
 
-    /// Prints that a rank has died, and what becomes of its tasks.
+    /// Prints that a rank has died, and what becomes of its tasks. A simulated cluster has no named hosts, and is silent.
     pub(super) fn tell_lost(&self, rank: Rank) {
-        let host = self.hosts.get(rank.index()).map(|host| format!(" ({host})")).unwrap_or_default();
+        let Some(host) = self.hosts.get(rank.index()) else { return };
         let left = self.alive.iter().filter(|alive| **alive).count();
         console::error(format_args!(
-            "dtask: rank {rank}{host} is lost: its process or its host has died. The run goes on with {}: what ran there \
+            "dtask: rank {rank} ({host}) is lost: its process or its host has died. The run goes on with {}: what ran there \
              runs again, and results that only it had are made again where they are still needed",
             console::counted(left as u64, "rank")
         ));

@@ -21,7 +21,12 @@
 
 use crate::runtime::threads::{job, task_context};
 use libc::c_int;
+use rustix::fs::{Mode, OFlags};
+use std::ffi::CString;
+use std::io::Write;
 use std::mem::{size_of, zeroed};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Once, OnceLock};
@@ -85,6 +90,32 @@ static BEFORE: [AtomicPtr<libc::sigaction>; DEADLY.len()] =
 /// Set once the handler has named a task: a stack overflow ends in an abort, which need not be reported as well.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
+/// The file in which the process notes the task that it ends in, for the next run.
+static CRASHES: OnceLock<CString> = OnceLock::new();
+
+/// Sets the file to which the handlers append a line where the process ends in a task that has a name in the layer above:
+/// its group and index, and the rank. Only the first call has an effect.
+pub(crate) fn note_crashes_in(file: impl FnOnce() -> PathBuf) {
+    CRASHES.get_or_init(|| CString::new(file().into_os_string().into_vec()).unwrap_or_default());
+}
+
+/// Appends a line about the calling thread's task to the file of crashes. Like the handlers that call it, it allocates
+/// nothing.
+fn note_crash() {
+    let (Some(file), Some(origin), Some(place)) = (CRASHES.get(), task_context::origin(), PLACE.get()) else {
+        return;
+    };
+    let mut line = [0u8; 512];
+    let mut rest = &mut line[..];
+    let _ = writeln!(rest, "{} {} {place}", origin.group, origin.index);
+    let length = 512 - rest.len();
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    // nobody is left to be told of an error
+    if let Ok(file) = rustix::fs::open(file.as_c_str(), flags, Mode::from(0o600)) {
+        let _ = rustix::io::write(&file, &line[..length]);
+    }
+}
+
 /// Installs, once in a process, the handlers that name the task in which the process ends. `place` is the rank with its
 /// host. Threads that run no task keep the handlers that were there.
 pub(crate) fn name_the_task_at_the_end(place: String) {
@@ -117,6 +148,7 @@ extern "C" fn last_words(signal: c_int) {
     let Some(((_, name), before)) = found else { return };
     if is_computing() && !TOLD.swap(true, Ordering::SeqCst) {
         say(&[" was ended by ", name, " in "]);
+        note_crash();
     }
     // SAFETY: both calls are safe in a handler; the pointer is null or leads to what was leaked for it. A faulting
     // instruction faults again when this returns; an abort has to be raised again.
@@ -135,6 +167,7 @@ extern "C" fn last_words(signal: c_int) {
 extern "C" fn at_exit() {
     if task_context::running().is_some() {
         say(&[" is ended by `exit` in "]);
+        note_crash();
         // SAFETY: ends the process at once, after what C has buffered is written.
         unsafe {
             libc::fflush(ptr::null_mut());

@@ -3,6 +3,7 @@
 //! Threads that send and receive share the state of an end with the reactor; items and credits go by way of the
 //! reactor, straight from the sender's rank to the receiver's.
 
+use super::credits::CREDITS_LENGTH;
 use super::{ObjectRequest, ReplySink, send_long};
 use crate::ids::Rank;
 use crate::objects::stream::{Inlet, Outlet, ReceiverPlace, Taken};
@@ -28,13 +29,9 @@ pub(crate) struct InletCell(Mutex<(Inlet, Vec<Arc<Wait>>)>);
 /// The ends of a channel that this rank has.
 #[derive(Debug, Default)]
 pub(super) struct ChannelEnds {
-    outlet: Option<Arc<OutletCell>>,
-    inlet: Option<Arc<InletCell>>,
+    pub(super) outlet: Option<Arc<OutletCell>>,
+    pub(super) inlet: Option<Arc<InletCell>>,
 }
-
-/// The length in bytes of a reply with credits, as it waits to be handled: the number, and a byte that tells it from the
-/// rank of a receiver.
-pub(super) const CREDITS_LENGTH: usize = 5;
 
 fn wake(waiting: &mut Vec<Arc<Wait>>) {
     for wait in waiting.drain(..) {
@@ -67,7 +64,7 @@ impl OutletCell {
         Ok(reserved)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Outlet) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Outlet) -> T) -> T {
         let (outlet, waiting) = &mut *self.0.lock();
         let outcome = change(outlet);
         wake(waiting);
@@ -96,6 +93,11 @@ impl InletCell {
     /// The number of items that are there and were not taken.
     pub(crate) fn len(&self) -> usize {
         self.0.lock().0.len()
+    }
+
+    /// Notes the number of credits of a sending rank; see [`Inlet::shared`].
+    pub(super) fn shared(&self, from: Rank, share: u32) -> Option<(Rank, u32)> {
+        self.0.lock().0.shared(from, share)
     }
 
     fn change(&self, change: impl FnOnce(&mut Inlet)) {
@@ -172,105 +174,6 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// Asks the registry of a channel for credits.
-    pub(super) fn ask_credits<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        cell: Arc<OutletCell>,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        let capacity = cell.0.lock().0.capacity();
-        self.objects.channels.entry(channel).or_default().outlet.get_or_insert(cell);
-        self.objects.own_calls += 1;
-        let call = 1 << 63 | self.objects.own_calls;
-        let call = ObjectCall { object: channel, call, op: ObjectOp::Lease { capacity } };
-        let (payload, sink) = (Blob::default(), ReplySink::Credits(channel));
-        self.object_request(ObjectRequest::Call { call, payload, sink }, links)?;
-        self.found_receivers(links)
-    }
-
-    /// Gives credits back to the registry of a channel.
-    fn give_back<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        count: u32,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        if count == 0 {
-            return Ok(());
-        }
-        let call = ObjectCall { object: channel, call: 0, op: ObjectOp::Return { count } };
-        let (payload, sink) = (Blob::default(), ReplySink::None);
-        self.object_request(ObjectRequest::Call { call, payload, sink }, links)
-    }
-
-    /// Changes the credits of this rank's sending end. What the change gives back goes to the registry, and the receiver
-    /// learns the new share.
-    fn change_credits<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        change: impl FnOnce(&mut Outlet) -> u32,
-        links: &mut Links<T>,
-    ) -> Result<bool, ExecutorError> {
-        let Some(outlet) = self.objects.channels.get(&channel).and_then(|ends| ends.outlet.as_ref()) else {
-            return Ok(false);
-        };
-        let (back, share, place) = outlet.change(|outlet| {
-            let before = outlet.share();
-            let back = change(outlet);
-            let share = (outlet.share() != before).then(|| outlet.share());
-            (back, share, outlet.place().clone())
-        });
-        if let (Some(share), ReceiverPlace::At(rank)) = (share, place) {
-            self.tell_share(channel, rank, share, links)?;
-        }
-        self.give_back(channel, back, links)?;
-        Ok(true)
-    }
-
-    fn tell_share<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        to: Rank,
-        share: u32,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        if to == self.place().rank {
-            return self.shared(to, channel, share, links);
-        }
-        if self.objects.dead.contains(&to) {
-            return Ok(());
-        }
-        Ok(links.send(to, &Peer::Share { channel, share })?)
-    }
-
-    fn shared<T: Transport>(
-        &mut self,
-        from: Rank,
-        channel: ObjectId,
-        share: u32,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) else {
-            return Ok(());
-        };
-        let due = inlet.0.lock().0.shared(from, share);
-        match due {
-            Some((to, count)) => self.give_credit(channel, to, count, links),
-            None => Ok(()),
-        }
-    }
-
-    /// Asks this rank's sending end for credits, on behalf of the channel's registry.
-    pub(super) fn recalled<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        count: u32,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        self.change_credits(channel, |outlet| outlet.recall(count), links).map(drop)
-    }
-
     fn deliver<T: Transport>(
         &mut self,
         channel: ObjectId,
@@ -329,7 +232,7 @@ impl<C: Compute> Executor<C> {
     }
 
     /// Forgets the ends of a channel that no thread of this rank has. Credits that were not used go back to the registry.
-    fn forget_unused<T: Transport>(
+    pub(super) fn forget_unused<T: Transport>(
         &mut self,
         channel: ObjectId,
         links: &mut Links<T>,
@@ -345,36 +248,6 @@ impl<C: Compute> Executor<C> {
     /// Notes that a thread of this rank is about to receive.
     pub(super) fn bind(&mut self, channel: ObjectId, cell: Arc<InletCell>) {
         self.objects.channels.entry(channel).or_default().inlet = Some(cell);
-    }
-
-    /// Reports to a sending rank that items of it were taken.
-    pub(super) fn give_credit<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        to: Rank,
-        count: u32,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        if to == self.place().rank {
-            return self.credited(channel, count, links);
-        }
-        if self.objects.dead.contains(&to) {
-            return Ok(());
-        }
-        Ok(links.send(to, &Peer::Credit { channel, count })?)
-    }
-
-    fn credited<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        count: u32,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        if !self.change_credits(channel, |outlet| outlet.taken(count), links)? {
-            // nobody sends here any more
-            self.give_back(channel, count, links)?;
-        }
-        Ok(())
     }
 
     /// Reports to the registry of a channel that a handle of this rank was dropped. The report follows the items that
@@ -454,8 +327,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         if to == self.place().rank {
-            self.broken(channel, lost);
-            return Ok(());
+            return self.broken(channel, lost, links);
         }
         if self.objects.dead.contains(&to) {
             return Ok(());
@@ -463,13 +335,18 @@ impl<C: Compute> Executor<C> {
         Ok(links.send(to, &Peer::Broken { channel, lost })?)
     }
 
-    fn broken(&mut self, channel: ObjectId, lost: Option<Rank>) {
-        if let Some(ends) = self.objects.channels.get(&channel) {
-            match lost {
-                Some(rank) => ends.gone(&format!("its receiver was on rank {rank}, which has died")),
-                None => ends.gone("its receiver was dropped"),
-            }
+    fn broken<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        lost: Option<Rank>,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let Some(ends) = self.objects.channels.get(&channel) else { return Ok(()) };
+        match lost {
+            Some(rank) => ends.gone(&format!("its receiver was on rank {rank}, which has died")),
+            None => ends.gone("its receiver was dropped"),
         }
+        self.forget_unused(channel, links)
     }
 
     /// Handles a message of another rank about a channel.
@@ -492,7 +369,7 @@ impl<C: Compute> Executor<C> {
             Peer::Share { channel, share } => self.shared(from, channel, share, links)?,
             Peer::Unsent { channel, total } => self.unsent(channel, total),
             Peer::Ended { channel, total, lost } => self.ended(channel, total, lost),
-            Peer::Broken { channel, lost } => self.broken(channel, lost),
+            Peer::Broken { channel, lost } => self.broken(channel, lost, links)?,
             _ => {}
         }
         Ok(())

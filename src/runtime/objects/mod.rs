@@ -6,6 +6,7 @@
 //! when the home of the object dies or the run ends. Start with [`RankObjects`] and `Executor::object_request`.
 
 pub(crate) mod channels;
+mod credits;
 mod fences;
 mod home;
 
@@ -160,6 +161,18 @@ impl RankObjects {
         self.machine.held() + self.actors.len()
     }
 
+    /// Names what this rank has of objects elsewhere, which has to be gone when no handle is left; `None` if nothing is.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn left(&self) -> Option<String> {
+        let (calls, parts, ends) = (self.open.len(), self.parts.len(), self.channels.len());
+        let promises = self.kept.len() + self.located.len();
+        (calls + parts + ends + promises > 0).then(|| {
+            format!(
+                "{calls} open calls, {parts} parts of payloads, {ends} ends of channels, {promises} replies"
+            )
+        })
+    }
+
     /// Verifies the invariants of the objects that live here.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -184,7 +197,7 @@ impl RankObjects {
             ReplySink::Credits(channel) => {
                 let mut payload = payload.to_vec();
                 if kind == ReplyKind::Done {
-                    payload.resize(channels::CREDITS_LENGTH, 0);
+                    payload.resize(credits::CREDITS_LENGTH, 0);
                 }
                 self.located.push((channel, kind, Blob(payload.into())));
             }
@@ -393,10 +406,12 @@ impl<C: Compute> Executor<C> {
             objects.answered(call, ReplyKind::Lost, gone(object, links.transport.ranks()).as_bytes());
         }
         objects.channels.iter().for_each(|(channel, ends)| ends.lost(*channel, rank));
+        let channels: Vec<ObjectId> = objects.channels.keys().copied().collect();
         let mut actions = std::mem::take(&mut objects.actions);
         objects.machine.lost(rank, &mut actions);
         objects.actions = actions;
         self.act_on_objects(links)?;
+        channels.into_iter().try_for_each(|channel| self.forget_unused(channel, links))?;
         self.found_receivers(links)
     }
 }

@@ -5,8 +5,8 @@
 //! compute threads do (see [`super::pool`]): in a dialogue no thread has to be woken. A call that waits lets another
 //! one run.
 
+use super::compute_event::ComputeEvent;
 use super::job::{self, RankLocation};
-use super::pool::ComputeEvent;
 use crate::error::{CodecError, Failure, TaskError};
 use crate::ids::NO_TASK;
 use crate::objects::ObjectCaller;

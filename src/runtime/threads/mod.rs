@@ -1,6 +1,7 @@
 //! The compute threads of a rank, and what a thread knows of the task that it runs. Start with [`pool`].
 //!
 //! * [`pool`]: a work-stealing pool (rayon) of one thread a slot; [`job`]: one task on a thread, its panics caught;
+//! * [`compute_event`]: what these threads report to the reactor;
 //! * [`short_tasks`]: which definitions are so short that a hand-over would cost more than the task;
 //! * [`blocking`]: compensating threads, which take over the slots of tasks that wait inside themselves;
 //! * [`calls`]: the threads for functions that are no tasks, such as those of actors;
@@ -13,6 +14,7 @@
 pub(crate) mod blocking;
 pub(crate) mod calls;
 pub(crate) mod cancelled_tasks;
+pub(crate) mod compute_event;
 pub(crate) mod job;
 pub(crate) mod oversubscription;
 pub(crate) mod pool;

@@ -7,18 +7,16 @@
 //! thread.
 
 use super::job::{self, Ended, Job, RankLocation};
-use crate::ids::{DefId, Rank, TaskId};
+use crate::ids::{DefId, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
-use crate::runtime::store::MovedResult;
 use crate::runtime::threads::blocking::{BlockingSeats, GrantedSeat, pool_size};
-use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
+use crate::runtime::threads::calls::{CallJob, CallThreads};
+use crate::runtime::threads::compute_event::ComputeEvent;
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::{DurationEstimate, is_in_a_pool};
 use crate::runtime::threads::single_thread;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
-use crate::task::value::AnyValue;
-use crate::transport::BulkSource;
 use parking_lot::Mutex;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
@@ -27,49 +25,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// An event that a compute thread reports to the reactor of its rank.
-#[derive(Debug)]
-pub(crate) enum ComputeEvent {
-    /// A task has ended, with a result or an error.
-    Ended(Ended),
-    /// A thread begins to wait inside a task for other tasks, and uses no slot meanwhile. The value is its task; `None`
-    /// if the thread runs a parallel part of another thread's task.
-    Paused(Option<TaskId>),
-    /// A thread has ended its wait and uses a slot again. The value is the one of its `Paused`.
-    Resumed(Option<TaskId>),
-    /// A function that is no task has ended.
-    Called(CallEnded),
-    /// An attempt to write a result to disk, to make room in memory, has ended.
-    Moved(MovedResult),
-    /// A short result for another rank was read back from disk and encoded, and can be sent inside a message.
-    ReadBack {
-        /// The rank that has asked for the result.
-        to: Rank,
-        /// The task whose result it is.
-        task: TaskId,
-        /// The result.
-        value: AnyValue,
-    },
-    /// A value for another rank was encoded, and is ready to be sent.
-    Encoded {
-        /// The rank that has asked for the value.
-        to: Rank,
-        /// The MPI tag of the transfer, which the asking rank has chosen.
-        tag: u32,
-        /// The encoded value.
-        message: OutgoingValue,
-    },
-}
-
-/// A value in the form in which it is sent to other ranks.
-pub(crate) struct OutgoingValue(pub Arc<dyn BulkSource>);
-
-impl std::fmt::Debug for OutgoingValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Message({} bytes)", self.0.bytes().len())
-    }
-}
-
 /// A piece of work for a background thread. It returns the event that reports its end.
 pub(crate) type BackgroundWork = Box<dyn FnOnce() -> ComputeEvent + Send>;
 
@@ -77,7 +32,7 @@ pub(crate) type BackgroundWork = Box<dyn FnOnce() -> ComputeEvent + Send>;
 /// delay values for other ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BackgroundThread {
-    /// Encodes values for other ranks; values on disk are read back first.
+    /// Encodes values for other ranks; values on disk are read back first. Computes checksums.
     Encode,
     /// Writes results to disk.
     Spill,

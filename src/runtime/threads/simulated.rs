@@ -1,8 +1,11 @@
 //! Compute threads of a simulation: tasks run on the caller's thread, or step by step where they wait for other tasks.
 
 use super::calls::CallJob;
+use super::compute_event::ComputeEvent;
 use super::job::{self, Ended, Job, RankLocation};
-use super::pool::{BackgroundThread, BackgroundWork, Compute, ComputeEvent};
+use super::pool::{BackgroundThread, BackgroundWork, Compute};
+#[cfg(test)]
+use crate::clock;
 use crate::ids::TaskId;
 use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
@@ -165,6 +168,10 @@ impl Stepped {
     ) -> Self {
         let baton = Arc::new(Baton { turn: Mutex::new(BatonHolder::Caller), changed: Condvar::new() });
         let own = baton.clone();
+        #[cfg(test)]
+        let time = clock::current();
+        #[cfg(test)]
+        let work = move || clock::simulate(time, work);
         let thread = thread::spawn(move || {
             job::quiet_thread();
             if own.pass_on_start() {

@@ -311,6 +311,11 @@ pub(crate) fn name(origin: Origin) {
     }
 }
 
+/// The name of the calling thread's task that [`name`] has set. Safe in a handler of a signal: it takes no lock.
+pub(crate) fn origin() -> Option<Origin> {
+    NOTES.try_with(|notes| notes.try_borrow().ok()?.origin).ok().flatten()
+}
+
 /// Notes that the calling thread's task has been told of the failure of another one. If it panics over that, its error
 /// names that cause.
 pub(crate) fn note_told(cause: &Arc<TaskError>) {

@@ -94,3 +94,22 @@ fn a_pinned_recipe_alone_fails_when_it_would_have_to_run_again() {
     env.lost(2).tells_lost(&[0, 3], 2).is(2, Status::Failed).is(3, Status::Assigned).place();
     env.finish(3, 3).release(&[2, 3]).records(0);
 }
+
+#[test]
+fn a_promised_result_waits_on_although_another_rank_dies() {
+    let mut env = ranks([0, 1, 1]);
+    env.handle(SchedulerEvent::Promise { task: TaskId(1), key: 7 });
+    env.submit(2, &[1]).lost(2).tells_lost(&[0, 1], 2).place().quiet();
+    let output = Ok(inline("v"));
+    env.handle(SchedulerEvent::Keep { task: TaskId(1), output }).place().runs(1, &[2]);
+    env.finish(1, 2).release(&[1, 2]).records(0);
+}
+
+#[test]
+fn a_result_that_was_promised_to_a_dead_rank_fails() {
+    let mut env = ranks([0, 1, 1]);
+    let promised = TaskId::first_of(Rank(1));
+    env.from(1, RankReport::Promise { task: promised, key: 7 });
+    assert!(env.scheduler.is_promised(promised));
+    env.lost(1).tells_lost(&[0, 2], 1).place().records(0);
+}

@@ -165,6 +165,14 @@ codes! {
     /// More than dtask reads or compares before a run: a file of values, a script, files that a pattern looks at, or
     /// instances that another one reads.
     TooMuch = "E83",
+    /// An `until` that names no parameter of the task, or along which the task has gaps.
+    BadUntil = "E84",
+    /// `last` in brackets where the task has no last instance that the run finds.
+    BadLast = "E85",
+    /// An `until` that reads results of another instance or task.
+    UntilOthers = "E86",
+    /// `until-required` in a task without `until`.
+    UntilAlone = "E87",
     /// `else` or `?` behind something that is always there, such as a parameter.
     AlwaysThere = "E88",
     /// Instances that need each other in a circle, so that none of them could ever start.
@@ -205,6 +213,8 @@ codes! {
     SwitchedOff = "W11",
     /// Cells of a csv file that begin or end with blanks, which belong to them.
     Blanks = "W12",
+    /// An `until` that reads no result: what it says is known before the run.
+    UntilWithoutResult = "W17",
     /// A csv file whose first line does not look like a header: a name in it is a number, or there is one column only,
     /// with another separator (`;` or a tab) in its name.
     HeaderOfNumbers = "W19",

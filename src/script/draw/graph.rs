@@ -19,6 +19,7 @@ fn subtitle(plan: &Plan, at: usize) -> String {
     };
     let action = if task.knot > 0 { format!("{action}, chain") } else { action.to_owned() };
     match task.family.len() {
+        count if task.until.is_some() => format!("{action} until, up to × {}", grouped(count)),
         _ if task.family.is_single() => action,
         count => format!("{action} × {}", grouped(count)),
     }

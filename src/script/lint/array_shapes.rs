@@ -100,7 +100,7 @@ impl Shapes<'_> {
             }
             NameSource::Var(value) => of_value(value),
             NameSource::Fact(RuntimeVar::Index) => Sketch::Number(instance as f64),
-            NameSource::Fact(_) | NameSource::First(_) => Sketch::Unknown,
+            NameSource::Fact(_) | NameSource::First(_) | NameSource::Own(_) => Sketch::Unknown,
             NameSource::Input(at) => {
                 let Some(reference) = task.references.get(*at) else { return Sketch::Unknown };
                 let mut instances = reference.instances(instance);

@@ -31,7 +31,7 @@ impl Compiler<'_> {
 }
 
 /// Parses the expression that is the value of the key `key`. Reports mistakes, and returns `None` then.
-fn parsed(key: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<Expr> {
+pub(super) fn parsed(key: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<Expr> {
     if text.value.trim().is_empty() {
         empty(key, &text.span, cx);
         return None;
@@ -48,18 +48,18 @@ fn parsed(key: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<Expr> 
 }
 
 /// A name in an array expression. It may occur several times.
-struct NamePlace {
-    name: String,
-    range: Range<usize>,
+pub(super) struct NamePlace {
+    pub(super) name: String,
+    pub(super) range: Range<usize>,
     /// Whether every occurrence is followed by `else` or `?`, so that the instance may be missing.
-    optional: bool,
+    pub(super) optional: bool,
     /// The names in whose place this one is used: every occurrence follows their `else`.
     instead_of: Vec<String>,
 }
 
 /// Adds the names of a subexpression to `found`, in the order of the text. `before` has the names whose `else` the
 /// subexpression follows.
-fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
+pub(super) fn places(node: &ExprNode, before: &[String], found: &mut Vec<NamePlace>) {
     let mut add = |name: &str, range: &Range<usize>, optional: bool| match found
         .iter_mut()
         .find(|known| known.name == name)
@@ -119,16 +119,7 @@ impl Compiler<'_> {
         let mut inputs: HashMap<String, usize> = HashMap::new();
         for (place, span) in all.into_iter().zip(cx.source.all_inside(text, &ranges)) {
             resolver.quiet = cx.is_full();
-            // only the first dot separates: the name of a column may have dots in it
-            let (path, index) = match place.name.split_once('[') {
-                Some((path, index)) => (path, index.strip_suffix(']').map(str::to_owned)),
-                None => (place.name.as_str(), None),
-            };
-            let path = match path.split_once('.').filter(|_| self.is_parameter(path, resolver)) {
-                Some((table, column)) => vec![table.to_owned(), column.to_owned()],
-                None => path.split('.').map(String::from).collect(),
-            };
-            let raw = RawReference::new(path, index);
+            let raw = self.raw_reference(&place.name, resolver);
             let written = Written { raw: &raw, span };
             let instead_of = place.instead_of.iter().filter_map(|name| inputs.get(name).copied()).collect();
             resolver.beside = ElsePlace { optional: place.optional, instead_of };
@@ -147,7 +138,21 @@ impl Compiler<'_> {
         names
     }
 
-    fn is_parameter(&self, name: &str, resolver: &Resolver<'_>) -> bool {
+    /// Takes a name apart as it stands in an expression: `sim.probe[T = 300]`.
+    pub(super) fn raw_reference(&self, name: &str, resolver: &Resolver<'_>) -> RawReference {
+        let (path, index) = match name.split_once('[') {
+            Some((path, index)) => (path, index.strip_suffix(']').map(str::to_owned)),
+            None => (name, None),
+        };
+        // only the first dot separates: the name of a column may have dots in it
+        let path = match path.split_once('.').filter(|_| self.is_parameter(path, resolver)) {
+            Some((table, column)) => vec![table.to_owned(), column.to_owned()],
+            None => path.split('.').map(String::from).collect(),
+        };
+        RawReference::new(path, index)
+    }
+
+    pub(super) fn is_parameter(&self, name: &str, resolver: &Resolver<'_>) -> bool {
         self.sweeps.params.get(resolver.task).is_some_and(|params| params.iter().any(|param| param == name))
     }
 }

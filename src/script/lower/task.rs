@@ -4,7 +4,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lower::execution::execution;
-use crate::script::lower::ranks;
+use crate::script::lower::{params_use, ranks};
 use crate::script::options::LoadOptions;
 use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
 use crate::script::resolve::resolver::{ElsePlace, Resolver};
@@ -88,10 +88,11 @@ impl Compiler<'_> {
         }
         let execution = execution(&raw.execution, &mut resolver, cx);
         let when = raw.when.as_ref().and_then(|text| self.condition("when", text, &mut resolver, cx));
+        let until = raw.until.as_ref().and_then(|until| self.until(at, until, &mut resolver, cx));
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
         ranks::check(raw, cx);
-        Some(PlanTask {
+        let mut task = PlanTask {
             name: raw.name.value.clone(),
             line,
             origin: format!("{}:{line}", cx.source.shown()),
@@ -101,6 +102,7 @@ impl Compiler<'_> {
             references: resolver.found,
             knot: 0,
             when,
+            until,
             skippable: false,
             outs,
             stdin,
@@ -116,7 +118,10 @@ impl Compiler<'_> {
             execution,
             needs: InstanceResources { is_host_group: self.host_groups.contains(&raw.name.value), ..needs },
             time: raw.time.as_ref().map(|time| time.value),
-        })
+            wants_params: matches!(raw.action, Some(RawAction::Script(..))) || !raw.wrap.is_empty(),
+        };
+        task.wants_params |= params_use::names_params(&task);
+        Some(task)
     }
 
     fn save(

@@ -13,6 +13,7 @@ pub(crate) mod shell_quote;
 pub(crate) mod stats;
 pub(crate) mod task;
 pub(crate) mod template;
+pub(crate) mod until;
 use crate::script::values::policy::Policy;
 use crate::script::values::settings::RunSettings;
 use std::path::PathBuf;

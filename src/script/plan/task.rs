@@ -14,6 +14,7 @@ use crate::mapreduce::{Mapper, Operator};
 use crate::script::diagnostics::source::Span;
 use crate::script::plan::condition::Condition;
 use crate::script::plan::runtime_vars::RuntimeVar;
+use crate::script::plan::until::Until;
 use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::{Gather, Join};
 use crate::script::values::resources::InstanceResources;
@@ -52,8 +53,12 @@ pub struct PlanTask {
     pub knot: u32,
     /// The condition under which an instance runs, which the key `when` gives; `None` if all run.
     pub when: Option<Condition>,
+    /// The condition under which the loops of the task stop, which the key `until` gives; `None` if all instances run.
+    pub until: Option<Until>,
     /// Whether instances may be skipped, by a condition of their own or of what they read.
     pub skippable: bool,
+    /// Whether the command gets the JSON file of its parameters, and its path in `DTASK_PARAMS`.
+    pub wants_params: bool,
     /// The output files that the command writes in the instance's scratch folder and other tasks can read.
     pub outs: Vec<OutputFile>,
     /// The standard input of the command; `None` for an empty one.
@@ -351,6 +356,8 @@ pub enum NameSource {
     Fact(RuntimeVar),
     /// The first of these sources that exists for the instance, as in `a else b`. Possibly none does.
     First(Vec<NameSource>),
+    /// An output of the instance itself, in the condition of `until`.
+    Own(Select),
 }
 
 /// The order in which a reduction merges the results of instances, which determines the shape of its tree.
@@ -396,6 +403,9 @@ pub struct Reference {
     pub instead_of: Vec<usize>,
     /// Whether the reference is read although one before its `else` is there, as that one may be skipped.
     pub eager: bool,
+    /// Whether the reference is to the last instance that has run of each chain of a task with `until`
+    /// (`{relax[n = last]}`). The join then gives the first instance of each of these chains.
+    pub last: bool,
     /// The place in the script where the reference first stands, for messages. The place is not sent to other ranks.
     #[serde(skip)]
     pub span: Span,
@@ -403,8 +413,9 @@ pub struct Reference {
 
 impl PartialEq for Reference {
     fn eq(&self, other: &Self) -> bool {
-        let Reference { task, select, join, list, optional, instead_of, eager: _, span: _ } = self;
-        (*task, *select, *list, *optional) == (other.task, other.select, other.list, other.optional)
+        let Reference { task, select, join, list, optional, instead_of, last, eager: _, span: _ } = self;
+        (*task, *select, *list, *optional, *last)
+            == (other.task, other.select, other.list, other.optional, other.last)
             && (join, instead_of) == (&other.join, &other.instead_of)
     }
 }
@@ -413,7 +424,7 @@ impl Reference {
     /// Makes a reference to an output of the task number `task`, whose instance may not be missing.
     pub(crate) fn new(task: usize, select: Select, join: Join, span: Span) -> Self {
         let (optional, instead_of, eager) = (false, Vec::new(), false);
-        Reference { task, select, join, list: false, optional, instead_of, eager, span }
+        Reference { task, select, join, list: false, optional, instead_of, eager, last: false, span }
     }
 
     /// Whether the reference only waits for instances and reads no result of them.

@@ -16,6 +16,16 @@ pub(crate) struct IndexError {
     pub(crate) help: Option<String>,
 }
 
+/// The instances that brackets choose.
+#[derive(Debug)]
+pub(crate) struct BracketChoice {
+    /// For each parameter whose value is chosen, its number and the formula of its value.
+    pub(crate) pins: Vec<Pin>,
+    /// The name of the parameter that is chosen as `last`: the last instance of a loop that has run. Its pin has the
+    /// first value, so that the pins choose the first instance of each loop.
+    pub(crate) last: Option<String>,
+}
+
 /// Reads the text between the brackets of a reference to `target`, the instances of the task that is read. Returns a
 /// [`Pin`] for each parameter whose value is chosen: its number and the formula of its value. The formula can use the
 /// parameters of `own`, the instances of the reading task. `path` is the reference before the brackets, for messages.
@@ -25,7 +35,7 @@ pub(crate) fn read(
     target: &Sweep,
     own: &Sweep,
     names: &Symbols,
-) -> Result<Vec<Pin>, IndexError> {
+) -> Result<BracketChoice, IndexError> {
     let (task, path) = (path.first().map_or("", String::as_str), path.join("."));
     let params: Vec<&str> = target
         .params()
@@ -36,6 +46,7 @@ pub(crate) fn read(
         .collect();
     let bad = |code, message: String, help: Option<String>| IndexError { code, message, help };
     let mut pins: Vec<Pin> = Vec::new();
+    let mut last = None;
     for part in split(text) {
         let (name, expression) = match named(part) {
             Some((name, expression)) => (name, expression),
@@ -71,10 +82,20 @@ pub(crate) fn read(
                 Some("leave one out".into()),
             ));
         }
+        if expression == "last" && lookup(own, names, "last").is_none() {
+            let first = target.params().get(at).map(|param| param.values.get(0));
+            let value = first.unwrap_or(ScriptValue::Int(0));
+            let known =
+                |_: &str| Some((NameInput::Var(value.clone()), FormulaType::of(&value), value.clone()));
+            let formula = Formula::new(expression, &known);
+            pins.push((at, formula.map_err(|error| wrong(error, own, names))?));
+            last = Some(name.to_owned());
+            continue;
+        }
         let formula = Formula::new(expression, &|name| lookup(own, names, name));
         pins.push((at, formula.map_err(|error| wrong(error, own, names))?));
     }
-    Ok(pins)
+    Ok(BracketChoice { pins, last })
 }
 
 fn wrong(error: FormulaError, own: &Sweep, names: &Symbols) -> IndexError {

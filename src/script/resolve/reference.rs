@@ -255,18 +255,44 @@ impl Resolver<'_> {
 
     /// Returns the join of a reference to `task` with brackets, as `{sim[T = 300]}`: the rule that gives the instances
     /// of `task` that are read. `None` where the reference has no brackets.
-    fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<Join>, Box<Diagnostic>> {
+    fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<(Join, bool)>, Box<Diagnostic>> {
         let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
         let (Some(text), Some(own), Some(target)) = (&reference.raw.index, family(self.task), family(task))
         else {
             return Ok(None);
         };
         let path = &reference.raw.path;
-        let pins = index_select::read(text, path, target, own, self.names).map_err(|bad| {
+        let choice = index_select::read(text, path, target, own, self.names).map_err(|bad| {
             let diagnostic = Diagnostic::new(bad.code, reference.span.clone(), bad.message);
             Box::new(diagnostic.label("in these brackets").maybe_help(bad.help))
         })?;
-        Ok(Some(Join::pinned(own, target, pins)))
+        if let Some(param) = &choice.last {
+            self.check_last(task, param, reference)?;
+        }
+        Ok(Some((Join::pinned(own, target, choice.pins), choice.last.is_some())))
+    }
+
+    /// Checks a choice of the last instance along `param`: the task must stop along this parameter by `until`.
+    fn check_last(&self, task: usize, param: &str, reference: &Written<'_>) -> Result<(), Box<Diagnostic>> {
+        let Some(target) = self.script.tasks.get(task) else { return Ok(()) };
+        let name = &target.name.value;
+        let (message, help) = match &target.until {
+            _ if task == self.task => (
+                format!("`last` within `{name}` itself: its last instance is known only when it has ended"),
+                format!("the one before is `{{{name}[{param} = {param} - 1]}}`"),
+            ),
+            None => (
+                format!("`{name}` has no `until`, and so no last instance that the run finds"),
+                format!("name the value, or give `{name}` an `until = {{ {param} = \"..\" }}`"),
+            ),
+            Some(until) if until.along.value != param => (
+                format!("`{name}` stops along `{}`, not along `{param}`", until.along.value),
+                format!("write `{{{name}[{} = last]}}`", until.along.value),
+            ),
+            Some(_) => return Ok(()),
+        };
+        let diagnostic = Diagnostic::new(Code::BadLast, reference.span.clone(), message);
+        Err(Box::new(diagnostic.label("no last one here").help(help)))
     }
 
     /// Adds a dependency on the task of index `task`, unless the resolved task has an equal one, and returns its
@@ -276,7 +302,7 @@ impl Resolver<'_> {
         &mut self,
         task: usize,
         select: Select,
-        chosen: Option<(String, Option<Join>)>,
+        chosen: Option<(String, Option<(Join, bool)>)>,
         span: Span,
     ) -> usize {
         let (index, chosen) = chosen.map_or((None, None), |(index, chosen)| (Some(index), chosen));
@@ -284,9 +310,9 @@ impl Resolver<'_> {
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
-        let join = chosen.unwrap_or_else(|| self.join(task));
+        let (join, last) = chosen.unwrap_or_else(|| (self.join(task), false));
         let ElsePlace { optional, instead_of } = self.beside.clone();
-        self.add(Reference { optional, instead_of, ..Reference::new(task, select, join, span) }, key)
+        self.add(Reference { optional, instead_of, last, ..Reference::new(task, select, join, span) }, key)
     }
 
     /// Returns the number of a dependency for `{x.list}`, one file with all paths of the dependency `at`. The

@@ -184,6 +184,16 @@ const INSTANCES: &[ScriptKey] = &[
     key("when", "a string")
         .beside(&[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call])
         .means("an expression over results, parameters and variables: an instance for which it is not true is skipped"),
+    key("until", "a table")
+        .beside(&[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call])
+        .means(
+            "the parameter along which instances run one after the other, with an expression over an instance's own results: \
+             where it holds, later instances are not needed, `{ n = \"number(relax.norm) < 1e-8\" }`",
+        ),
+    key("until-required", "`true` or `false`")
+        .beside(&[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call])
+        .default("`false`")
+        .means("whether it is a failure if `until` never holds"),
 ];
 
 const FILES: &[ScriptKey] = &[

@@ -28,4 +28,5 @@ pub(crate) mod symbols;
 pub(crate) mod task;
 pub(crate) mod toml;
 pub(crate) mod top_level;
+pub(crate) mod until;
 pub(crate) mod variables;

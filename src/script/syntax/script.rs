@@ -6,6 +6,7 @@ use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::syntax::execution::RawExecution;
 use crate::script::syntax::resources::{RawNeeds, RawResource};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
+use crate::script::syntax::until::RawUntil;
 use crate::script::values::execution::Keep;
 use crate::script::values::policy::Policy;
 use crate::script::values::settings::RunSettings;
@@ -69,6 +70,8 @@ pub(crate) struct RawTask {
     pub(crate) optional: bool,
     /// The condition under which an instance runs.
     pub(crate) when: Option<Text>,
+    /// The condition under which the loops of the task stop.
+    pub(crate) until: Option<RawUntil>,
     pub(crate) priority: i32,
     pub(crate) keep: Keep,
     /// The paths of `target`: files that the command itself writes at their final place, not in its private folder.

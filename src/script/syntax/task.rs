@@ -10,7 +10,7 @@ use crate::script::syntax::key_table::TASK;
 use crate::script::syntax::resources::RawNeeds;
 use crate::script::syntax::script::{RawAction, RawOut, RawSave, RawTask};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, is_identifier, wrong_type};
-use crate::script::syntax::{command, known_keys, mapreduce, reduce, sweep};
+use crate::script::syntax::{command, known_keys, mapreduce, reduce, sweep, until};
 use crate::script::values::execution::Keep;
 use crate::script::values::value::ScriptValue;
 
@@ -68,6 +68,7 @@ pub(crate) fn read(
         wrap: get("wrap").and_then(|node| node.texts("`wrap`", cx)).unwrap_or_default(),
         optional: get("optional").and_then(|node| node.flag("`optional`", cx)).unwrap_or(false),
         when: text("when", cx),
+        until: until::read(&get, cx),
         priority: get("priority").map_or(0, |node| priority(node, cx)),
         keep: get("keep").map_or(Keep::default(), |node| keep(node, cx)),
         targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),

@@ -6,6 +6,7 @@ use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
 use crate::task::spilled::{HeldBytes, MemoryLedger, SpillDisk, SpilledValue};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl AnyValue {
     /// Makes a value from its copy on a disk of the host. The first thread that needs the value reads it back.
@@ -57,17 +58,18 @@ impl AnyValue {
     }
 
     /// Writes the value to disk; `None` if it is of a kind that cannot be moved, such as output files of commands,
-    /// which are on disk anyway.
+    /// which are on disk anyway, or has handles of objects.
     ///
     /// # Errors
     /// When the disk is full or cannot be written.
     pub(crate) fn write_to(&self, disk: &SpillDisk) -> io::Result<Option<SpilledValue>> {
-        if self.0.typed.get().is_some_and(|typed| (**typed).message(false).is_some()) {
+        let is_message = self.0.typed.get().is_some_and(|typed| (**typed).message(false).is_some());
+        if is_message || self.0.has_handles.load(Ordering::Relaxed) {
             return Ok(None);
         }
         self.encode();
-        if self.0.tickets.get().is_some_and(|tickets| !tickets.is_empty()) {
-            return Ok(None); // its handles live as long as the value itself
+        if self.0.has_handles.load(Ordering::Relaxed) {
+            return Ok(None); // the encoding has found them
         }
         if let Some(bytes) = self.0.encoded.get() {
             let nbytes = bytes.len().saturating_sub(1) as u64;
@@ -112,7 +114,9 @@ impl AnyValue {
             (ReportedResult::Stored { nbytes, layout }, Some(self.clone()))
         };
         match (self.0.encoded.get().and_then(|bytes| bytes.split_last()), self.0.typed.get()) {
-            (Some((&GOOD, bytes)), _) if bytes.len() <= INLINE_MAX => {
+            (Some((&GOOD, bytes)), _)
+                if bytes.len() <= INLINE_MAX && !self.0.has_handles.load(Ordering::Relaxed) =>
+            {
                 Ok((ReportedResult::Inline(Blob::new(bytes)), None))
             }
             (Some((_, bytes)), _) => Ok(stored(bytes.len(), BulkLayout::Encoded)),

@@ -22,9 +22,9 @@
 mod bulk;
 pub(crate) mod communicator;
 mod control_frames;
+mod ending;
 pub(crate) mod in_flight;
 mod init;
-mod outcome;
 mod presence;
 mod request;
 mod streams;
@@ -32,7 +32,7 @@ mod streams;
 pub use init::{MpiWorld, abort, can_survive, check_thread, host_name, library_version};
 pub use presence::await_all;
 
-use crate::ids::{HEAD, Rank};
+use crate::ids::Rank;
 use crate::protocol::FRAME_MAX;
 use crate::transport::mpi::control_frames::FrameQueue;
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
@@ -100,53 +100,6 @@ impl MpiTransport {
             spare: Vec::new(),
             dead: BTreeSet::new(),
         })
-    }
-
-    /// Waits until every rank that is alive has called this (a barrier of messages by way of rank 0), and frees the
-    /// duplicate communicator. Messages that still arrive meanwhile are dropped. A barrier of MPI itself would fail, or
-    /// wait for ever, where a rank has died.
-    ///
-    /// The wait polls, and sleeps longer and longer between two polls, up to 5 ms: a rank that waits here leaves its
-    /// core to others, which a blocking `MPI_Barrier` or `MPI_Finalize` would not. (Waking up costs some 40 µs on a
-    /// virtual machine: with a wake-up every millisecond, that alone is 4 % of a core.)
-    ///
-    /// # Errors
-    /// When MPI reports an error.
-    pub fn close(mut self) -> Result<(), TransportError> {
-        let others: Vec<Rank> = (1..self.ranks() as u32).map(Rank).collect();
-        let is_head = self.rank() == HEAD;
-        let mut missing: BTreeSet<Rank> =
-            if is_head { others.iter().copied().collect() } else { [HEAD].into() };
-        missing.retain(|rank| !self.is_dead(*rank));
-        if !is_head {
-            self.send_control(HEAD, Vec::new())?;
-        }
-        let (mut arrived, mut looks) = (Vec::new(), 0);
-        while !missing.is_empty() {
-            // messages that were sent before may still be under way, and need calls of MPI to progress
-            looks = if self.poll(&mut arrived)? { 0 } else { looks + 1 };
-            for arrival in arrived.drain(..) {
-                match arrival {
-                    // no frame of the protocol is empty
-                    Arrival::Control { from, frame } if frame.is_empty() => _ = missing.remove(&from),
-                    Arrival::Lost { rank } => _ = missing.remove(&rank),
-                    _ => {}
-                }
-            }
-            idle(looks);
-        }
-        if is_head {
-            for rank in others {
-                self.send_control(rank, Vec::new())?;
-            }
-        }
-        let mut looks = 0;
-        while !self.quiet() {
-            looks = if self.poll(&mut arrived)? { 0 } else { looks + 1 };
-            arrived.clear();
-            idle(looks);
-        }
-        Ok(())
     }
 
     fn is_dead(&self, rank: Rank) -> bool {
@@ -242,6 +195,26 @@ impl MpiTransport {
         }
     }
 
+    /// Begins to send a short message on this tag.
+    fn send_frame(&mut self, to: Rank, tag: i32, frame: Vec<u8>) -> Result<(), TransportError> {
+        let route = self.route(to, tag, "sending a control frame to")?;
+        if frame.len() > FRAME_MAX {
+            let length = frame.len();
+            return Err(TransportError(format!(
+                "a control frame of {length} bytes; {FRAME_MAX} are allowed"
+            )));
+        }
+        if self.is_dead(to) {
+            return Ok(());
+        }
+        match self.requests.try_start(&self.comm, route, Pinned::Outgoing(frame)) {
+            Ok(Some(Pinned::Outgoing(buffer))) => self.recycle(buffer),
+            Ok(_) => self.outgoing += 1,
+            Err(error) => return self.excuse(Some(route.peer), error),
+        }
+        Ok(())
+    }
+
     /// Handles the completion of an MPI request: `held` is the memory that it used.
     fn ended(&mut self, held: Pinned, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
         match held {
@@ -273,22 +246,7 @@ impl Transport for MpiTransport {
     }
 
     fn send_control(&mut self, to: Rank, frame: Vec<u8>) -> Result<(), TransportError> {
-        let route = self.route(to, CONTROL, "sending a control frame to")?;
-        if frame.len() > FRAME_MAX {
-            let length = frame.len();
-            return Err(TransportError(format!(
-                "a control frame of {length} bytes; {FRAME_MAX} are allowed"
-            )));
-        }
-        if self.is_dead(to) {
-            return Ok(());
-        }
-        match self.requests.try_start(&self.comm, route, Pinned::Outgoing(frame)) {
-            Ok(Some(Pinned::Outgoing(buffer))) => self.recycle(buffer),
-            Ok(_) => self.outgoing += 1,
-            Err(error) => return self.excuse(Some(route.peer), error),
-        }
-        Ok(())
+        self.send_frame(to, CONTROL, frame)
     }
 
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {

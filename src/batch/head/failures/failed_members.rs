@@ -47,8 +47,10 @@ impl Losses {
     pub(crate) fn look(&mut self) -> Result<()> {
         let mut watched = Vec::new();
         for (indices, watch) in self.watched.drain(..) {
+            // when all have ended, how they have ended does not change any more
+            let all_ended = watch.open() == 0;
             let absent = absent(&watch);
-            let Some(outcomes) = watch.take() else {
+            let Some(outcomes) = all_ended.then(|| watch.take()).flatten() else {
                 watched.push((indices, watch));
                 continue;
             };

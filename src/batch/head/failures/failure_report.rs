@@ -11,6 +11,7 @@ use crate::batch::head::failures::failures_file::{self, FailuresFile};
 use crate::batch::head::outcome::FailureList;
 use crate::batch::head::progress::Progress;
 use crate::batch::head::run_folder::RunFolder;
+use crate::clock;
 use crate::console::counted;
 use crate::script::plan::Plan;
 use std::collections::HashSet;
@@ -55,7 +56,7 @@ impl<'a> FailureReporter<'a> {
             plan,
             source,
             file: FailuresFile::new(folder.path()),
-            start: Instant::now(),
+            start: clock::now(),
             pace: TellingPace::default(),
             seen: 0,
             written: 0,
@@ -71,10 +72,10 @@ impl<'a> FailureReporter<'a> {
         if self.written < known {
             self.write(failed, known);
         }
-        if self.since.is_some_and(|since| since.elapsed() >= GATHERED) {
+        if self.since.is_some_and(|since| clock::since(since) >= GATHERED) {
             self.tell(failed, progress);
         }
-        if let Some(beyond) = self.pace.end(self.start.elapsed()) {
+        if let Some(beyond) = self.pace.end(clock::since(self.start)) {
             self.tell_beyond(beyond, progress);
         }
     }
@@ -102,7 +103,7 @@ impl<'a> FailureReporter<'a> {
         self.written = self.written.max(to);
         self.file.append(&lines);
         if !self.open.is_empty() {
-            self.since.get_or_insert_with(Instant::now);
+            self.since.get_or_insert_with(clock::now);
         }
     }
 
@@ -112,7 +113,7 @@ impl<'a> FailureReporter<'a> {
         let mut all: Vec<&FailedInstance> = open.filter_map(|number| failed.as_slice().get(number)).collect();
         all.sort_unstable_by_key(|failed| (failed.task, failed.index));
         for (first, more) in failure::group(&all) {
-            if self.pace.admits(self.start.elapsed(), first.task, &first.cause.message) {
+            if self.pace.admits(clock::since(self.start), first.task, &first.cause.message) {
                 progress.print(&failure::tell(self.plan, first, more, &self.source));
             } else {
                 self.pace.beyond += 1 + more as u64;

@@ -13,6 +13,7 @@ use crate::batch::head::outputs::spool::{Spool, WaitingOutput};
 use crate::batch::outputs::STDOUT;
 use crate::batch::resume::resumed_file::ResumedFile;
 use crate::batch::resume::todo::Todo;
+use crate::clock;
 use crate::commands::outputs::Content;
 use crate::script::plan::Plan;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -252,7 +253,7 @@ impl Sinks {
         if !std::mem::replace(&mut shared.is_told, true) {
             log::warn!("{} cannot be written: {error}; it is tried again", shown(&shared.path));
         }
-        shared.error = Some((error, Instant::now() + AGAIN));
+        shared.error = Some((error, clock::now() + AGAIN));
         self.blocked.insert(file);
     }
 
@@ -356,7 +357,7 @@ impl Sinks {
 
     /// Writes outputs from memory to the disk: the buffers of files, and outputs that wait for their turn.
     fn flush(&mut self, plan: &Plan) {
-        (self.flushed, self.is_stuck) = (Some(Instant::now()), false);
+        (self.flushed, self.is_stuck) = (Some(clock::now()), false);
         let dirty: Vec<u32> =
             self.dirty.iter().copied().filter(|file| !self.blocked.contains(file)).collect();
         dirty.into_iter().for_each(|number| self.flush_file(number, false));
@@ -401,7 +402,7 @@ impl Sinks {
     /// Appends outputs whose turn has come, and writes those that were in memory for long enough. Returns whether more
     /// could be appended at once.
     pub(crate) fn turn(&mut self, plan: &Plan) -> bool {
-        let now = Instant::now();
+        let now = clock::now();
         let is_due = |number: &u32| {
             let error = self.files.get(*number as usize).and_then(|shared| shared.error.as_ref());
             error.is_none_or(|(_, again)| *again <= now)
@@ -422,7 +423,7 @@ impl Sinks {
             }
             self.advance(number, &mut left);
         }
-        let is_due = self.flushed.is_none_or(|flushed| flushed.elapsed() >= FLUSH);
+        let is_due = self.flushed.is_none_or(|flushed| clock::since(flushed) >= FLUSH);
         let is_much = self.held > BATCH && !self.is_waiting_for_disk();
         if is_much || is_due && !(self.dirty.is_empty() && self.recent.is_empty()) {
             self.flush(plan);
@@ -443,7 +444,7 @@ impl Sinks {
 
     /// Whether the disk has refused a write so shortly before that another attempt is not due.
     fn is_waiting_for_disk(&self) -> bool {
-        self.is_stuck && self.flushed.is_some_and(|flushed| flushed.elapsed() < FLUSH)
+        self.is_stuck && self.flushed.is_some_and(|flushed| clock::since(flushed) < FLUSH)
     }
 
     /// Takes the paths of the files that have become complete since the last call, with the outputs of all instances.
@@ -461,10 +462,10 @@ impl Sinks {
         // often.
         let gaps = self.grown.values().flat_map(|grown| &grown.parts).map(|part| part.2.len()).sum::<usize>();
         let pause = RECORDED + Duration::from_millis(10) * u32::try_from(gaps).unwrap_or(u32::MAX);
-        if !all && self.taken.is_some_and(|taken| taken.elapsed() < pause) {
+        if !all && self.taken.is_some_and(|taken| clock::since(taken) < pause) {
             return Vec::new();
         }
-        self.taken = Some(Instant::now());
+        self.taken = Some(clock::now());
         std::mem::take(&mut self.grown).into_values().collect()
     }
 
@@ -481,7 +482,7 @@ impl Sinks {
     /// Whether the disk has taken no bytes for so long that the run, if nothing else is left to do, ends without
     /// writing the rest.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.full_since.is_some_and(|since| since.elapsed() > 10 * AGAIN)
+        self.full_since.is_some_and(|since| clock::since(since) > 10 * AGAIN)
     }
 }
 

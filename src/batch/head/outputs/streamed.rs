@@ -23,7 +23,8 @@ use crate::batch::head::stopped::{self, Stopped};
 use crate::batch::outputs::STDOUT;
 use crate::client::Client;
 use crate::client::family::Family;
-use crate::client::future::{Future, Pending};
+use crate::client::future::Future;
+use crate::client::pending::Pending;
 use crate::client::watch::Watch;
 use crate::error::{Error, Result, TaskError};
 use crate::script::plan::Plan;
@@ -122,6 +123,8 @@ impl WatchedPart {
             return Ok(Vec::new());
         }
         self.open = open;
+        // how an instance has ended is looked up after the look which tells that it has
+        let ended = self.watch.ended();
         let absent: HashMap<usize, Absence> = absent(&self.watch).into_iter().collect();
         let end_of = |at: usize, failure: Option<Arc<TaskError>>| match (failure, absent.get(&at)) {
             (Some(cause), _) => EndOf::Failed(cause),
@@ -136,7 +139,6 @@ impl WatchedPart {
             });
             return Ok(ended.collect());
         }
-        let ended = self.watch.ended();
         let failures = self.watch.failures();
         let failure = |at: usize| {
             let found = failures.binary_search_by_key(&at, |(place, _)| *place);
@@ -272,7 +274,10 @@ impl StreamedTask {
             outcome.ended += 1;
             match end {
                 EndOf::Result => outcome.recorder.ended(self.task, index),
-                EndOf::Absent(why) => outcome.note_absent(self.task, why),
+                EndOf::Absent(why) => {
+                    outcome.recorder.absent(self.task, index, why);
+                    outcome.note_absent(self.task, why);
+                }
                 EndOf::Failed(_) => {}
             }
             match end {

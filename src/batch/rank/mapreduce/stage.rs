@@ -26,6 +26,7 @@ pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) 
         wanted: vec![outputs::STDOUT],
         without: Vec::new(),
         unless: Vec::new(),
+        last: false,
         one: true,
     };
     let lines_of = Piece::Fill { what: Fill::Input(0), format: None, quote: Quote::None };

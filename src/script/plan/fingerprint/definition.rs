@@ -120,9 +120,18 @@ fn key_task(plan: &Plan, task: &PlanTask, written: &BTreeSet<String>) -> KeyTask
         }
     }
     part("when", &mut hash);
+    if let Some(until) = &task.until {
+        hash.text(&until.condition.text);
+        hash.text(&until.along);
+        until.condition.names.iter().for_each(|name| hash.name_source(&name.binding));
+        part("until", &mut hash);
+    }
     for reference in &task.references {
         let other = plan.tasks.get(reference.task).map_or("", |other| other.name.as_str());
         hash.text(other);
+        if reference.last {
+            hash.text("last");
+        }
         hash.text(&format!("{:?} {}", reference.select, reference.list));
     }
     part("the tasks that it reads", &mut hash);
@@ -254,6 +263,7 @@ impl PartHash<'_> {
             NameSource::Input(at) => self.text(&at.to_string()),
             NameSource::Fact(fact) => self.fact(*fact),
             NameSource::First(all) => all.iter().for_each(|source| self.name_source(source)),
+            NameSource::Own(select) => self.text(&format!("own {select:?}")),
         }
     }
 
