@@ -118,13 +118,13 @@ pub fn shared_capacity(client: &Client) -> Result<(), Failure> {
         let (tx, rx) = client.channel(capacity);
         let done = client.event(&format!("done {capacity}"));
         let idle = on(0).submit(idle_source, (&tx, &done));
-        let sent: Vec<_> = (0..6).map(|k| on(k).submit(source, (&tx, 0, 50))).collect();
+        let sent: Vec<_> = (0..6).map(|k| on(k).submit(source, (&tx, 0, 20))).collect();
         drop(tx);
         let got = client.submit(sink, (rx,));
-        check(client.gather(sent)? == [50; 6], "all have sent")?;
+        check(client.gather(sent)? == [20; 6], "all have sent")?;
         done.set()?;
         check(idle.result()? == 2, "the idle one too")?;
-        check(got.result()? == (302, 6 * 1225 + 3_000_000), "all has come")?;
+        check(got.result()? == (122, 6 * 190 + 3_000_000), "all has come")?;
     }
     Ok(())
 }
