@@ -225,6 +225,7 @@ fn cases() -> Vec<Case> {
             silence: 60_000,
             memory_limit: 1 << 30,
             awaits: true,
+            checksums: true,
         }),
     ]
 }

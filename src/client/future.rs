@@ -145,7 +145,7 @@ impl ClientShared {
 ///
 /// A future can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it,
 /// on every rank that holds it, once the tasks that take it are done. A task whose last future is dropped before it has
-/// started never runs, unless another task takes its result or [`Client::fire_and_forget`] has it.
+/// started never runs, unless another task takes its result or [`fire_and_forget`](crate::Client::fire_and_forget) has it.
 ///
 /// ```
 /// # fn f(client: &dtask::Client) -> dtask::Result<()> {

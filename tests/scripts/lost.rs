@@ -81,7 +81,7 @@ fn a_job_without_one_of_its_ranks_ends() {
 #[test]
 fn a_function_that_has_ended_three_runs_is_quarantined_and_others_go_on() {
     let folder = Folder::script(
-        "[task.bad]\nfor = { i = '0..3' }\ncall = 'crash'\nargs = { i = '{i}' }\nsave = 'bad{i}.txt'\n\
+        "[task.bad]\nfor = { i = ['0', '1', '2'] }\ncall = 'crash'\nargs = { i = '{i}' }\nsave = 'bad{i}.txt'\n\
          [task.good]\nfor = { k = '0..3' }\narray = 'k * 2.0'\nstdout = 'good.txt'\n",
     );
     let program = Path::new(env!("CARGO_BIN_EXE_dtask")).with_file_name("examples").join("test_spectrum");

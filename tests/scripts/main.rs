@@ -46,6 +46,7 @@ mod signals;
 mod six;
 mod spawner;
 mod spill;
+mod storm;
 mod survival;
 mod sweeps;
 mod until;

@@ -14,6 +14,10 @@ use crate::script::plan::fingerprint::key_plan::KeyPlan;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+
+/// The longest time for which the start of a run waits until its beginning is on disk.
+const BEGUN: Duration = Duration::from_secs(5);
 
 /// The options of a run that concern the journal.
 #[derive(Debug, Clone, Default)]
@@ -143,6 +147,8 @@ impl RunJournal {
                 Some(JournalRecord::Keys(KeyRecord { families, plan }))
             });
         }
+        // what a rank notes that dies at once names a task by its number, which only the beginning of the run explains
+        writer.flush(BEGUN);
         let failed = known.tasks.iter().map(|task| task.failed.len() as u64).sum();
         let checkpoints = known.tasks.into_iter().map(|task| task.checkpoints).collect();
         Ok(RunJournal { todo, digests, checkpoints, fruitless: state.fruitless, failed, writer })

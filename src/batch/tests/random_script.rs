@@ -121,8 +121,8 @@ impl SimScript {
             });
             reads.sort_unstable();
             reads.dedup();
-            let sums = (0..at).filter(|task| is_array(&tasks[*task]) && tasks[*task].count.is_some());
-            if let Some(summed) = sums.last().filter(|_| dice.one_in(4)) {
+            let mut sums = (0..at).filter(|task| is_array(&tasks[*task]) && tasks[*task].count.is_some());
+            if let Some(summed) = sums.next_back().filter(|_| dice.one_in(4)) {
                 let length = tasks[summed].length();
                 if length == 1 {
                     (work, count, reads) = (Work::Sum, None, vec![summed]);

@@ -23,7 +23,7 @@ pub(crate) fn read<'n>(
 ) -> Option<RawUntil> {
     let required = get("until-required").and_then(|node| Some((node.flag("`until-required`", cx)?, node)));
     let Some(node) = get("until") else {
-        if let Some((_, node)) = required {
+        if let Some((true, node)) = required {
             refuse_alone(node.span.clone(), cx);
         }
         return None;

@@ -1,6 +1,6 @@
 use dtask::prelude::*;
 
-fn parse(text: &String) -> Result<f64, Failure> {
+fn parse(text: String) -> Result<f64, Failure> {
     Ok(text.trim().parse()?) // `?` makes a `Failure` of any error
 }
 

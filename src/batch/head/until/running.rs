@@ -99,9 +99,10 @@ impl RunningChains {
                 return Err(error);
             }
             verdicts.open = open;
-            for at in 0..ended.len().min(verdicts.instances.len()) {
-                if ended[at] && !std::mem::replace(&mut verdicts.is_known[at], true) {
-                    self.judge(verdicts.instances[at], absences.get(&at).copied(), failures.remove(&at));
+            let instances = verdicts.instances.iter().zip(&mut verdicts.is_known);
+            for (at, ((&instance, is_known), ended)) in instances.zip(ended).enumerate() {
+                if ended && !std::mem::replace(is_known, true) {
+                    self.judge(instance, absences.get(&at).copied(), failures.remove(&at));
                 }
             }
         }
