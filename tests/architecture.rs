@@ -62,7 +62,8 @@ const TOOL: &[(&str, &[&str])] = &[
     ("arrays", &[]),
     ("commands", &[]),
     ("mapreduce", &["arrays", "commands"]),
-    ("journal", &[]),
+    // `commands` for what tells whether a saved folder is as it was
+    ("journal", &["commands"]),
     ("script", &["arrays", "commands", "mapreduce"]),
     ("batch", &["arrays", "commands", "journal", "mapreduce", "script"]),
     ("cli", &["arrays", "batch", "commands", "journal", "mapreduce", "script"]),

@@ -60,6 +60,16 @@ tests! {
     executors
 }
 
+/// Takes 6 GiB of memory and some time: `DTASK_HUGE=1 cargo test --test futures huge`.
+#[test]
+fn huge() {
+    if std::env::var_os("DTASK_HUGE").is_none() {
+        return;
+    }
+    let run = Mpirun::new(2).program(program()).args(["huge"]).limit(Duration::from_secs(600)).run();
+    run.assert_success().assert_stdout_has("ok huge");
+}
+
 #[test]
 fn on_done() {
     for run in on_all("on_done") {

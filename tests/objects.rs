@@ -99,7 +99,107 @@ macro_rules! bodies {
 }
 
 bodies! { event semaphore lock variable queue bounded nested every_rank long time_limits actor actors_of_tasks failing_actors channel pipeline
-reader_goes published rebalanced }
+reader_goes
+sender_never_begins handles_in_results shared_capacity futures published rebalanced }
+
+/// The bodies whose tasks have no effects, so that they may be done again where a rank dies.
+const WITHOUT_EFFECTS: [&str; 6] =
+    ["completed", "cancelled_fetch", "released_fetch", "dropped", "deep_error", "data"];
+
+#[test]
+fn futures_of_every_kind_in_the_simulated_cluster() {
+    for (name, _) in objects::FUTURES {
+        for seed in seeds(0..6) {
+            simulated(name, 1 + (seed % 5) as u32, 1 + (seed % 3) as u32, seed);
+        }
+    }
+}
+
+#[test]
+fn futures_of_every_kind_when_a_rank_is_lost() {
+    let (mut deaths, mut right) = (0, 0);
+    for (seed, name) in seeds(0..8).flat_map(|seed| WITHOUT_EFFECTS.map(|name| (seed, name))) {
+        let ranks = 3 + (seed % 4) as u32;
+        let told = |what: String| panic!("{name}, seed {seed}, {ranks} ranks: {what}");
+        let (mut cluster, client) = Cluster::new(ranks, 1 + (seed % 3) as u32, seed);
+        let mut random = Random(seed ^ 0xF07);
+        let root = client.submit(objects::root, (name,));
+        let pending = client.pending([&root]);
+        let mut lost = None;
+        for step in 0.. {
+            if pending.is_ready() {
+                break;
+            }
+            if step == STEPS {
+                told(format!("hangs: {} messages under way, lost {lost:?}", cluster.under_way()));
+            }
+            if lost.is_none() && random.below(200) == 0 {
+                let rank = Rank(1 + random.below(u64::from(ranks) - 1) as u32);
+                cluster.lose(rank);
+                lost = Some(rank);
+                deaths += 1;
+            }
+            cluster.step().unwrap_or_else(told);
+        }
+        match pending.take().expect("ready").remove(0) {
+            Ok(_) => right += 1,
+            // a task that was pinned there, or a value that lay there alone
+            Err(error) => {
+                let text = error.to_string();
+                let names_it = ["died", "lost", "dead"].iter().any(|word| text.contains(word));
+                assert!(lost.is_some() && names_it, "{name}, seed {seed}: {text}");
+            }
+        }
+        drop(root);
+        cluster
+            .settle(STEPS, Cluster::is_empty)
+            .unwrap_or_else(|what| told(format!("something is left: {what}")));
+    }
+    assert!(deaths >= 20 && right >= 10, "{deaths} ranks lost, {right} right: the test tests nothing");
+}
+
+fn below(depth: u64) -> Result<u64, dtask::Failure> {
+    match depth {
+        0 => Ok(0),
+        _ => Ok(dtask::current()?.submit(below, (depth - 1,)).result()? + 1),
+    }
+}
+
+#[test]
+fn the_messages_of_nested_tasks_grow_with_their_depth_alone() {
+    let messages = |depth: u64| {
+        let (mut cluster, client) = Cluster::new(3, 2, 5);
+        let root = client.submit(below, (depth,));
+        let pending = client.pending([&root]);
+        cluster.settle(STEPS, |_| pending.is_ready()).expect("it ends");
+        assert_eq!(pending.take().expect("ready").remove(0).expect("a depth"), depth);
+        cluster.delivered().0
+    };
+    let (once, twice) = (messages(60), messages(120));
+    assert!(twice < once * 5 / 2, "{once} messages at depth 60, {twice} at 120");
+}
+
+#[test]
+fn results_that_are_gathered_come_many_in_a_message() {
+    for length in [100_usize, 200, 1_000] {
+        let (mut cluster, client) = Cluster::new(3, 2, 7);
+        let make = |length: usize, n: u64| (n, "x".repeat(length));
+        let futures = client.options().pure(false).starmap(make, (0..600).map(|n| (length, n)));
+        let last = client.submit(|all: Vec<(u64, String)>| all.len(), (&futures,));
+        let done = client.pending([&last]);
+        cluster.settle(STEPS, |_| done.is_ready()).expect("all are made");
+        let before = cluster.delivered().0;
+        let all = client.pending(&futures);
+        cluster.settle(STEPS, |_| all.is_ready()).expect("all come");
+        assert!(all.take().expect("ready").iter().all(Result::is_ok));
+        let messages = cluster.delivered().0 - before;
+        // requests, and answers of at most 64 KiB
+        assert!(
+            messages <= 80 + 600 * length as u64 / 10_000,
+            "{messages} messages for 600 results of {length} bytes"
+        );
+    }
+}
 
 /// The seeds to look at: `DTASK_SEEDS=0..10000 cargo test --release --test objects random` looks at more.
 fn seeds(default: std::ops::Range<u64>) -> std::ops::Range<u64> {

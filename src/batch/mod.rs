@@ -16,6 +16,7 @@ pub(crate) mod head;
 pub(crate) mod outputs;
 pub(crate) mod rank;
 pub(crate) mod resume;
+pub(crate) mod saved_folder;
 pub(crate) mod stored_artifact;
 pub(crate) mod task_def;
 #[cfg(all(test, feature = "testing"))]

@@ -45,6 +45,11 @@ impl Destination {
     }
 }
 
+/// The beginning of the names of files and folders that are not whole yet.
+pub(crate) const PREFIX: &str = ".dtask-";
+/// The end of these names.
+pub(crate) const SUFFIX: &str = ".part";
+
 /// Makes a temporary file in the folder in which `path` lies. The folder is made too if it is missing.
 ///
 /// # Errors
@@ -54,7 +59,7 @@ pub(crate) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     fs::create_dir_all(folder)?;
     // the mode that any new file has; tempfile's own mode, 0600, would keep colleagues out
     let mode = Permissions::from_mode(0o666);
-    tempfile::Builder::new().prefix(".dtask-").suffix(".part").permissions(mode).tempfile_in(folder)
+    tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).permissions(mode).tempfile_in(folder)
 }
 
 /// Renames a temporary file to `path`, which must be no symbolic link, after its bytes are on the disk (`fsync`). If a

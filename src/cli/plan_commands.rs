@@ -142,7 +142,9 @@ fn preview(plan: &Plan, number: usize, index: u64) -> Result<InstancePreview, Re
     for out in &task.outs {
         outs.push(out.file.render(&scope)?);
     }
-    scope.outs = &outs;
+    // a command gets the path of a folder without the slash that makes it one
+    let paths: Vec<String> = outs.iter().map(|out| out.trim_end_matches('/').to_owned()).collect();
+    scope.outs = &paths;
     let render = |template: &Template| template.render(&scope);
     let (action, words) = match &task.action {
         TaskAction::Array { text, .. } => ("array", vec![text.clone()]),
@@ -217,7 +219,7 @@ fn file_of(plan: &Plan, task: &PlanTask, select: Select, index: u64) -> Result<S
             let (values, env) = (task.family.bindings(index), |name: &str| std::env::var(name).ok());
             let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
             let file = task.outs.get(number).map(|out| out.file.render(&scope)).transpose()?;
-            file.unwrap_or_default()
+            file.unwrap_or_default().trim_end_matches('/').to_owned()
         }
     })
 }

@@ -12,11 +12,13 @@ use crate::codec;
 use crate::ids::TaskId;
 use crate::protocol::{
     ARGS_MAX, ARGUMENT_CONTAINER, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, BulkLayout,
-    INLINE_MAX, ReportedResult, push_argument, push_length, push_never, push_refusal,
+    HandleTicket, INLINE_MAX, ReportedResult, push_argument, push_length, push_never, push_refusal,
+    push_tickets,
 };
 use crate::task::assembly::ContainerForm;
+use crate::task::tickets::{self, CopyTicket};
 use crate::task::value::{AnyValue, Data};
-use crate::task::{bulk, function, handles};
+use crate::task::{bulk, function};
 use smallvec::SmallVec;
 use std::any::TypeId;
 use std::hash::Hash;
@@ -70,6 +72,8 @@ pub struct ArgumentPack<'c> {
     pub(super) args: SmallVec<[u8; 16]>,
     pub(super) inputs: SmallVec<[TaskId; 2]>,
     keys: SmallVec<[u128; 4]>,
+    /// The copies of handles in `args`.
+    tickets: Vec<HandleTicket>,
     /// Handles of the futures among the arguments, and of long values that have become results. Dropping a handle would
     /// release the result, so all are held until the task that takes them is submitted. Also holds handles whose drop
     /// would take the client's lock.
@@ -85,6 +89,7 @@ impl<'c> ArgumentPack<'c> {
             args: SmallVec::new(),
             inputs: SmallVec::new(),
             keys: SmallVec::new(),
+            tickets: Vec::new(),
             held: SmallVec::new(),
             inline_max: INLINE_ARGUMENT_MAX,
         }
@@ -112,10 +117,15 @@ impl<'c> ArgumentPack<'c> {
         // most arguments are shorter than 128 bytes, so that their length takes one byte, which is filled in below
         self.args.push(ARGUMENT_INLINE);
         self.args.push(0);
-        if let Err(error) = codec::encode_value_into(value, &mut self.args) {
+        let (encoded, tickets) = tickets::collecting(|| codec::encode_value_into(value, &mut self.args));
+        if let Err(error) = encoded {
             return self.refuse(start, &error.to_string());
         }
         let length = self.args.len() - start - 2;
+        if length <= self.inline_max {
+            tickets.iter().for_each(CopyTicket::announce);
+            self.tickets.extend(tickets.iter().map(|copy| copy.ticket));
+        }
         if length < 0x80 {
             self.args[start + 1] = length as u8;
             return;
@@ -127,7 +137,8 @@ impl<'c> ArgumentPack<'c> {
         } else {
             let output = ReportedResult::Stored { nbytes: length as u64, layout: BulkLayout::Encoded };
             let key = value_key::<T>(&BulkLayout::Encoded, &encoded);
-            self.scatter(Scattered { key, output, value: Some(AnyValue::from_encoded(&encoded)) });
+            let value = AnyValue::from_encoded_with(&encoded, tickets);
+            self.scatter(Scattered { key, output, value: Some(value) });
         }
     }
 
@@ -188,6 +199,15 @@ impl<'c> ArgumentPack<'c> {
         self.args.extend_from_slice(&form.0);
     }
 
+    /// The arguments, encoded, with the list of the copies of handles in them.
+    pub(super) fn take_args(&mut self) -> SmallVec<[u8; 16]> {
+        let mut args = std::mem::take(&mut self.args);
+        if !self.tickets.is_empty() {
+            push_tickets(&mut args, &std::mem::take(&mut self.tickets));
+        }
+        args
+    }
+
     fn refuse(&mut self, start: usize, why: &str) {
         self.args.truncate(start);
         push_refusal(&mut self.args, why);
@@ -213,16 +233,17 @@ impl<'c> ArgumentPack<'c> {
 /// Prepares a value that is to be stored as a result at the client's rank: its key, its layout (how its bytes are to be
 /// read), and its bytes where they are few enough to travel inside the message.
 pub(super) fn scattered<T: Data>(value: Arc<T>) -> Scattered {
-    let (outcome, has_handles) = handles::measure(|| match bulk::view(&*value) {
+    let (outcome, tickets) = tickets::collecting(|| match bulk::view(&*value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
         None => codec::encode_value(&*value).map(|bytes| {
             (value_key::<T>(&BulkLayout::Encoded, &bytes), BulkLayout::Encoded, bytes.len() as u64)
         }),
     });
     match outcome {
-        Ok((key, layout, nbytes)) if has_handles || nbytes as usize > INLINE_MAX => {
+        // a value with handles is kept as it is, and holds them until it is released
+        Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX || !tickets.is_empty() => {
             let length = if layout == BulkLayout::Encoded { nbytes as usize } else { 0 };
-            let value = AnyValue::shared_with(value, length).having_handles(has_handles);
+            let value = AnyValue::shared_with(value, length).having_handles(!tickets.is_empty());
             Scattered { key, output: ReportedResult::Stored { nbytes, layout }, value: Some(value) }
         }
         Ok((key, ..)) => {

@@ -107,7 +107,7 @@ impl ClientState {
             key ^= u128::from(self.unique).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
             self.new_handle(shared, key, def, false)
         };
-        let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
+        let (args, inputs) = (pack.take_args(), std::mem::take(&mut pack.inputs));
         let new =
             NewTask { task: handle.number, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
         (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))

@@ -273,7 +273,7 @@ pub(crate) enum CommandError {
         elsewhere: Option<PathBuf>,
     },
     /// The path of an output leads to no regular file, but to a directory or something else.
-    #[error("output `{name}` is {}, not a file: `{}`{}", if *.directory { "a directory" } else { "something else" }, .path.display(), if *.directory { "; pack it, `tar -cf {out} ..`" } else { "" })]
+    #[error("output `{name}` is {}, not a file: `{}`{}", if *.directory { "a directory" } else { "something else" }, .path.display(), if *.directory { "; a folder is `out = \"name/\"`" } else { "" })]
     OutKind {
         /// The name by which the script calls the output.
         name: String,
@@ -281,6 +281,14 @@ pub(crate) enum CommandError {
         path: PathBuf,
         /// Whether a directory is at that path.
         directory: bool,
+    },
+    /// The path of an output that is to be a folder leads to something else.
+    #[error("output `{name}` is no folder: `{}`; without the slash at its end it is a file", .path.display())]
+    OutNoFolder {
+        /// The name by which the script calls the output.
+        name: String,
+        /// The path at which the folder was expected.
+        path: PathBuf,
     },
     /// A command's output file exists, but the rank cannot read it.
     #[error("output `{name}` cannot be read: `{}`: {source}", .path.display())]
@@ -318,6 +326,7 @@ impl CommandError {
             CommandError::Cancelled { .. } => FailureKind::Cancelled,
             CommandError::OutMissing { .. }
             | CommandError::OutKind { .. }
+            | CommandError::OutNoFolder { .. }
             | CommandError::OutUnreadable { .. }
             | CommandError::OutPath { .. } => FailureKind::Output,
             CommandError::Spawn { .. }

@@ -26,6 +26,7 @@ pub(crate) mod dead_scratch;
 pub(crate) mod environment;
 pub(crate) mod error;
 pub(crate) mod find_program;
+pub(crate) mod folder;
 #[cfg(test)]
 mod limit_tests;
 pub(crate) mod memory;
@@ -70,6 +71,8 @@ pub(crate) struct OutFile {
     pub path: PathBuf,
     /// The length of the output file, in bytes.
     pub length: u64,
+    /// Whether it is a folder.
+    pub is_folder: bool,
 }
 
 /// The outputs of a command that succeeded.

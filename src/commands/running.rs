@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -373,13 +373,18 @@ impl RunningCommand {
         if !scratch::stays_below(file) {
             return Err(CommandError::OutPath { name: name.to_owned(), file: file.to_owned() });
         }
-        let path = self.spec.scratch.join(file);
+        let is_folder = scratch::is_folder(file);
+        // without the slash that makes it a folder
+        let path: PathBuf = self.spec.scratch.join(file).components().collect();
         match std::fs::metadata(&path) {
-            // Opening a pipe would wait for its writer, which has ended.
-            Ok(metadata) if !metadata.is_file() => {
-                Err(CommandError::OutKind { name: name.to_owned(), path, directory: metadata.is_dir() })
+            Ok(found) if is_folder && !found.is_dir() => {
+                Err(CommandError::OutNoFolder { name: name.to_owned(), path })
             }
-            Ok(metadata) => Ok(OutFile { name: name.to_owned(), path, length: metadata.len() }),
+            // Opening a pipe would wait for its writer, which has ended.
+            Ok(found) if !is_folder && !found.is_file() => {
+                Err(CommandError::OutKind { name: name.to_owned(), path, directory: found.is_dir() })
+            }
+            Ok(found) => Ok(OutFile { name: name.to_owned(), path, length: found.len(), is_folder }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CommandError::OutMissing {
                 name: name.to_owned(),
                 file: file.to_owned(),

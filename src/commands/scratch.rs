@@ -298,6 +298,11 @@ fn job() -> String {
     if job.is_empty() { "nojob".to_owned() } else { job }
 }
 
+/// Whether the path of an output is that of a folder, which ends with a slash.
+pub(crate) fn is_folder(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
 /// Whether a relative path has neither `..` nor a root, so that it stays below the directory to which it is joined.
 pub(crate) fn stays_below(path: &Path) -> bool {
     let mut parts = path.components().peekable();

@@ -4,6 +4,8 @@
 //! Their content is constant, and they are read-only: they may be hard-linked into the directories of many commands at
 //! a time, and of other ranks on the host.
 
+use super::folder;
+use super::removal;
 use super::scratch::{ON_DISK, ON_DISK_NAME, ScratchRoot};
 use crate::error::Failure;
 use crate::task::allocation;
@@ -12,6 +14,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The mode of files that are inputs of commands, which must not change them.
 pub(crate) const READ_ONLY: u32 = 0o444;
@@ -32,6 +35,7 @@ pub struct StoredFile {
     path: PathBuf,
     number: u64,
     length: u64,
+    is_folder: bool,
 }
 
 impl StoredFile {
@@ -52,6 +56,11 @@ impl StoredFile {
         self.path.ancestors().nth(levels).unwrap_or(&self.path)
     }
 
+    /// Whether it is a folder. Its length is that of the stream in which it travels.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
     /// The length of the stored file, in bytes.
     pub fn length(&self) -> u64 {
         self.length
@@ -67,6 +76,9 @@ impl StoredFile {
     /// # Errors
     /// When the file cannot be read, or its length has changed.
     pub fn read(&self, into: &mut Vec<u8>) -> io::Result<()> {
+        if self.is_folder {
+            return Err(io::Error::other("it is a folder"));
+        }
         let before = into.len();
         // never more than the announced length, even if the file has grown
         let mut file = io::Read::take(File::open(&self.path)?, self.length);
@@ -82,6 +94,9 @@ impl StoredFile {
     /// # Errors
     /// When the file cannot be read, or its length has changed.
     pub(crate) fn write_to(&self, into: &mut PieceWriter<'_>) -> io::Result<()> {
+        if self.is_folder {
+            return folder::write(&self.path, into);
+        }
         into.copy_from(&mut File::open(&self.path)?, self.length)
     }
 
@@ -107,6 +122,9 @@ impl StoredFile {
     /// # Errors
     /// When neither can be created.
     pub fn link(&self, path: &Path) -> io::Result<()> {
+        if self.is_folder {
+            return folder::link(&self.path, path, true);
+        }
         match fs::hard_link(&self.path, path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 copy(&mut File::open(&self.path)?, path)
@@ -119,7 +137,11 @@ impl StoredFile {
 impl Drop for StoredFile {
     fn drop(&mut self) {
         // the file is gone already if the rank has removed its scratch directory
-        let _ = fs::remove_file(&self.path);
+        if self.is_folder {
+            let _ = removal::remove(&self.path, Duration::ZERO);
+        } else {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -196,7 +218,7 @@ impl ScratchRoot {
         let (dir, number) = self.next_stored(large)?;
         let path = ScratchRoot::stored_path(&dir, number);
         let file = create(&path, READ_ONLY)?;
-        Ok(FileInMaking { file, stored: StoredFile { path, number, length: 0 } })
+        Ok(FileInMaking { file, stored: StoredFile { path, number, length: 0, is_folder: false } })
     }
 
     /// Stores bytes as a new file in the rank's scratch directory.
@@ -215,6 +237,9 @@ impl ScratchRoot {
     /// When it cannot be linked, as when that rank's scratch directory is on another file system.
     pub fn keep_link(&self, path: &Path) -> io::Result<StoredFile> {
         let on_disk = path.parent().is_some_and(|dir| dir.ends_with(ON_DISK_NAME));
+        if fs::symlink_metadata(path)?.is_dir() {
+            return self.store_folder(on_disk, |to| folder::link(path, to, false));
+        }
         self.store(on_disk, |to| fs::hard_link(path, to))
     }
 
@@ -226,11 +251,47 @@ impl ScratchRoot {
         self.store(from.metadata()?.len() >= LARGE, |to| copy(from, to))
     }
 
+    /// Takes over a folder that a command has filled, from its directory. It is moved; what may be changed through other
+    /// names is copied.
+    ///
+    /// # Errors
+    /// When something in it cannot be read, or scratch has no room.
+    pub(crate) fn keep_folder(&self, path: &Path) -> io::Result<StoredFile> {
+        let (bytes, _) = folder::stamp(path)?;
+        self.store_folder(bytes >= LARGE, |to| folder::adopt(path, to, true))
+    }
+
+    /// Stores a copy of a folder in the rank's scratch directory.
+    ///
+    /// # Errors
+    /// As [`ScratchRoot::keep_folder`].
+    pub(crate) fn keep_folder_copy(&self, path: &Path) -> io::Result<StoredFile> {
+        let (bytes, _) = folder::stamp(path)?;
+        self.store_folder(bytes >= LARGE, |to| folder::adopt(path, to, false))
+    }
+
+    /// Stores a folder that `make` makes at the path that it is given.
+    ///
+    /// # Errors
+    /// Those of `make`, and when scratch has no room.
+    pub(crate) fn store_folder<E: From<io::Error>>(
+        &self,
+        large: bool,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<StoredFile, E> {
+        let (dir, number) = self.next_stored(large)?;
+        let path = ScratchRoot::stored_path(&dir, number);
+        let mut stored = StoredFile { path, number, length: 0, is_folder: true };
+        make(&stored.path)?;
+        stored.length = folder::length(&stored.path)?;
+        Ok(stored)
+    }
+
     fn store(&self, large: bool, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<StoredFile> {
         let (dir, number) = self.next_stored(large)?;
         let path = ScratchRoot::stored_path(&dir, number);
         // from here on an error drops this value, which removes the incomplete file
-        let mut stored = StoredFile { path, number, length: 0 };
+        let mut stored = StoredFile { path, number, length: 0, is_folder: false };
         make(&stored.path)?;
         stored.length = fs::metadata(&stored.path)?.len();
         Ok(stored)

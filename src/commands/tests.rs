@@ -313,6 +313,7 @@ fn out_files() -> Outcome {
         name: name.to_owned(),
         path: scratch.path().join(path),
         length,
+        is_folder: false,
     });
     assert_eq!(found, expected);
 

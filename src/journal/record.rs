@@ -1,6 +1,7 @@
 //! The kinds of records in a journal, with their encoding.
 
 use crate::codec;
+use crate::commands::folder;
 use crate::error::CodecError;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -235,10 +236,15 @@ pub(crate) struct FileStamp {
 }
 
 impl FileStamp {
-    /// Makes the stamp of the file `path`, relative to the folder `here`. `None` if there is no such file.
+    /// Makes the stamp of the file `path`, relative to the folder `here`. `None` if there is no such file. With a slash at
+    /// its end, `path` may be a folder, and the stamp is one of all that is in it.
     pub(crate) fn of(here: &Path, path: &str) -> Option<FileStamp> {
         let found = fs::metadata(here.join(path)).ok()?;
-        let stamp = if found.is_file() { Some((found.len(), nanos(found.modified().ok()?))) } else { None };
+        let stamp = match found.is_dir() && path.ends_with('/') {
+            true => Some(folder::stamp(&here.join(path)).ok()?),
+            false if found.is_file() => Some((found.len(), nanos(found.modified().ok()?))),
+            false => None,
+        };
         Some(FileStamp { path: path.to_owned(), stamp })
     }
 }

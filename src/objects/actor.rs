@@ -58,6 +58,13 @@ impl ActorState {
         true
     }
 
+    /// Notes that nobody will read a copy of a handle.
+    pub(super) fn void(&mut self, object: ObjectId, ticket: u64, out: &mut ObjectActions) {
+        if !self.handles.is_spent(ticket) && self.handles.void(ticket) {
+            self.discard_if_unheld(object, out);
+        }
+    }
+
     fn start(&mut self, object: ObjectId, out: &mut ObjectActions) {
         if self.is_running || !self.is_made {
             return;

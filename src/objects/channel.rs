@@ -4,6 +4,7 @@
 //! When nobody holds the sending end any more, the receiver is told how many items were sent, since that note may
 //! arrive before the last of them.
 
+use super::credits::Credits;
 use super::references::References;
 use super::{ObjectAction, ObjectActions, ObjectCaller, maker, reply};
 use crate::ids::Rank;
@@ -32,6 +33,10 @@ pub(crate) struct ChannelState {
     told_end: bool,
     /// Whether the senders were told that nobody receives any more.
     told_broken: bool,
+    /// Whether a task that was to have the sending end has failed or was cancelled before it began.
+    unsent: bool,
+    /// The shares of the sending ranks in the capacity.
+    credits: Credits,
 }
 
 impl ChannelState {
@@ -66,6 +71,9 @@ impl ChannelState {
                 Some(rank) => self.connect(from, rank, out),
                 None => self.locating.push(from),
             },
+            ObjectOp::Lease { .. } if self.told_broken => self.refuse(from, out),
+            ObjectOp::Lease { capacity } => self.credits.ask(object, from, capacity, out),
+            ObjectOp::Return { count } => self.credits.returned(object, from.rank, count, out),
             ObjectOp::Ticket { side, ticket } => self.side(side).leave(ticket),
             ObjectOp::Redeem { side, ticket } => self.side(side).redeem(from.rank, ticket),
             ObjectOp::Drop { side, sent } => {
@@ -76,7 +84,7 @@ impl ChannelState {
                 let own = ObjectCaller { rank: from.rank, call };
                 let before = self.locating.len();
                 self.locating.retain(|waits| *waits != own);
-                if self.locating.len() < before {
+                if self.locating.len() < before || self.credits.withdraw(own) {
                     reply(own, ReplyKind::Cancelled, Blob::default(), out);
                 }
             }
@@ -84,6 +92,21 @@ impl ChannelState {
         }
         self.settle(object, out);
         true
+    }
+
+    /// Notes that nobody will read a copy of a handle; `failed` says that a task was to, which never began.
+    pub(super) fn void(
+        &mut self,
+        object: ObjectId,
+        side: HandleSide,
+        ticket: u64,
+        failed: bool,
+        out: &mut ObjectActions,
+    ) {
+        if !self.side(side).is_spent(ticket) && self.side(side).void(ticket) {
+            self.unsent |= failed && side == HandleSide::Front;
+            self.settle(object, out);
+        }
     }
 
     fn side(&mut self, side: HandleSide) -> &mut References {
@@ -115,7 +138,7 @@ impl ChannelState {
         }
         if self.receivers.is_empty() && !self.told_broken {
             self.told_broken = true;
-            for waits in std::mem::take(&mut self.locating) {
+            for waits in std::mem::take(&mut self.locating).into_iter().chain(self.credits.take_asking()) {
                 self.refuse(waits, out);
             }
             let broken = |rank: &Rank| ObjectAction::Broken(*rank, object, self.lost_receiver);
@@ -126,7 +149,10 @@ impl ChannelState {
             && let Some(bound) = self.bound.filter(|_| !self.receivers.is_empty())
         {
             self.told_end = true;
-            out.push(ObjectAction::Ended(bound, object, self.sent, self.lost_sender));
+            out.push(match self.lost_sender {
+                None if self.unsent => ObjectAction::Unsent(bound, object, self.sent),
+                lost => ObjectAction::Ended(bound, object, self.sent, lost),
+            });
         }
     }
 
@@ -136,6 +162,7 @@ impl ChannelState {
             self.lost_sender = Some(rank);
         }
         self.connected.remove(&rank);
+        self.credits.lost(object, rank, out);
         // a copy of the receiving end on another rank cannot go on with what has arrived at this one
         if self.receivers.lost(rank) && self.bound == Some(rank) {
             self.receivers = References::default();
@@ -152,6 +179,7 @@ impl ChannelState {
 
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn check(&self) -> Result<(), String> {
+        self.credits.check()?;
         if self.bound.is_some() && !self.locating.is_empty() {
             return Err(format!("{} calls look for the receiver, which is known", self.locating.len()));
         }

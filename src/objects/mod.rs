@@ -8,6 +8,7 @@
 //!
 //! A call that has to wait (for an item, a permit, an event) waits in the object, in the order of arrival, until
 //! another call lets it go on: nobody polls. [`Objects::lost`] takes back what a dead rank holds or waits for.
+//! `voids` has the copies of handles that nobody will read, `credits` the shares of a channel's senders in its capacity.
 //! [`stream`] has the machines of a channel's two ends, on the ranks of the sender and the receiver.
 //!
 //! Invariants: no clock, thread, network or chance; equal events give equal actions; a call is answered once. Start
@@ -16,21 +17,24 @@
 pub(crate) mod actor;
 pub(crate) mod channel;
 pub(crate) mod coordination;
+mod credits;
 pub(crate) mod queue;
 pub(crate) mod references;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
+mod voids;
 
 use crate::compact::Ranges;
 use crate::error::ProtocolError;
 use crate::ids::{Rank, TaskId};
-use crate::protocol::{Blob, ObjectCall, ObjectId, ObjectKind, ObjectOp, ReplyKind};
+use crate::protocol::{Blob, HandleTicket, ObjectCall, ObjectId, ObjectKind, ObjectOp, ReplyKind};
 use actor::ActorState;
 use channel::ChannelState;
 use coordination::{EventState, PermitState, VariableState};
 use queue::QueueState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use voids::{VoidedCopies, VoidedCopy};
 
 /// The rank that has made a call, with its number of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,13 @@ pub(crate) enum ObjectAction {
     Ended(Rank, ObjectId, u64, Option<Rank>),
     /// Tell a sending rank of a channel that nobody receives any more; with the receiving rank if that has died.
     Broken(Rank, ObjectId, Option<Rank>),
+    /// Tell the receiving rank of a channel that nobody sends any more, and that a task which was to send never began: the
+    /// number of items sent.
+    Unsent(Rank, ObjectId, u64),
+    /// Ask a sending rank of a channel for so many of its credits.
+    Recall(Rank, ObjectId, u32),
+    /// Ask all ranks for a sign under this number. [`Objects::fence_asked`] tells which were asked.
+    Fence(u64),
 }
 
 pub(crate) type ObjectActions = Vec<ObjectAction>;
@@ -84,6 +95,8 @@ pub(crate) struct Objects {
     table: BTreeMap<ObjectId, ObjectState>,
     /// The numbers of the released actors and channels that were created here. Late messages may still name them.
     released: Ranges,
+    /// Copies of handles that nobody will read.
+    voided: VoidedCopies,
 }
 
 /// Answers a call, unless the caller wants no reply.
@@ -120,6 +133,11 @@ impl Objects {
                 return Ok(());
             }
             _ => {}
+        }
+        if let ObjectOp::Void { side, ticket, failed } = op {
+            self.voided.add((HandleTicket { object, side, ticket }, failed));
+            self.begin_fence(out);
+            return Ok(());
         }
         let state = self.table.entry(object).or_insert_with(|| ObjectState::new(object.kind));
         let fits = match state {
@@ -158,6 +176,33 @@ impl Objects {
         self.remove_if_unheld(object);
     }
 
+    fn begin_fence(&mut self, out: &mut ObjectActions) {
+        out.extend(self.voided.begin().map(ObjectAction::Fence));
+    }
+
+    /// Notes the ranks that were asked for a sign, this one among them.
+    pub(crate) fn fence_asked(&mut self, ranks: BTreeSet<Rank>) {
+        self.voided.asked(ranks);
+    }
+
+    /// Notes the sign of a rank. With the last one, the copies of handles count no more that nobody will read.
+    pub(crate) fn fence_back(&mut self, rank: Rank, number: u64, out: &mut ObjectActions) {
+        let copies = self.voided.back(rank, number);
+        self.void_all(copies, out);
+    }
+
+    fn void_all(&mut self, copies: Vec<VoidedCopy>, out: &mut ObjectActions) {
+        for (HandleTicket { object, side, ticket }, failed) in copies {
+            match self.table.get_mut(&object) {
+                Some(ObjectState::Actor(actor)) => actor.void(object, ticket, out),
+                Some(ObjectState::Channel(channel)) => channel.void(object, side, ticket, failed, out),
+                _ => {}
+            }
+            self.remove_if_unheld(object);
+        }
+        self.begin_fence(out);
+    }
+
     /// Notes that a rank has died: takes back its permits and references, and forgets its waiting calls.
     pub(crate) fn lost(&mut self, rank: Rank, out: &mut ObjectActions) {
         for (object, state) in &mut self.table {
@@ -170,6 +215,8 @@ impl Objects {
                 ObjectState::Channel(channel) => channel.lost(*object, rank, out),
             }
         }
+        let copies = self.voided.lost(rank);
+        self.void_all(copies, out);
         let objects: Vec<ObjectId> = self.table.keys().copied().collect();
         objects.into_iter().for_each(|object| self.remove_if_unheld(object));
     }
@@ -182,6 +229,9 @@ impl Objects {
     /// The number of objects that handles keep alive: actors and channels.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn held(&self) -> usize {
+        if !self.voided.is_empty() {
+            return usize::MAX / 2; // what is still to be told may free some
+        }
         let is_held = |state: &&ObjectState| matches!(state, ObjectState::Actor(_) | ObjectState::Channel(_));
         self.table.values().filter(is_held).count()
     }

@@ -39,6 +39,18 @@ impl References {
         self.hold(rank);
     }
 
+    /// Whether a copy was read.
+    pub(super) fn is_spent(&self, ticket: u64) -> bool {
+        self.spent.contains(ticket)
+    }
+
+    /// Notes that nobody will read a copy. Returns false if somebody has.
+    pub(super) fn void(&mut self, ticket: u64) -> bool {
+        let was_open = self.tickets.remove(&ticket);
+        self.spent.insert(ticket);
+        was_open
+    }
+
     /// Notes that `rank` has dropped a handle.
     pub(super) fn drop_one(&mut self, rank: Rank) {
         if let Some(count) = self.held.get_mut(&rank) {

@@ -1,5 +1,5 @@
 //! The two ends of a channel, each on its rank: flow control by credits, so that at most a channel's capacity of items
-//! is under way from a rank.
+//! is under way, from all ranks together (`credits` deals them out).
 //!
 //! ```text
 //!   sender's rank: Outlet ── Item, Item, … ──► receiver's rank: Inlet ── taken by the receiver
@@ -28,6 +28,13 @@ pub(crate) enum ReceiverPlace {
 pub(crate) struct Outlet {
     /// The number of items that can be sent before the receiver has taken some.
     credits: u32,
+    /// The number of credits that this rank has, also those of items under way.
+    share: u32,
+    /// The number of credits that the registry wants back and that are still in use.
+    recalled: u32,
+    capacity: u32,
+    /// Whether the registry was asked for credits.
+    is_asking: bool,
     place: ReceiverPlace,
     /// Items that were sent before the place of the receiver was known.
     backlog: VecDeque<Blob>,
@@ -39,7 +46,11 @@ impl Outlet {
     /// Makes the end of a channel in which at most `capacity` items are under way.
     pub(crate) fn new(capacity: u32) -> Self {
         Outlet {
-            credits: capacity.max(1),
+            credits: 0,
+            share: 0,
+            recalled: 0,
+            capacity: capacity.max(1),
+            is_asking: false,
             place: ReceiverPlace::Unknown,
             backlog: VecDeque::new(),
             unreported: 0,
@@ -92,14 +103,62 @@ impl Outlet {
         std::mem::take(&mut self.backlog)
     }
 
-    /// Notes that the receiver has taken `count` items.
-    pub(crate) fn taken(&mut self, count: u32) {
+    /// Whether the registry has to be asked for credits: there are none, and other ranks may have some. Returns true
+    /// once until [`Outlet::granted`].
+    pub(crate) fn wants_credits(&mut self) -> bool {
+        let wants = self.credits == 0 && self.share < self.capacity && !self.is_asking;
+        self.is_asking |= wants;
+        wants
+    }
+
+    /// The largest number of items under way in the channel.
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Notes that the registry has given `count` credits. Returns the number to give back to it.
+    pub(crate) fn granted(&mut self, count: u32) -> u32 {
+        self.is_asking = false;
+        self.share += count;
+        self.taken(count)
+    }
+
+    /// Notes that the receiver has taken `count` items. Returns the number of credits to give back to the registry.
+    pub(crate) fn taken(&mut self, count: u32) -> u32 {
         self.credits = self.credits.saturating_add(count);
+        self.give_back(self.recalled)
+    }
+
+    /// Notes that the registry wants `count` credits back. Returns the number to give back now.
+    pub(crate) fn recall(&mut self, count: u32) -> u32 {
+        // on the registry's own rank it may come before the credits that it is about
+        self.recalled = self.recalled.saturating_add(count);
+        self.give_back(self.recalled)
+    }
+
+    /// Takes all credits that are not in use, to give them back to the registry.
+    pub(crate) fn give_all_back(&mut self) -> u32 {
+        self.give_back(u32::MAX)
+    }
+
+    fn give_back(&mut self, most: u32) -> u32 {
+        let count = self.credits.min(most);
+        self.credits -= count;
+        self.share -= count.min(self.share);
+        self.recalled -= count.min(self.recalled);
+        count
+    }
+
+    /// The number of credits that this rank has, for the receiver, which gives them back in halves of that; 1 while the
+    /// registry wants some back, so that each comes at once.
+    pub(crate) fn share(&self) -> u32 {
+        if self.recalled > 0 { 1 } else { self.share }
     }
 
     /// Notes that nobody receives any more. The first reason stays.
     pub(crate) fn gone(&mut self, why: String) {
         self.backlog.clear();
+        self.is_asking = false;
         if !matches!(self.place, ReceiverPlace::Gone(_)) {
             self.place = ReceiverPlace::Gone(why);
         }
@@ -110,9 +169,10 @@ impl Outlet {
         &self.place
     }
 
-    /// Whether items wait for the place of the receiver, or were sent and not reported to the registry.
+    /// Whether items wait for the place of the receiver, or were sent and not reported to the registry, or credits are
+    /// to come.
     pub(crate) fn is_needed(&self) -> bool {
-        !self.backlog.is_empty() || self.unreported > 0
+        !self.backlog.is_empty() || self.unreported > 0 || self.is_asking
     }
 
     /// The number of items that were sent since the last call, for the registry.
@@ -138,8 +198,10 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Inlet {
     items: VecDeque<(Rank, Blob)>,
-    /// The number of items taken from a rank after which a credit message is sent to it.
+    /// The number of items taken from a rank with all credits after which a credit message is sent to it.
     batch: u32,
+    /// The number of credits of each rank that has not all of them.
+    shares: BTreeMap<Rank, u32>,
     owed: BTreeMap<Rank, u32>,
     received: u64,
     /// The number of items that were sent in all, once nobody sends any more.
@@ -153,6 +215,7 @@ impl Inlet {
         Inlet {
             items: VecDeque::new(),
             batch: (capacity / 2).max(1),
+            shares: BTreeMap::new(),
             owed: BTreeMap::new(),
             received: 0,
             total: None,
@@ -169,9 +232,8 @@ impl Inlet {
     /// Takes the next item, if there is one.
     pub(crate) fn take(&mut self) -> Taken {
         if let Some((from, item)) = self.items.pop_front() {
-            let owed = self.owed.entry(from).or_default();
-            *owed += 1;
-            let credit = (*owed >= self.batch).then(|| (from, std::mem::take(owed)));
+            *self.owed.entry(from).or_default() += 1;
+            let credit = self.due(from);
             return Taken::Item(item, credit);
         }
         match (&self.lost, self.total) {
@@ -179,6 +241,19 @@ impl Inlet {
             (None, Some(total)) if self.received >= total => Taken::End,
             _ => Taken::None,
         }
+    }
+
+    /// The credits to give back to a rank, if as many were taken as half of what it has.
+    fn due(&mut self, from: Rank) -> Option<(Rank, u32)> {
+        let batch = self.shares.get(&from).map_or(self.batch, |share| (share / 2).max(1).min(self.batch));
+        let owed = self.owed.get_mut(&from)?;
+        (*owed >= batch).then(|| (from, std::mem::take(owed)))
+    }
+
+    /// Notes the number of credits of a rank. Returns those that are to be given back to it now.
+    pub(crate) fn shared(&mut self, from: Rank, share: u32) -> Option<(Rank, u32)> {
+        self.shares.insert(from, share);
+        self.due(from)
     }
 
     /// Notes that nobody sends any more: `total` items were sent. `lost` is the reason if some of them may be missing.

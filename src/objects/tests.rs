@@ -37,6 +37,9 @@ impl Home {
             ObjectAction::Discard(_) => "discard".to_owned(),
             ObjectAction::Ended(to, _, total, lost) => format!("{to} ended {total} {lost:?}"),
             ObjectAction::Broken(to, _, lost) => format!("{to} broken {lost:?}"),
+            ObjectAction::Unsent(to, _, total) => format!("{to} unsent {total}"),
+            ObjectAction::Recall(to, _, count) => format!("{to} recall {count}"),
+            ObjectAction::Fence(number) => format!("fence {number}"),
         };
         self.out.drain(..).map(tell).collect()
     }
@@ -197,4 +200,117 @@ fn a_channel_survives_neither_end() {
     assert_eq!(home.lost(3), ["2 broken Some(r3)"]);
     let refused = home.call(ObjectKind::Channel, 2, 2, ObjectOp::Locate, b"");
     assert_eq!(refused, ["2:2 Lost its receiver was on rank 3, which has died"]);
+}
+
+fn back(home: &mut Home, rank: u32, number: u64) -> Vec<String> {
+    home.objects.fence_back(Rank(rank), number, &mut home.out);
+    home.told()
+}
+
+#[test]
+fn a_copy_that_nobody_will_read_counts_until_all_ranks_have_given_a_sign() {
+    let (front, back_side) = (HandleSide::Front, HandleSide::Back);
+    let mut home = Home::new();
+    let mut channel = |rank, call, op| home.call(ObjectKind::Channel, rank, call, op, b"");
+    for (side, ticket) in [(front, 1), (front, 2), (front, 3), (back_side, 4)] {
+        channel(0, 0, ObjectOp::Ticket { side, ticket });
+    }
+    channel(0, 0, ObjectOp::Open);
+    for side in [front, back_side] {
+        channel(0, 0, ObjectOp::Drop { side, sent: 0 });
+    }
+    channel(3, 0, ObjectOp::Redeem { side: back_side, ticket: 4 });
+    assert_eq!(channel(3, 1, ObjectOp::Bind), ["3:1 Done"]);
+    let void = |ticket, failed| ObjectOp::Void { side: front, ticket, failed };
+    // the first begins a fence, the others wait for the next one
+    assert_eq!(channel(0, 0, void(1, true)), ["fence 1"]);
+    assert_eq!(channel(0, 0, void(2, true)), [""; 0]);
+    home.objects.fence_asked([0, 1, 2, 3].map(Rank).into());
+    assert_eq!(back(&mut home, 0, 1), [""; 0]);
+    // rank 2 has read the second copy before it gives its sign
+    home.call(ObjectKind::Channel, 2, 0, ObjectOp::Redeem { side: front, ticket: 2 }, b"");
+    assert_eq!((back(&mut home, 2, 1), back(&mut home, 1, 1)), (vec![], vec![]));
+    assert_eq!(back(&mut home, 3, 1), ["fence 2"]);
+    home.objects.fence_asked([0, 1, 2, 3].map(Rank).into());
+    assert_eq!(home.call(ObjectKind::Channel, 2, 0, ObjectOp::Drop { side: front, sent: 5 }, b""), [""; 0]);
+    assert_eq!(home.lost(1), [""; 0]);
+    for rank in [0, 2] {
+        assert_eq!(back(&mut home, rank, 2), [""; 0]);
+    }
+    assert_eq!(back(&mut home, 3, 2), [""; 0], "the second copy was read");
+    assert_eq!(home.call(ObjectKind::Channel, 0, 0, void(3, false), b""), ["fence 3"]);
+    home.objects.fence_asked([0].map(Rank).into());
+    assert_eq!(
+        back(&mut home, 0, 3),
+        ["3 unsent 5"],
+        "the first copy was to be read by a task that never began"
+    );
+}
+
+#[test]
+fn an_actor_goes_with_a_copy_that_nobody_will_read() {
+    let side = HandleSide::Front;
+    let mut home = Home::new();
+    let mut actor = |rank, op| home.call(ObjectKind::Actor, rank, 0, op, b"");
+    actor(0, ObjectOp::Make);
+    // the note that the copy is void overtakes the note of its making
+    assert_eq!(actor(1, ObjectOp::Void { side, ticket: 7, failed: false }), ["fence 1"]);
+    home.objects.fence_asked([0, 1].map(Rank).into());
+    let mut actor = |rank, op| home.call(ObjectKind::Actor, rank, 0, op, b"");
+    actor(0, ObjectOp::Ticket { side, ticket: 7 });
+    actor(0, ObjectOp::Drop { side, sent: 0 });
+    home.objects.computed(object(ObjectKind::Actor), None, &mut home.out);
+    assert_eq!(home.told(), [""; 0]);
+    assert_eq!((back(&mut home, 1, 1), back(&mut home, 0, 1)), (vec![], vec!["discard".to_owned()]));
+    assert_eq!(home.objects.held(), 0);
+}
+
+#[test]
+fn a_capacity_is_shared_by_all_ranks_that_send() {
+    let mut home = Home::new();
+    let lease = ObjectOp::Lease { capacity: 8 };
+    let credits = |count: u8| format!("Done {}\0\0\0", char::from(count));
+    let mut channel = |rank, call, op| home.call(ObjectKind::Channel, rank, call, op, b"");
+    channel(0, 0, ObjectOp::Open);
+    assert_eq!(channel(1, 1, lease), [format!("1:1 {}", credits(8))]);
+    assert_eq!(channel(2, 1, lease), ["1 recall 4"]);
+    assert_eq!(channel(1, 0, ObjectOp::Return { count: 1 }), [format!("2:1 {}", credits(1))]);
+    assert_eq!(channel(1, 0, ObjectOp::Return { count: 3 }), [""; 0]);
+    assert_eq!(channel(2, 2, lease), [format!("2:2 {}", credits(3))]);
+    // with its fair share nobody is asked for more
+    assert_eq!(channel(2, 3, lease), [""; 0]);
+    assert_eq!(channel(3, 1, lease), ["1 recall 2", "2 recall 2"]);
+    assert_eq!(
+        channel(2, 0, ObjectOp::Return { count: 2 }),
+        [format!("3:1 {}", credits(1)), format!("2:3 {}", credits(1))]
+    );
+    assert_eq!(home.lost(1), [""; 0]);
+    assert_eq!(home.call(ObjectKind::Channel, 3, 2, lease, b""), [format!("3:2 {}", credits(4))]);
+}
+
+#[test]
+fn more_ranks_than_credits_take_turns() {
+    let mut home = Home::new();
+    let lease = ObjectOp::Lease { capacity: 1 };
+    let mut channel = |rank, call, op| home.call(ObjectKind::Channel, rank, call, op, b"");
+    channel(0, 0, ObjectOp::Open);
+    assert_eq!(channel(1, 1, lease).len(), 1);
+    assert_eq!(channel(2, 1, lease), ["1 recall 1"]);
+    assert_eq!(channel(3, 1, lease), [""; 0]);
+    assert_eq!(channel(1, 0, ObjectOp::Return { count: 1 }), ["2:1 Done \u{1}\0\0\0", "2 recall 1"]);
+    assert_eq!(channel(1, 2, lease), [""; 0]);
+    assert_eq!(channel(2, 0, ObjectOp::Return { count: 1 })[0], "3:1 Done \u{1}\0\0\0");
+    channel(0, 0, ObjectOp::Drop { side: HandleSide::Back, sent: 0 });
+    assert_eq!(channel(2, 4, lease), ["2:4 Closed"]);
+}
+
+#[test]
+fn credits_that_are_wanted_back_before_they_come_go_back_at_once() {
+    let mut outlet = stream::Outlet::new(4);
+    assert!(outlet.wants_credits() && !outlet.wants_credits());
+    assert_eq!((outlet.recall(1), outlet.granted(1), outlet.reserve()), (0, 1, Ok(false)));
+    assert!(outlet.wants_credits());
+    assert_eq!((outlet.granted(3), outlet.reserve(), outlet.share()), (0, Ok(true), 3));
+    // one is in use: two go back now, the third when its item was taken
+    assert_eq!((outlet.recall(3), outlet.share(), outlet.taken(1), outlet.share()), (2, 1, 1, 0));
 }

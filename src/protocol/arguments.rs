@@ -1,7 +1,7 @@
 //! The encoding of a task's own arguments in its message: one after the other, each behind a byte that tells its
 //! kind.
 
-use super::Blob;
+use super::{Blob, HandleTicket};
 use crate::codec;
 use crate::error::{CodecError, bounded_to};
 use smallvec::SmallVec;
@@ -24,6 +24,9 @@ pub const ARGUMENT_INPUT: u8 = 1;
 /// the offset in the executable of the function that collects their values into a vector.
 pub const ARGUMENT_INPUTS: u8 = 2;
 
+/// The first byte of the list of copies of handles in the arguments, which stands in front of them if there are any.
+/// The length and the encoded list follow. Rank 0 reads it where a task never runs.
+pub const ARGUMENT_TICKETS: u8 = 6;
 /// The first byte of an argument that the client could not encode, so that the task fails with the reason. The length
 /// and the text of the reason follow.
 pub const ARGUMENT_REFUSED: u8 = 3;
@@ -91,4 +94,31 @@ pub fn take_length(args: &mut &[u8]) -> Result<usize, CodecError> {
         }
     }
     Err(CodecError::decode("a length is too large"))
+}
+
+/// Puts the list of copies of handles in front of a task's arguments.
+pub fn push_tickets(args: &mut SmallVec<[u8; 16]>, tickets: &[HandleTicket]) {
+    let Ok(encoded) = codec::encode(&tickets.to_vec()) else { return };
+    let mut all = SmallVec::new();
+    all.push(ARGUMENT_TICKETS);
+    push_length(&mut all, encoded.len());
+    all.extend_from_slice(&encoded);
+    all.extend_from_slice(args);
+    *args = all;
+}
+
+fn split_tickets(args: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&ARGUMENT_TICKETS, mut rest) = args.split_first()? else { return None };
+    let length = take_length(&mut rest).ok()?;
+    rest.split_at_checked(length)
+}
+
+/// The copies of handles in a task's arguments.
+pub fn tickets_in(args: &[u8]) -> Vec<HandleTicket> {
+    split_tickets(args).and_then(|(list, _)| codec::decode(list).ok()).unwrap_or_default()
+}
+
+/// The arguments behind the list of copies of handles, if there is one.
+pub fn behind_tickets(args: &[u8]) -> &[u8] {
+    split_tickets(args).map_or(args, |(_, rest)| rest)
 }

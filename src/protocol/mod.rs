@@ -29,14 +29,15 @@ pub use crate::protocol::handshake::{Hello, Spent, Welcome};
 pub use crate::protocol::resources::{COUNTERS_MAX, ResourceRequest};
 pub use arguments::{
     ARGUMENT_CONTAINER, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED,
-    index_argument, push_argument, push_length, push_never, push_refusal, take_length,
+    ARGUMENT_TICKETS, behind_tickets, index_argument, push_argument, push_length, push_never, push_refusal,
+    push_tickets, take_length, tickets_in,
 };
 pub use blob::Blob;
 pub use frame::{Frame, FrameKind, Message, append, decode};
 pub use nested::{NestedAnswer, NestedDefinition, NestedTask, Status};
 pub use objects::{
-    FunctionCall, HandleSide, ObjectCall, ObjectId, ObjectKind, ObjectOp, PART_MAX, ReplyKind, decode_error,
-    encode_error,
+    FunctionCall, HandleSide, HandleTicket, ObjectCall, ObjectId, ObjectKind, ObjectOp, PART_MAX, ReplyKind,
+    decode_error, encode_error,
 };
 pub use peer::Peer;
 pub use rank_list::RankList;
@@ -48,7 +49,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 13;
+pub const VERSION: u32 = 14;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a

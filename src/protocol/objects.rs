@@ -150,6 +150,37 @@ pub enum ObjectOp {
         /// The number of items that the rank has sent since its last report, for the sending end of a channel.
         sent: u64,
     },
+    /// Notes that nobody will read a copy of a handle that is not read yet: the value that contains it is gone.
+    Void {
+        /// The side of the handle.
+        side: HandleSide,
+        /// The number of the copy.
+        ticket: u64,
+        /// Whether a task was to read the copy, and has failed or was cancelled before.
+        failed: bool,
+    },
+    /// Asks for credits of a channel, the right to send items, and waits until there are some. The payload of the reply
+    /// is their number, as four bytes, the lowest first.
+    Lease {
+        /// The largest number of items under way in the channel; the first call sets it.
+        capacity: u32,
+    },
+    /// Gives back credits of a channel that the calling rank does not use.
+    Return {
+        /// The number of credits.
+        count: u32,
+    },
+}
+
+/// A copy of a handle that has left a rank inside an encoded value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandleTicket {
+    /// The object.
+    pub object: ObjectId,
+    /// The side of the handle.
+    pub side: HandleSide,
+    /// The number of the copy, which no other copy has.
+    pub ticket: u64,
 }
 
 /// A call of an object's operation, sent to the object's home.

@@ -87,4 +87,37 @@ pub enum Peer {
         /// The XXH3 hash of the data.
         sum: u64,
     },
+    /// Asks the receiver to answer with [`Peer::FenceBack`]. What it has sent before has then arrived.
+    Fence {
+        /// The number of the fence.
+        number: u64,
+    },
+    /// Answers [`Peer::Fence`].
+    FenceBack {
+        /// The number of the fence.
+        number: u64,
+    },
+    /// Asks a rank that sends items to give back some of its credits, by
+    /// [`ObjectOp::Return`](super::ObjectOp::Return): another rank has none.
+    Recall {
+        /// The channel.
+        channel: ObjectId,
+        /// The number of credits.
+        count: u32,
+    },
+    /// Tells the rank that receives a channel's items how many credits the sender of this message has now.
+    Share {
+        /// The channel.
+        channel: ObjectId,
+        /// The number of credits.
+        share: u32,
+    },
+    /// Reports like [`Peer::Ended`] that there are no more handles of the sending end; a task that was to have one has
+    /// failed or was cancelled before it began.
+    Unsent {
+        /// The channel.
+        channel: ObjectId,
+        /// The number of items that were sent.
+        total: u64,
+    },
 }

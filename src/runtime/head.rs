@@ -431,6 +431,7 @@ impl Head {
                 SchedulerAction::Send(rank, order) => links.send(rank, &order)?,
                 SchedulerAction::Resolve(task, outcome) => self.resolve(task, outcome, node),
                 SchedulerAction::Abandoned(def) => self.tell_abandoned(def),
+                SchedulerAction::Void(tickets) => node.void_tickets(&tickets, links)?,
                 SchedulerAction::Unheard(cause) => {
                     if self.tells {
                         console::error(format_args!("dtask: {cause}"));

@@ -122,6 +122,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         // only promised results of earlier turns: the scheduler learns of their promises from the requests taken below
         let kept = std::mem::take(&mut self.node.objects.kept);
         let mut moved = self.take_requests()?;
+        self.node.own_fence_passed(&mut self.links)?;
         moved |= self.keep_promises(kept)?;
         moved |= self.take_arrivals()?;
         moved |= self.node.collect(&mut self.links)?;
@@ -399,7 +400,7 @@ impl<T: Transport + Send, C: Compute + Send> DrivenReactor for Reactor<T, C> {
     fn has_work(&self) -> bool {
         let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
         let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
-        requests || nested || self.node.compute.has_done() || !self.node.objects.kept.is_empty()
+        requests || nested || self.node.compute.has_done() || self.node.objects.is_due()
     }
 
     fn wants_own(&self) -> bool {

@@ -5,8 +5,8 @@ use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 pub use crate::protocol::Status;
 use crate::protocol::{
-    Blob, BulkLayout, Definition, RankList, RankOrder, RankReport, RegistryRequest, ReportedResult,
-    ResourceRequest,
+    Blob, BulkLayout, Definition, HandleTicket, RankList, RankOrder, RankReport, RegistryRequest,
+    ReportedResult, ResourceRequest,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -210,6 +210,9 @@ pub enum SchedulerAction {
     Resolve(TaskId, TaskOutcome),
     /// Tell the user that tasks of a definition never run, since their futures were dropped before.
     Abandoned(DefId),
+    /// Tell the homes of objects that nobody will read these copies of handles: the task that was to read them has failed
+    /// or never runs.
+    Void(Vec<HandleTicket>),
     /// Tell the user the failure of a task whose future nobody holds and that ran all the same.
     Unheard(Arc<TaskError>),
     /// Handle [`SchedulerEvent::Due`] after a pause of `millis`, before a failed task starts again.

@@ -7,9 +7,16 @@ use super::task::{Copies, Holders, TaskState};
 use crate::compact::Bytes;
 use crate::error::{TaskError, TaskErrorKind};
 use crate::ids::{Rank, TaskId};
-use crate::protocol::{RankOrder, ReportedResult};
+use crate::protocol::{ARGUMENT_TICKETS, RankOrder, ReportedResult, tickets_in};
 use smallvec::SmallVec;
 use std::sync::Arc;
+
+/// Has the homes of objects told that nobody will read the copies of handles in a task's arguments, if there are any.
+fn void_tickets(args: &[u8], out: &mut Vec<SchedulerAction>) {
+    if args.first() == Some(&ARGUMENT_TICKETS) {
+        out.push(SchedulerAction::Void(tickets_in(args)));
+    }
+}
 
 impl Scheduler {
     /// Records the result of `task`, which `rank` made, in the task's record.
@@ -125,6 +132,7 @@ impl Scheduler {
             }
             let Some(record) = self.tasks.get_mut(task) else { continue };
             record.state = TaskState::Failed(cause.clone());
+            void_tickets(&record.args, out);
             todo.extend(self.tasks.take_waiting(task));
             self.forget_inputs(task, cause.kind != TaskErrorKind::Cancelled, !is_assigned, out);
             self.resolve(task, out);
@@ -180,6 +188,7 @@ impl Scheduler {
                 TaskState::Assigned { .. } => continue,
                 TaskState::Blocked { .. } | TaskState::Ready => {
                     record.state = TaskState::Released;
+                    void_tickets(&record.args, out);
                     if record.attempt == 0 {
                         out.push(SchedulerAction::Abandoned(record.def));
                     }

@@ -3,6 +3,7 @@
 use crate::script::options::LoadOptions;
 use std::path::{Path, PathBuf};
 
+use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector, Diagnostics};
 use crate::script::diagnostics::source::ScriptSource;
 use crate::script::lint::{array_shapes, save_paths, scale, unused, unused_params, unwritable, walltime};
@@ -88,12 +89,25 @@ fn understand(
     let host_groups =
         script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();
     let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, options, host_groups };
-    let mut compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
+    let mut told = Vec::with_capacity(script.tasks.len());
+    let mut compiled: Vec<_> = (0..script.tasks.len())
+        .map(|at| {
+            let first = cx.kept();
+            let task = compiler.task(at, cx);
+            told.push(first..cx.kept());
+            task
+        })
+        .collect();
+    let needed = needed(&script, &compiled, &only);
+    let others: Vec<_> =
+        told.into_iter().zip(&needed).filter(|(_, needed)| !**needed).map(|(at, _)| at).collect();
+    // what does not run needs no variables of the environment
+    cx.withdraw(&[Code::NoVariable, Code::NoVariableHere], &others);
     compiler.check_joins(&compiled, cx);
     compiled.iter_mut().enumerate().filter(|(at, _)| compiler.is_off(*at)).for_each(|(_, task)| *task = None);
     save_paths::check(&script, &names, &sweeps, &compiled, cx);
     if check_paths {
-        unwritable::check(&script, &compiled, &needed(&script, &compiled, &only), cx);
+        unwritable::check(&script, &compiled, &needed, cx);
     }
     unused::check(&script, &compiled, cx);
     unused_params::check(&script, &sweeps, &compiled, cx);

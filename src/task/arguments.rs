@@ -5,7 +5,7 @@ use super::value::{AnyValue, Data, decode};
 use crate::error::CodecError;
 use crate::protocol::{
     ARGUMENT_CONTAINER, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_NEVER, ARGUMENT_REFUSED,
-    take_length,
+    behind_tickets, take_length,
 };
 use crate::task::function;
 
@@ -61,7 +61,7 @@ impl<'a> Arguments<'a> {
     /// Makes the arguments of a task from the shared ones, from its own encoded ones that the client has packed, and
     /// from `inputs`, the results of the tasks that these name.
     pub fn new(shared: &'a SharedArguments, own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
-        Arguments { shared: &shared.values, packed: [&shared.rest, own], inputs }
+        Arguments { shared: &shared.values, packed: [&shared.rest, behind_tickets(own)], inputs }
     }
 
     /// Takes the next argument, for the function's next parameter.

@@ -9,6 +9,7 @@
 //! * [`arguments`]: unpacking of arguments at the rank that computes;
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory while it travels;
 //! * [`handed_on`]: a task that hands its input on;
+//! * [`tickets`]: copies of handles inside encoded values;
 //! * [`shared`]: a value that many parameters share without a copy;
 //! * [`allocation`]: memory whose size comes from data, where the lack of it is an error;
 //! * [`bulk`]: values that travel as their own memory: vectors and arrays of numbers, and the kinds that a layer above
@@ -21,10 +22,10 @@ pub(crate) mod assembly;
 pub(crate) mod bulk;
 pub(crate) mod function;
 pub(crate) mod handed_on;
-pub(crate) mod handles;
 pub(crate) mod output;
 mod parameter_macros;
 pub(crate) mod shared;
 pub(crate) mod spilled;
 pub(crate) mod task_fn;
+pub(crate) mod tickets;
 pub(crate) mod value;

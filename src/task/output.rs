@@ -1,7 +1,7 @@
 //! The result of a task on its way to rank 0 or to its rank's store.
 
 use super::value::{AnyValue, Data};
-use super::{bulk, handles};
+use super::{bulk, tickets};
 use crate::codec::{self, Measured};
 use crate::error::CodecError;
 use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
@@ -21,7 +21,9 @@ pub(crate) fn output<T: Data>(value: T) -> Result<(ReportedResult, Option<AnyVal
     if let Some((nbytes, layout)) = bulk::announced(&value) {
         return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
     }
-    let (measured, has_handles) = handles::measure(|| codec::encode_value_up_to(&value, INLINE_MAX));
+    // the copies of handles in bytes that are only measured are never announced
+    let (measured, copies) = tickets::collecting(|| codec::encode_value_up_to(&value, INLINE_MAX));
+    let has_handles = !copies.is_empty();
     Ok(match measured? {
         Measured::Small(bytes) if has_handles => {
             let (nbytes, layout) = (bytes.len() as u64, BulkLayout::Encoded);

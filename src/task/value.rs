@@ -3,15 +3,17 @@
 //! A value passes through ranks that do not know its type as an [`AnyValue`]. It has a typed form, an encoded form, or
 //! both; each is made at most once, when it is first needed. Start with [`AnyValue`] and `output`.
 
-use super::spilled::{HeldBytes, MemoryLedger, SpillDisk, SpilledValue};
-use super::{bulk, handles};
+mod disk;
+
+use super::bulk;
+use super::spilled::{HeldBytes, SpilledValue};
+use super::tickets::{self, CopyTicket, KeptTickets};
 use crate::codec;
 use crate::error::CodecError;
-use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
+use crate::protocol::BulkLayout;
 use crate::transport::BulkSource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, type_name};
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -70,9 +72,11 @@ struct ValueInner {
     announced: usize,
     /// The bytes of the value as counted in the ledger of its rank's memory; set once the value is in the rank's store.
     held: OnceLock<HeldBytes>,
+    /// The copies of handles in the encoding.
+    tickets: OnceLock<KeptTickets>,
     /// The copy of the value on a disk of the host, if it was moved there. The value may be in memory again too.
     disk: OnceLock<Arc<SpilledValue>>,
-    /// Whether the typed value has handles of objects, which must not leave memory: their objects would be released.
+    /// Whether the value has handles of objects, which must not leave memory: their objects would be released.
     has_handles: AtomicBool,
 }
 
@@ -123,6 +127,13 @@ impl AnyValue {
         bytes.extend_from_slice(encoded);
         bytes.push(GOOD);
         AnyValue::from_wire(bytes)
+    }
+
+    /// Makes a value from an encoded one in which there are copies of handles.
+    pub(crate) fn from_encoded_with(encoded: &[u8], tickets: Vec<CopyTicket>) -> Self {
+        let value = AnyValue::from_encoded(encoded).having_handles(!tickets.is_empty());
+        let _ = value.0.tickets.set(KeptTickets::new(tickets));
+        value
     }
 
     /// Number of bytes that a value of `length` encoded bytes takes while it travels between ranks, see
@@ -176,7 +187,7 @@ impl AnyValue {
         }
         if self.0.typed.get().is_none() {
             // two threads may both decode; the first one's value stays
-            let (value, has_handles) = handles::measure(|| self.decode::<T>());
+            let (value, has_handles) = tickets::reading(|| self.decode::<T>());
             self.0.has_handles.fetch_or(has_handles, Ordering::Relaxed);
             let _ = self.0.typed.set(Arc::new(value?));
         }
@@ -207,7 +218,8 @@ impl AnyValue {
         let Some(typed) = self.0.typed.get() else { return };
         let announced = self.0.announced;
         let mut bytes = Vec::with_capacity(announced + 1);
-        let outcome = catch_unwind(AssertUnwindSafe(|| (**typed).encode(&mut bytes)));
+        let (outcome, tickets) =
+            tickets::collecting(|| catch_unwind(AssertUnwindSafe(|| (**typed).encode(&mut bytes))));
         let why = match outcome {
             Ok(Ok(())) if bytes.len() == announced => None,
             Ok(Ok(())) => Some(format!("{} bytes the second time, {announced} the first time", bytes.len())),
@@ -217,6 +229,10 @@ impl AnyValue {
         let bytes = match why {
             None => {
                 bytes.push(GOOD);
+                if !tickets.is_empty() {
+                    self.0.has_handles.store(true, Ordering::Relaxed);
+                    let _ = self.0.tickets.set(KeptTickets::new(tickets));
+                }
                 bytes
             }
             Some(why) => refused(&format!("the result could not be encoded again: {why}"), announced),
@@ -237,97 +253,6 @@ fn refused(why: &str, length: usize) -> Vec<u8> {
     bytes.resize(length, b' ');
     bytes.push(REFUSED);
     bytes
-}
-
-impl AnyValue {
-    /// Makes a value from its copy on a disk of the host. The first thread that needs the value reads it back.
-    pub(crate) fn on_disk(spilled: Arc<SpilledValue>) -> Self {
-        let inner = ValueInner::default();
-        let _ = inner.disk.set(spilled);
-        AnyValue(Arc::new(inner))
-    }
-
-    /// Counts the memory that the value takes in the ledger of a rank, until the last copy of the value is dropped.
-    pub(crate) fn hold(&self, ledger: &Arc<MemoryLedger>) {
-        self.0.held.get_or_init(|| HeldBytes::new(ledger, self.in_memory()));
-    }
-
-    /// The number of bytes of memory that the value takes, as far as known: for a value of a serde type, the length of
-    /// its encoding.
-    pub(crate) fn in_memory(&self) -> u64 {
-        let typed = self.0.typed.get().map_or(0, |typed| match (**typed).bulk() {
-            Some((_, bytes)) => bytes.len(),
-            None => self.0.announced,
-        });
-        (typed + self.0.encoded.get().map_or(0, Vec::len)) as u64
-    }
-
-    /// Whether the value is on disk and not in memory.
-    pub(crate) fn is_on_disk(&self) -> bool {
-        self.0.disk.get().is_some() && self.0.typed.get().is_none() && self.0.encoded.get().is_none()
-    }
-
-    /// The copy of the value on disk, if there is one.
-    pub(crate) fn copy_on_disk(&self) -> Option<&Arc<SpilledValue>> {
-        self.0.disk.get()
-    }
-
-    /// Notes that the value, which is in memory, has a copy on disk too.
-    pub(crate) fn has_copy(&self, spilled: Arc<SpilledValue>) {
-        let _ = self.0.disk.set(spilled);
-    }
-
-    /// Whether the caller has the only reference to the value.
-    pub(crate) fn is_unshared(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
-    /// The identity of the value, to tell later whether another handle refers to the same one. No other value has it as
-    /// long as the identity exists.
-    pub(crate) fn identity(&self) -> ValueIdentity {
-        ValueIdentity(Arc::downgrade(&self.0))
-    }
-
-    /// Writes the value to disk; `None` if it is of a kind that cannot be moved, such as output files of commands,
-    /// which are on disk anyway, or has handles of objects.
-    ///
-    /// # Errors
-    /// When the disk is full or cannot be written.
-    pub(crate) fn write_to(&self, disk: &SpillDisk) -> io::Result<Option<SpilledValue>> {
-        let is_message = self.0.typed.get().is_some_and(|typed| (**typed).message(false).is_some());
-        if is_message || self.0.has_handles.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        self.encode();
-        if let Some(bytes) = self.0.encoded.get() {
-            let nbytes = bytes.len().saturating_sub(1) as u64;
-            return disk.write(BulkLayout::Encoded, nbytes, bytes).map(Some);
-        }
-        match self.0.typed.get().and_then(|typed| (**typed).bulk()) {
-            Some((layout, bytes)) => disk.write(layout, bytes.len() as u64, bytes).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Reads the value back from disk, if it is not in memory.
-    fn restore(&self) -> Result<(), CodecError> {
-        let Some(disk) = self.0.disk.get().filter(|_| self.is_on_disk()) else { return Ok(()) };
-        let _alone = disk.lock();
-        if !self.is_on_disk() {
-            return Ok(()); // another thread has read it meanwhile
-        }
-        let (value, held) = disk.read()?;
-        let _ = self.0.held.set(held);
-        if let Some(inner) = Arc::into_inner(value.0) {
-            if let Some(bytes) = inner.encoded.into_inner() {
-                let _ = self.0.encoded.set(bytes);
-            }
-            if let Some(typed) = inner.typed.into_inner() {
-                let _ = self.0.typed.set(typed);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The identity of a value, see [`AnyValue::identity`].
@@ -399,33 +324,6 @@ impl BulkSource for AnyValue {
     }
 }
 
-impl AnyValue {
-    /// The value as the outcome of a task that hands it on, without a copy and without knowing its type.
-    ///
-    /// # Errors
-    /// When the value cannot be read back from disk.
-    pub(crate) fn handed_on(&self) -> Result<(ReportedResult, Option<AnyValue>), CodecError> {
-        self.restore()?;
-        let stored = |nbytes: usize, layout| {
-            let nbytes = nbytes as u64;
-            (ReportedResult::Stored { nbytes, layout }, Some(self.clone()))
-        };
-        match (self.0.encoded.get().and_then(|bytes| bytes.split_last()), self.0.typed.get()) {
-            (Some((&GOOD, bytes)), _)
-                if bytes.len() <= INLINE_MAX && !self.0.has_handles.load(Ordering::Relaxed) =>
-            {
-                Ok((ReportedResult::Inline(Blob::new(bytes)), None))
-            }
-            (Some((_, bytes)), _) => Ok(stored(bytes.len(), BulkLayout::Encoded)),
-            (None, Some(typed)) => Ok(match (**typed).bulk() {
-                Some((layout, bytes)) => stored(bytes.len(), layout),
-                None => stored(self.0.announced, BulkLayout::Encoded),
-            }),
-            (None, None) => Err(CodecError::decode("the value is empty")),
-        }
-    }
-}
-
 /// The message of a panic, taken from its payload.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
@@ -445,6 +343,7 @@ pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
 mod tests {
     use super::super::output::output;
     use super::*;
+    use crate::protocol::ReportedResult;
 
     #[test]
     fn a_value_of_another_type_is_an_error_that_names_both() {

@@ -134,6 +134,12 @@ pub enum CopyError {
     Write(io::Error),
 }
 
+impl From<io::Error> for CopyError {
+    fn from(error: io::Error) -> CopyError {
+        CopyError::Write(error)
+    }
+}
+
 impl<'a> PieceReader<'a> {
     /// Makes a reader of the pieces that `next` returns. `next` is given the buffer of the piece before, to be used
     /// again, and fails at the end of the stream.

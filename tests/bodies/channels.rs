@@ -3,14 +3,14 @@
 use super::check;
 use dtask::{Client, Error, Failure, Rank, Receiver, Sender};
 
-fn source(out: Sender<u64>, from: u64, to: u64) -> Result<u64, Failure> {
+pub fn source(out: Sender<u64>, from: u64, to: u64) -> Result<u64, Failure> {
     for n in from..to {
         out.send(n)?;
     }
     Ok(to - from)
 }
 
-fn sink(input: Receiver<u64>) -> Result<(u64, u64), Failure> {
+pub fn sink(input: Receiver<u64>) -> Result<(u64, u64), Failure> {
     let (mut number, mut sum) = (0, 0);
     for item in &input {
         number += 1;

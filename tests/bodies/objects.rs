@@ -2,10 +2,14 @@
 //! and inside a task alike: in the simulated cluster there are only tasks.
 
 mod channels;
+mod futures;
+mod handles;
 mod results;
 
 use channels::{channel, pipeline, reader_goes};
 use dtask::{Actor, Client, Error, Event, Failure, Lock, Queue, Rank, Semaphore, Variable};
+pub use futures::FUTURES;
+use handles::{handles_in_results, sender_never_begins, shared_capacity};
 use results::{published, rebalanced};
 use std::time::Duration;
 
@@ -27,6 +31,10 @@ pub const BODIES: &[(&str, Body)] = &[
     ("channel", channel),
     ("pipeline", pipeline),
     ("reader_goes", reader_goes),
+    ("sender_never_begins", sender_never_begins),
+    ("handles_in_results", handles_in_results),
+    ("shared_capacity", shared_capacity),
+    ("futures", futures::all),
     ("published", published),
     ("rebalanced", rebalanced),
     ("time_limits", time_limits),
@@ -35,7 +43,7 @@ pub const BODIES: &[(&str, Body)] = &[
 /// Runs a body as a task.
 pub fn root(name: String) -> Result<bool, Failure> {
     let client = dtask::current()?;
-    let body = BODIES.iter().find(|body| body.0 == name).expect("a body of this name").1;
+    let body = BODIES.iter().chain(FUTURES).find(|body| body.0 == name).expect("a body of this name").1;
     body(&client).map(|()| true)
 }
 

@@ -374,7 +374,9 @@ impl Cluster {
                     self.orders[rank.index()].push_back(order);
                 }
                 scheduler::SchedulerAction::Send(..) => {}
-                scheduler::SchedulerAction::Abandoned(_) | scheduler::SchedulerAction::Unheard(_) => {}
+                scheduler::SchedulerAction::Abandoned(_)
+                | scheduler::SchedulerAction::Unheard(_)
+                | scheduler::SchedulerAction::Void(_) => {}
                 scheduler::SchedulerAction::Delay { task, attempt, .. } => self.pauses.push((task, attempt)),
                 scheduler::SchedulerAction::Resolve(task, outcome) => {
                     let here = self.nodes[0].store.get(&task).copied();

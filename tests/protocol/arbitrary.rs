@@ -258,6 +258,13 @@ fn object_op() -> impl Strategy<Value = ObjectOp> {
         (side(), any::<u64>()).prop_map(|(side, ticket)| ObjectOp::Ticket { side, ticket }),
         (side(), any::<u64>()).prop_map(|(side, ticket)| ObjectOp::Redeem { side, ticket }),
         (side(), any::<u64>()).prop_map(|(side, sent)| ObjectOp::Drop { side, sent }),
+        (side(), any::<(u64, bool)>()).prop_map(|(side, (ticket, failed))| ObjectOp::Void {
+            side,
+            ticket,
+            failed
+        }),
+        any::<u32>().prop_map(|capacity| ObjectOp::Lease { capacity }),
+        any::<u32>().prop_map(|count| ObjectOp::Return { count }),
     ]
 }
 
@@ -276,6 +283,11 @@ fn object_peer() -> impl Strategy<Value = Peer> {
         (object(), any::<u64>(), proptest::option::of(rank()))
             .prop_map(|(channel, total, lost)| Peer::Ended { channel, total, lost }),
         (object(), proptest::option::of(rank())).prop_map(|(channel, lost)| Peer::Broken { channel, lost }),
+        any::<u64>().prop_map(|number| Peer::Fence { number }),
+        any::<u64>().prop_map(|number| Peer::FenceBack { number }),
+        (object(), any::<u32>()).prop_map(|(channel, count)| Peer::Recall { channel, count }),
+        (object(), any::<u32>()).prop_map(|(channel, share)| Peer::Share { channel, share }),
+        (object(), any::<u64>()).prop_map(|(channel, total)| Peer::Unsent { channel, total }),
     ]
 }
 

@@ -68,7 +68,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 12);
+        assert_eq!(VERSION, 14);
     }
 
     #[test]
@@ -354,6 +354,16 @@ mod bytes {
         peer(Peer::Ended { channel, total: 8, lost: Some(Rank(2)) }, "07 03 06 05 08 01 02");
         peer(Peer::Broken { channel, lost: None }, "08 03 06 05 00");
         peer(Peer::Checksum { tag: 7, sum: 9 }, "09 07 09");
+        peer(Peer::Fence { number: 4 }, "0a 04");
+        peer(Peer::FenceBack { number: 4 }, "0b 04");
+        peer(Peer::Recall { channel, count: 4 }, "0c 03 06 05 04");
+        peer(Peer::Share { channel, share: 4 }, "0d 03 06 05 04");
+        peer(Peer::Unsent { channel, total: 4 }, "0e 03 06 05 04");
+        let own = |op| Peer::Call { call: call(ObjectKind::Channel, op), payload: Blob::default() };
+        let void = ObjectOp::Void { side: HandleSide::Back, ticket: 4, failed: true };
+        peer(own(void), "03 03 06 05 09 19 01 04 01 00");
+        peer(own(ObjectOp::Lease { capacity: 4 }), "03 03 06 05 09 1a 04 00");
+        peer(own(ObjectOp::Return { count: 4 }), "03 03 06 05 09 1b 04 00");
         report(RankReport::Promise { task: TaskId(7), key: 8 }, "14 07 08");
         let output = ReportedResult::Inline(bytes());
         report(RankReport::Keep { task: TaskId(7), output }, "15 07 00 01 76");
@@ -382,5 +392,12 @@ mod bytes {
         push_argument(&mut args, &[7; 200]);
         assert_eq!(hex(&args[..4]), "00 c8 01 07");
         assert_eq!([ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED], [0, 1, 2, 3]);
+        let object = ObjectId { home: Rank(3), kind: ObjectKind::Channel, number: 5 };
+        let ticket = HandleTicket { object, side: HandleSide::Back, ticket: 4 };
+        let mut args = SmallVec::from_slice(&[1]);
+        push_tickets(&mut args, &[ticket]);
+        assert_eq!(hex(&args), "06 06 01 03 06 05 01 04 01");
+        assert_eq!((tickets_in(&args), behind_tickets(&args)), (vec![ticket], &[1][..]));
+        assert_eq!((tickets_in(&[6, 9]), behind_tickets(&[6, 9])), (vec![], &[6, 9][..]));
     }
 }

@@ -15,6 +15,7 @@ mod disk_full;
 mod examples;
 mod execution;
 mod files;
+mod folders;
 #[cfg(feature = "hdf5")]
 mod guide;
 #[cfg(feature = "hdf5")]

@@ -166,4 +166,7 @@ fn an_environment_variable_that_is_not_set_is_told_before_anything_runs() {
     }
     let check = folder.run(0, &["check", "s.toml"]);
     check.assert_success().assert_stderr_has("warning[W10]");
+    // a task that is left out needs none
+    folder.run(0, &["s.toml", "--only", "a"]).assert_success();
+    assert!(folder.path("ran").exists());
 }

@@ -13,6 +13,7 @@ use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
 use crate::clock;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
+use crate::commands::scratch::is_folder;
 use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, Scratch, ScratchRoot, StoredFile,
     StreamOutput, Usage, is_program, signals,
@@ -246,16 +247,18 @@ fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
     spec.env.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
 }
 
-/// The paths of the command's output files, from their names `files`. Their directories in `scratch` are created.
+/// The paths of the command's output files, from their names `files`. Their directories in `scratch` are created, and
+/// those outputs that are folders.
 fn prepare_outs(scratch: &Path, files: &[String]) -> Result<Vec<String>, Failure> {
     let mut paths = Vec::with_capacity(files.len());
     for file in files {
-        let path = scratch.join(file);
-        if let Some(parent) = path.parent().filter(|parent| parent.starts_with(scratch)) {
-            fs::create_dir_all(parent).map_err(|error| {
+        let path: PathBuf = scratch.join(file).components().collect();
+        let folder = if is_folder(Path::new(file)) { Some(&*path) } else { path.parent() };
+        if let Some(folder) = folder.filter(|folder| folder.starts_with(scratch)) {
+            fs::create_dir_all(folder).map_err(|error| {
                 Failure::new(format!(
                     "the directory `{}` in scratch cannot be made: {error}",
-                    parent.display()
+                    folder.display()
                 ))
             })?;
         }
@@ -403,7 +406,9 @@ impl<'a> KeptOutput<'a> {
     fn file(out: &OutFile) -> Result<KeptOutput<'a>, Failure> {
         let root = ScratchRoot::current()?;
         // a program keeps its mode as a file
-        let kept = if out.length < outputs::LARGE && !is_program(&out.path) {
+        let kept = if out.is_folder {
+            root.keep_folder(&out.path).map(|folder| KeptOutput::Large(Arc::new(folder)))
+        } else if out.length < outputs::LARGE && !is_program(&out.path) {
             fs::read(&out.path).map(KeptOutput::Small)
         } else {
             root.keep(&out.path).map(|file| KeptOutput::Large(Arc::new(file)))

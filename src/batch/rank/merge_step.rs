@@ -4,6 +4,7 @@ use super::super::failure::located;
 use crate::batch::artifact::Artifact;
 use crate::batch::outputs;
 use crate::batch::rank::command;
+use crate::batch::saved_folder;
 use crate::batch::task_def::{self, Group, TaskDef};
 use crate::batch::whole_files::NewFile;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
@@ -215,6 +216,14 @@ fn save(def: &TaskDef, index: u64, whole: &Artifact) -> Result<(), Failure> {
         let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };
         let output = whole.output(which)?;
         let path = Path::new(&def.here).join(with_scope(def, index, |scope| save.path.render(scope))?);
+        if let Content::File(stored) = output.content
+            && stored.is_folder()
+        {
+            let saved = saved_folder::save(stored.path(), &path, false);
+            saved
+                .map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
+            continue;
+        }
         let written = NewFile::create(&path).and_then(|mut file| {
             match output.content {
                 Content::Memory(bytes) => file.write_all(bytes)?,

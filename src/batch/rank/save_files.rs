@@ -1,6 +1,7 @@
 //! Saving of a command's outputs under the paths of its `save`, each file whole or not at all.
 
 use crate::batch::outputs;
+use crate::batch::saved_folder;
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files::NewFile;
 use crate::commands::outputs::Content;
@@ -29,7 +30,10 @@ pub(crate) fn save(def: &TaskDef, scope: &RenderScope<'_>, output: &CommandOutpu
                 let again = |save: &Save| matches!(save.select, Select::File(other) if other == number);
                 let last =
                     !def.keep.contains(&outputs::file(number)) && !def.task.saves[at + 1..].iter().any(again);
-                write_file(out, &path, last)
+                match out.is_folder {
+                    true => saved_folder::save(&out.path, &path, last),
+                    false => write_file(out, &path, last),
+                }
             }
             _ => write_stream(output.stdout.content(), &path),
         };
@@ -71,7 +75,7 @@ mod tests {
     fn written(dir: &Path) -> OutFile {
         let path: PathBuf = dir.join("out");
         fs::write(&path, "field").unwrap();
-        OutFile { name: "out".into(), path, length: 5 }
+        OutFile { name: "out".into(), path, length: 5, is_folder: false }
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub(crate) fn load_saved(files: &[SavedOutput]) -> Result<Artifact, Failure> {
     let mut small = Vec::with_capacity(files.len());
     for file in files {
         let wrong = |error| unreadable(&file.path, &error);
+        if file.path.is_dir() {
+            large.push(Some(Arc::new(scratch.keep_folder_copy(&file.path).map_err(wrong)?)));
+            small.push(Vec::new());
+            continue;
+        }
         let mut open = File::open(&file.path).map_err(wrong)?;
         let (mut bytes, mut stored) = (Vec::new(), None);
         if open.metadata().map_err(wrong)?.len() < LARGE && !is_program(&file.path) {

@@ -237,8 +237,8 @@ impl ClientShared {
 }
 
 impl<T: Data> Sender<T> {
-    /// Sends an item. Waits while as many items as the channel's capacity are under way from this rank; a task gives
-    /// its slot back meanwhile.
+    /// Sends an item. Waits while as many items as the channel's capacity are under way, from all ranks together; a task
+    /// gives its slot back meanwhile.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -280,7 +280,12 @@ impl<T: Data> Sender<T> {
         let cell = guard.cell.get_or_init(|| client.outlet(channel, capacity));
         let item = Blob(codec::encode_value(item)?.into());
         client.wait_at_end(limit, |wait| match cell.reserve(wait) {
-            Ok(reserved) => Ok(reserved.then_some(())),
+            Ok(reserved) => {
+                if !reserved && cell.wants_credits() {
+                    client.push_object(ObjectRequest::Credits { channel, cell: cell.clone() });
+                }
+                Ok(reserved.then_some(()))
+            }
             Err(why) => Err(Error::Gone(format!("nobody receives from the channel any more: {why}"))),
         })?;
         client.push_object(ObjectRequest::Item { channel, cell: cell.clone(), item });
@@ -306,8 +311,8 @@ impl<T: Data> Sender<T> {
 }
 
 impl Client {
-    /// Makes a channel between two running tasks, in which at most `capacity` items are under way from a rank
-    /// (back-pressure).
+    /// Makes a channel between two running tasks, in which at most `capacity` items are under way, from all ranks
+    /// together (back-pressure).
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {

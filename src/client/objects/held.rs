@@ -4,9 +4,9 @@ use super::client_here;
 use crate::client::ClientShared;
 use crate::error::{Error, Result};
 use crate::ids::{Rank, TaskId};
-use crate::protocol::{HandleSide, ObjectId, ObjectKind, ObjectOp};
+use crate::protocol::{HandleSide, HandleTicket, ObjectId, ObjectKind, ObjectOp};
 use crate::runtime::threads::task_context;
-use crate::task::handles;
+use crate::task::tickets::{self, CopyTicket, TicketOffice};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -64,13 +64,9 @@ impl HeldObject {
     /// Encodes a copy of the handle. The copy counts as a handle of its own until it is decoded.
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let client = self.client().map_err(serde::ser::Error::custom)?;
-        let ticket = if handles::count() {
-            0
-        } else {
-            let ticket = client.new_number();
-            client.tell_object(self.object, ObjectOp::Ticket { side: self.side, ticket });
-            ticket
-        };
+        let ticket = client.new_number();
+        let copy = HandleTicket { object: self.object, side: self.side, ticket };
+        CopyTicket::made(copy, client.clone());
         let ObjectId { home, number, .. } = self.object;
         let (home, size, ticket) = (home.0, self.size, ticket.to_le_bytes());
         TravellingHandle { home, number, size, ticket }.serialize(serializer)
@@ -83,7 +79,7 @@ impl HeldObject {
         deserializer: D,
     ) -> std::result::Result<Arc<Self>, D::Error> {
         let TravellingHandle { home, number, size, ticket } = TravellingHandle::deserialize(deserializer)?;
-        handles::count();
+        tickets::found();
         let object = ObjectId { home: Rank(home), kind, number };
         let ticket = Some(u64::from_le_bytes(ticket));
         let held = HeldObject { object, side, size, ticket, client: OnceLock::new() };
@@ -106,6 +102,12 @@ impl HeldObject {
         if let Some(client) = self.client.get() {
             client.drop_end(self.object, self.side);
         }
+    }
+}
+
+impl TicketOffice for ClientShared {
+    fn tell(&self, object: ObjectId, op: ObjectOp) {
+        self.tell_object(object, op);
     }
 }
 

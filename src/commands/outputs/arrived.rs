@@ -36,7 +36,7 @@ impl Arrived {
     /// has no files, returns its outputs at once, as `Err`.
     pub(crate) fn new(message: Vec<u8>) -> Result<Arrived, OutputList> {
         match wire::read(&message) {
-            Some(OutputsMessage::Whole(entries)) if entries.iter().all(|entry| !entry.is_file) => {
+            Some(OutputsMessage::Whole(entries)) if entries.iter().all(|entry| !entry.kind.is_file()) => {
                 let held = |OutputEntry { which, name, bytes, .. }| OutputRecord {
                     which,
                     name,
@@ -47,7 +47,8 @@ impl Arrived {
             }
             Some(OutputsMessage::Near(dir, entries)) => {
                 let same_files = |entry: OutputEntry| {
-                    let found = entry.is_file.then(|| HostFile::find(&dir, &message[entry.bytes.clone()]));
+                    let found =
+                        entry.kind.is_file().then(|| HostFile::find(&dir, &message[entry.bytes.clone()]));
                     (entry, found)
                 };
                 let entries = entries.into_iter().map(same_files).collect();
@@ -71,7 +72,9 @@ impl Arrived {
             Arrived::Refused(_) => return None,
         };
         Some(wire::sizes_of(
-            entries.into_iter().map(|entry| (message[entry.name.clone()].len(), entry.length, entry.is_file)),
+            entries
+                .into_iter()
+                .map(|entry| (message[entry.name.clone()].len(), entry.length, entry.kind.is_file())),
         ))
     }
 
@@ -131,13 +134,18 @@ impl HostFile {
             .and_then(|root| root.keep_link(&path));
         match linked {
             Ok(file) => HostFile::Linked(Arc::new(file)),
+            Err(error) if path.is_dir() => HostFile::missing(&path, &error),
             Err(_) => match File::open(&path) {
                 Ok(file) => HostFile::Open(file),
-                Err(error) => HostFile::Missing(format!(
-                    "an output that another rank of this host keeps in `{}` cannot be read: {error}",
-                    path.display()
-                )),
+                Err(error) => HostFile::missing(&path, &error),
             },
         }
+    }
+
+    fn missing(path: &Path, error: &std::io::Error) -> HostFile {
+        HostFile::Missing(format!(
+            "an output that another rank of this host keeps in `{}` cannot be read: {error}",
+            path.display()
+        ))
     }
 }

@@ -3,6 +3,7 @@
 
 use super::wire::{self, EntryHead};
 use super::{CommandOutputs, Content, OutputList, OutputRef, Sizes};
+use crate::commands::folder;
 use crate::commands::stored_file::LARGE;
 use crate::commands::{ScratchError, ScratchRoot, StoredFile};
 use crate::error::Failure;
@@ -129,14 +130,18 @@ fn received(
     head: &EntryHead,
     root: &ScratchRoot,
 ) -> Result<ReceivedOutput, Failure> {
-    if !head.is_file {
+    if !head.kind.is_file() {
         let mut bytes = allocation::with_room(usize::try_from(head.length)?)?;
         copied(from.copy_to(&mut bytes, head.length))?;
         return Ok(ReceivedOutput::Memory(bytes));
     }
+    if head.kind.is_folder() {
+        let stored = root.store_folder(head.length >= LARGE, |to| folder::read(from, to));
+        return Ok(ReceivedOutput::File(Arc::new(copied(stored)?)));
+    }
     let mut file = root.begin_file(head.length >= LARGE).map_err(|error| full(&error))?;
     copied(from.copy_to(&mut file, head.length))?;
-    if head.is_program {
+    if head.kind.is_program() {
         file.make_program().map_err(|error| full(&error))?;
     }
     let file = file.finish().map_err(|error| full(&error))?;
@@ -159,7 +164,7 @@ fn full(error: &io::Error) -> Failure {
     ))
 }
 
-fn copied(outcome: Result<(), CopyError>) -> Result<(), Failure> {
+fn copied<T>(outcome: Result<T, CopyError>) -> Result<T, Failure> {
     outcome.map_err(|error| match error {
         CopyError::Read(error) => not_come(error),
         CopyError::Write(error) => full(&error),

@@ -5,7 +5,7 @@
 //! paths:   u32 SAME_FILES | u32 length of a path, path, zeros up to PATH_MAX | head
 //!          | for each output: its bytes, or u64 number of its file
 //! refused: u32 REFUSED | why, blanks
-//! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE, PROGRAM), u64 length, name
+//! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE, PROGRAM, FOLDER), u64 length, name
 //! ```
 
 use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
@@ -21,6 +21,8 @@ const REFUSED: u32 = u32::MAX - 1;
 const FILE: u32 = 1 << 31;
 /// Flag beside it: the file is a program.
 const PROGRAM: u32 = 1 << 30;
+/// Flag beside it: it is a folder, and its content the stream of one.
+const FOLDER: u32 = 1 << 29;
 /// The number of bytes that a message has for the path of the scratch directory. Fixed, so that the message has the
 /// same length at every rank.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
@@ -41,9 +43,28 @@ pub(super) struct EntryHead {
     pub(super) name: u32,
     /// The length of its content in bytes.
     pub(super) length: u64,
-    pub(super) is_file: bool,
+    pub(super) kind: EntryKind,
+}
+
+/// The kind of an output: the flags of its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryKind(u32);
+
+impl EntryKind {
+    /// Whether the output is a file or folder, and not in memory.
+    pub(crate) fn is_file(self) -> bool {
+        self.0 & FILE != 0
+    }
+
     /// Whether the output is a file that may be run as a program.
-    pub(super) is_program: bool,
+    pub(super) fn is_program(self) -> bool {
+        self.0 & PROGRAM != 0
+    }
+
+    /// Whether the output is a folder.
+    pub(super) fn is_folder(self) -> bool {
+        self.0 & FOLDER != 0
+    }
 }
 
 impl EntryHead {
@@ -56,10 +77,9 @@ impl EntryHead {
         let (name, low, high) = (word(4), word(8), word(12));
         EntryHead {
             which: word(0),
-            name: name & !(FILE | PROGRAM),
+            name: name & !(FILE | PROGRAM | FOLDER),
             length: u64::from(high) << 32 | u64::from(low),
-            is_file: name & FILE != 0,
-            is_program: name & PROGRAM != 0,
+            kind: EntryKind(name & (FILE | PROGRAM | FOLDER)),
         }
     }
 }
@@ -87,6 +107,7 @@ pub(super) fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
     into.extend_from_slice(&(outputs.len() as u32).to_le_bytes());
     for output in outputs {
         let file = match output.content {
+            Content::File(file) if file.is_folder() => FILE | FOLDER,
             Content::File(file) if file.is_program() => FILE | PROGRAM,
             Content::File(_) => FILE,
             Content::Memory(_) => 0,
@@ -175,9 +196,7 @@ pub(crate) struct OutputEntry {
     /// The position in the message of the output's bytes. For a file of the same host, the position of the file's
     /// number.
     pub(crate) bytes: Range<usize>,
-    pub(crate) is_file: bool,
-    /// Whether the output is a file that may be run as a program.
-    pub(crate) is_program: bool,
+    pub(crate) kind: EntryKind,
 }
 
 /// Decodes a message with the outputs of a command; `None` if it is damaged.
@@ -201,13 +220,16 @@ pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
 /// `None` if it is damaged.
 pub(super) fn same_files(message: &[u8]) -> Option<u64> {
     let OutputsMessage::Whole(entries) = read(message)? else { return None };
-    Some(sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.is_file))).same_files)
+    Some(
+        sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.kind.is_file())))
+            .same_files,
+    )
 }
 
 fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Option<Vec<OutputEntry>> {
     let (mut entries, mut whole) = (Vec::new(), 0_u64);
     for _ in 0..count {
-        let EntryHead { which, name, length, is_file, is_program } = EntryHead::read(take(&mut rest)?);
+        let EntryHead { which, name, length, kind } = EntryHead::read(take(&mut rest)?);
         let start = message.len() - rest.len();
         let (name, after) = rest.split_at_checked(usize::try_from(name).ok()?)?;
         rest = after;
@@ -215,11 +237,12 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
         // a file of the same host is not in the message, so any length is possible; their sum is bounded
         whole = whole.checked_add(length).filter(|whole| *whole <= WHOLE_MAX)?;
         let name = start..start + name.len();
-        entries.push(OutputEntry { which, name, length, bytes: 0..0, is_file, is_program });
+        entries.push(OutputEntry { which, name, length, bytes: 0..0, kind });
     }
     for entry in &mut entries {
         let start = message.len() - rest.len();
-        let length = if same_files && entry.is_file { 8 } else { usize::try_from(entry.length).ok()? };
+        let length =
+            if same_files && entry.kind.is_file() { 8 } else { usize::try_from(entry.length).ok()? };
         let (_, after) = rest.split_at_checked(length)?;
         rest = after;
         entry.bytes = start..start + length;
@@ -246,14 +269,14 @@ pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
     };
     again.extend_from_slice(&(entries.len() as u32).to_le_bytes());
     for entry in &entries {
-        let file = if entry.is_file { FILE } else { 0 } | if entry.is_program { PROGRAM } else { 0 };
+        let file = entry.kind.0;
         again.extend_from_slice(&entry.which.to_le_bytes());
         again.extend_from_slice(&(entry.name.len() as u32 | file).to_le_bytes());
         again.extend_from_slice(&entry.length.to_le_bytes());
         again.extend_from_slice(&message[entry.name.clone()]);
     }
     entries.iter().for_each(|entry| again.extend_from_slice(&message[entry.bytes.clone()]));
-    let sizes = sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.is_file)));
+    let sizes = sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.kind.is_file())));
     let told = match (same_files, sizes.same_files) {
         (false, _) => sizes.whole,
         // outputs without files are never sent by paths, so there is no announced length to compare with

@@ -3,6 +3,7 @@
 //! Threads that send and receive share the state of an end with the reactor; items and credits go by way of the
 //! reactor, straight from the sender's rank to the receiver's.
 
+use super::credits::CREDITS_LENGTH;
 use super::{ObjectRequest, ReplySink, send_long};
 use crate::ids::Rank;
 use crate::objects::stream::{Inlet, Outlet, ReceiverPlace, Taken};
@@ -28,8 +29,8 @@ pub(crate) struct InletCell(Mutex<(Inlet, Vec<Arc<Wait>>)>);
 /// The ends of a channel that this rank has.
 #[derive(Debug, Default)]
 pub(super) struct ChannelEnds {
-    outlet: Option<Arc<OutletCell>>,
-    inlet: Option<Arc<InletCell>>,
+    pub(super) outlet: Option<Arc<OutletCell>>,
+    pub(super) inlet: Option<Arc<InletCell>>,
 }
 
 fn wake(waiting: &mut Vec<Arc<Wait>>) {
@@ -42,6 +43,11 @@ impl OutletCell {
     /// Makes the end of a channel in which at most `capacity` items are under way.
     pub(crate) fn new(capacity: u32) -> Arc<Self> {
         Arc::new(OutletCell(Mutex::new((Outlet::new(capacity), Vec::new()))))
+    }
+
+    /// Whether the registry has to be asked for credits; see [`Outlet::wants_credits`].
+    pub(crate) fn wants_credits(&self) -> bool {
+        self.0.lock().0.wants_credits()
     }
 
     /// Takes one credit, the right to send one item. Returns false if there is none; `wait`, if given, is answered when
@@ -58,7 +64,7 @@ impl OutletCell {
         Ok(reserved)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Outlet) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Outlet) -> T) -> T {
         let (outlet, waiting) = &mut *self.0.lock();
         let outcome = change(outlet);
         wake(waiting);
@@ -89,6 +95,11 @@ impl InletCell {
         self.0.lock().0.len()
     }
 
+    /// Notes the number of credits of a sending rank; see [`Inlet::shared`].
+    pub(super) fn shared(&self, from: Rank, share: u32) -> Option<(Rank, u32)> {
+        self.0.lock().0.shared(from, share)
+    }
+
     fn change(&self, change: impl FnOnce(&mut Inlet)) {
         let (inlet, waiting) = &mut *self.0.lock();
         change(inlet);
@@ -113,7 +124,7 @@ impl ChannelEnds {
     }
 
     /// Whether no thread of this rank has an end, and no item waits to be sent or reported.
-    pub(super) fn is_unused(&self) -> bool {
+    fn is_unused(&self) -> bool {
         let outlet = self.outlet.as_ref();
         outlet.is_none_or(|cell| Arc::strong_count(cell) == 1 && !cell.0.lock().0.is_needed())
             && self.inlet.as_ref().is_none_or(|cell| Arc::strong_count(cell) == 1)
@@ -193,57 +204,50 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         for (channel, kind, payload) in std::mem::take(&mut self.objects.located) {
+            if kind == ReplyKind::Done && payload.len() == CREDITS_LENGTH {
+                let count = payload[..4].try_into().map_or(0, u32::from_le_bytes);
+                if !self.change_credits(channel, |outlet| outlet.granted(count), links)? {
+                    self.give_back(channel, count, links)?;
+                }
+                self.forget_unused(channel, links)?;
+                continue;
+            }
             let Some(ends) = self.objects.channels.get(&channel) else { continue };
             let rank = <[u8; 4]>::try_from(&payload[..]).ok().filter(|_| kind == ReplyKind::Done);
             let Some(rank) = rank.map(|bytes| Rank(u32::from_le_bytes(bytes))) else {
                 let text = String::from_utf8_lossy(&payload);
                 ends.gone(if kind == ReplyKind::Lost { &text } else { "its receiver was dropped" });
-                self.forget_unused(channel);
+                self.forget_unused(channel, links)?;
                 continue;
             };
             let Some(outlet) = &ends.outlet else { continue };
-            let backlog = outlet.change(|outlet| outlet.found(rank));
+            let (backlog, share) = outlet.change(|outlet| (outlet.found(rank), outlet.share()));
+            self.tell_share(channel, rank, share, links)?;
             for item in backlog {
                 self.deliver(channel, rank, item, links)?;
             }
-            self.forget_unused(channel);
+            self.forget_unused(channel, links)?;
         }
         Ok(())
     }
 
-    fn forget_unused(&mut self, channel: ObjectId) {
-        if self.objects.channels.get(&channel).is_some_and(ChannelEnds::is_unused) {
-            self.objects.channels.remove(&channel);
+    /// Forgets the ends of a channel that no thread of this rank has. Credits that were not used go back to the registry.
+    pub(super) fn forget_unused<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if !self.objects.channels.get(&channel).is_some_and(ChannelEnds::is_unused) {
+            return Ok(());
         }
+        let outlet = self.objects.channels.remove(&channel).and_then(|ends| ends.outlet);
+        let back = outlet.map_or(0, |outlet| outlet.0.lock().0.give_all_back());
+        self.give_back(channel, back, links)
     }
 
     /// Notes that a thread of this rank is about to receive.
     pub(super) fn bind(&mut self, channel: ObjectId, cell: Arc<InletCell>) {
         self.objects.channels.entry(channel).or_default().inlet = Some(cell);
-    }
-
-    /// Reports to a sending rank that items of it were taken.
-    pub(super) fn give_credit<T: Transport>(
-        &mut self,
-        channel: ObjectId,
-        to: Rank,
-        count: u32,
-        links: &mut Links<T>,
-    ) -> Result<(), ExecutorError> {
-        if to == self.place().rank {
-            self.credited(channel, count);
-            return Ok(());
-        }
-        if self.objects.dead.contains(&to) {
-            return Ok(());
-        }
-        Ok(links.send(to, &Peer::Credit { channel, count })?)
-    }
-
-    fn credited(&mut self, channel: ObjectId, count: u32) {
-        if let Some(outlet) = self.objects.channels.get(&channel).and_then(|ends| ends.outlet.as_ref()) {
-            outlet.change(|outlet| outlet.taken(count));
-        }
     }
 
     /// Reports to the registry of a channel that a handle of this rank was dropped. The report follows the items that
@@ -257,7 +261,7 @@ impl<C: Compute> Executor<C> {
         let ends = self.objects.channels.get(&channel);
         let outlet = ends.and_then(|ends| ends.outlet.as_ref()).filter(|_| side == HandleSide::Front);
         let sent = outlet.map_or(0, |outlet| outlet.0.lock().0.report());
-        self.forget_unused(channel);
+        self.forget_unused(channel, links)?;
         let call = ObjectCall { object: channel, call: 0, op: ObjectOp::Drop { side, sent } };
         let (payload, sink) = (Blob::default(), ReplySink::None);
         self.object_request(ObjectRequest::Call { call, payload, sink }, links)
@@ -288,6 +292,32 @@ impl<C: Compute> Executor<C> {
         }
     }
 
+    /// Reports to the receiving rank of a channel that there are no more handles of the sending end, and that a task
+    /// which was to have one never began.
+    pub(super) fn tell_unsent<T: Transport>(
+        &mut self,
+        to: Rank,
+        channel: ObjectId,
+        total: u64,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        if to == self.place().rank {
+            self.unsent(channel, total);
+            return Ok(());
+        }
+        if self.objects.dead.contains(&to) {
+            return Ok(());
+        }
+        Ok(links.send(to, &Peer::Unsent { channel, total })?)
+    }
+
+    fn unsent(&mut self, channel: ObjectId, total: u64) {
+        let why = "a task that was to send has failed or was cancelled before it began".to_owned();
+        if let Some(inlet) = self.objects.channels.get(&channel).and_then(|ends| ends.inlet.as_ref()) {
+            inlet.change(|inlet| inlet.ended(total, Some(why)));
+        }
+    }
+
     /// Reports to a sending rank of a channel that there are no more handles of the receiving end.
     pub(super) fn tell_broken<T: Transport>(
         &mut self,
@@ -297,8 +327,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         if to == self.place().rank {
-            self.broken(channel, lost);
-            return Ok(());
+            return self.broken(channel, lost, links);
         }
         if self.objects.dead.contains(&to) {
             return Ok(());
@@ -306,27 +335,43 @@ impl<C: Compute> Executor<C> {
         Ok(links.send(to, &Peer::Broken { channel, lost })?)
     }
 
-    fn broken(&mut self, channel: ObjectId, lost: Option<Rank>) {
-        if let Some(ends) = self.objects.channels.get(&channel) {
-            match lost {
-                Some(rank) => ends.gone(&format!("its receiver was on rank {rank}, which has died")),
-                None => ends.gone("its receiver was dropped"),
-            }
-            self.forget_unused(channel);
+    fn broken<T: Transport>(
+        &mut self,
+        channel: ObjectId,
+        lost: Option<Rank>,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let Some(ends) = self.objects.channels.get(&channel) else { return Ok(()) };
+        match lost {
+            Some(rank) => ends.gone(&format!("its receiver was on rank {rank}, which has died")),
+            None => ends.gone("its receiver was dropped"),
         }
+        self.forget_unused(channel, links)
     }
 
     /// Handles a message of another rank about a channel.
-    pub(super) fn channel_message(&mut self, from: Rank, message: Peer) {
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub(super) fn channel_message<T: Transport>(
+        &mut self,
+        from: Rank,
+        message: Peer,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
         match message {
             Peer::Item { channel, payload } => {
                 let item = self.whole(from, payload);
                 self.item_arrived(from, channel, item);
             }
-            Peer::Credit { channel, count } => self.credited(channel, count),
+            Peer::Credit { channel, count } => self.credited(channel, count, links)?,
+            Peer::Recall { channel, count } => self.recalled(channel, count, links)?,
+            Peer::Share { channel, share } => self.shared(from, channel, share, links)?,
+            Peer::Unsent { channel, total } => self.unsent(channel, total),
             Peer::Ended { channel, total, lost } => self.ended(channel, total, lost),
-            Peer::Broken { channel, lost } => self.broken(channel, lost),
+            Peer::Broken { channel, lost } => self.broken(channel, lost, links)?,
             _ => {}
         }
+        Ok(())
     }
 }

@@ -54,9 +54,20 @@ impl<C: Compute> Executor<C> {
                     self.tell_ended(to, channel, (total, lost), links)?
                 }
                 ObjectAction::Broken(to, channel, lost) => self.tell_broken(to, channel, lost, links)?,
+                ObjectAction::Unsent(to, channel, total) => self.tell_unsent(to, channel, total, links)?,
+                ObjectAction::Recall(to, channel, count) if to == self.place().rank => {
+                    self.recalled(channel, count, links)?
+                }
+                ObjectAction::Recall(to, ..) if self.objects.dead.contains(&to) => {}
+                ObjectAction::Recall(to, channel, count) => {
+                    links.send(to, &Peer::Recall { channel, count })?
+                }
+                ObjectAction::Fence(number) => self.begin_fence(number, links)?,
             }
         }
-        self.objects.actions = actions;
+        if self.objects.actions.is_empty() {
+            self.objects.actions = actions; // to use its memory again
+        }
         self.found_receivers(links)
     }
 

@@ -6,6 +6,8 @@
 //! when the home of the object dies or the run ends. Start with [`RankObjects`] and `Executor::object_request`.
 
 pub(crate) mod channels;
+mod credits;
+mod fences;
 mod home;
 
 use super::promise::Promise;
@@ -41,6 +43,13 @@ pub(crate) enum ObjectRequest {
         payload: Blob,
         /// The place where the reply goes.
         sink: ReplySink,
+    },
+    /// Asks for credits of a channel, of which the thread needs one.
+    Credits {
+        /// The channel.
+        channel: ObjectId,
+        /// This rank's sending end.
+        cell: Arc<OutletCell>,
     },
     /// Sends an item of a channel, for which the thread has taken a credit.
     Item {
@@ -96,6 +105,8 @@ pub(crate) enum ReplySink {
     Promise(Arc<Promise>),
     /// The sending end of a channel, which has asked for the rank of the receiver.
     Channel(ObjectId),
+    /// The sending end of a channel, which has asked for credits.
+    Credits(ObjectId),
 }
 
 /// The result of a promise, or its error, with the number under which rank 0 knows it.
@@ -121,6 +132,8 @@ pub(crate) struct RankObjects {
     channels: BTreeMap<ObjectId, ChannelEnds>,
     /// Replies of channels' registries with the rank of the receiver.
     located: Vec<(ObjectId, ReplyKind, Blob)>,
+    /// The number of a fence for which this rank's own sign is due, once the requests of its threads are handled.
+    own_fence: Option<u64>,
     /// Number of calls that the reactor itself has made.
     own_calls: u64,
     /// Number of functions that were handed to the threads and have not ended.
@@ -135,6 +148,11 @@ impl RankObjects {
     /// Whether functions run or are to run, so that the rank must not leave the run yet.
     pub(crate) fn is_busy(&self) -> bool {
         self.running > 0 || self.machine.is_busy()
+    }
+
+    /// Whether the next turn has something to do for objects, though no message comes.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.kept.is_empty() || self.own_fence.is_some()
     }
 
     /// The number of objects on this rank that handles keep alive.
@@ -176,6 +194,13 @@ impl RankObjects {
         match sink {
             ReplySink::None => {}
             ReplySink::Channel(channel) => self.located.push((channel, kind, Blob::new(payload))),
+            ReplySink::Credits(channel) => {
+                let mut payload = payload.to_vec();
+                if kind == ReplyKind::Done {
+                    payload.resize(credits::CREDITS_LENGTH, 0);
+                }
+                self.located.push((channel, kind, Blob(payload.into())));
+            }
             ReplySink::Wait(wait, place) => {
                 let mut bytes = Vec::with_capacity(payload.len() + 1);
                 bytes.push(kind as u8);
@@ -196,7 +221,7 @@ impl ReplySink {
     /// Ends the wait for the reply, if any, with the error that the run has ended.
     pub(crate) fn close(&self, why: &str) {
         match self {
-            ReplySink::None | ReplySink::Channel(_) => {}
+            ReplySink::None | ReplySink::Channel(_) | ReplySink::Credits(_) => {}
             ReplySink::Wait(wait, _) => wait.close(why),
             ReplySink::Promise(promise) => promise.close(why),
         }
@@ -250,6 +275,7 @@ impl<C: Compute> Executor<C> {
     ) -> Result<(), ExecutorError> {
         let (call, payload, sink) = match request {
             ObjectRequest::Call { call, payload, sink } => (call, payload, sink),
+            ObjectRequest::Credits { channel, cell } => return self.ask_credits(channel, cell, links),
             ObjectRequest::Item { channel, cell, item } => return self.send_item(channel, cell, item, links),
             ObjectRequest::Bind { channel, cell } => {
                 self.bind(channel, cell);
@@ -308,10 +334,15 @@ impl<C: Compute> Executor<C> {
                 self.objects.answered(call, kind, &payload);
                 self.found_receivers(links)
             }
-            Peer::Item { .. } | Peer::Credit { .. } | Peer::Ended { .. } | Peer::Broken { .. } => {
-                self.channel_message(from, message);
-                Ok(())
-            }
+            Peer::Item { .. }
+            | Peer::Credit { .. }
+            | Peer::Recall { .. }
+            | Peer::Share { .. }
+            | Peer::Ended { .. }
+            | Peer::Unsent { .. }
+            | Peer::Broken { .. } => self.channel_message(from, message, links),
+            Peer::Fence { number } => Ok(links.send(from, &Peer::FenceBack { number })?),
+            Peer::FenceBack { number } => self.fence_back(from, number, links),
             other => Err(ProtocolError(format!("rank {from} sends {other:?} about an object")).into()),
         }
     }
@@ -374,14 +405,13 @@ impl<C: Compute> Executor<C> {
         for (call, object) in lost {
             objects.answered(call, ReplyKind::Lost, gone(object, links.transport.ranks()).as_bytes());
         }
-        objects.channels.retain(|channel, ends| {
-            ends.lost(*channel, rank);
-            !ends.is_unused()
-        });
+        objects.channels.iter().for_each(|(channel, ends)| ends.lost(*channel, rank));
+        let channels: Vec<ObjectId> = objects.channels.keys().copied().collect();
         let mut actions = std::mem::take(&mut objects.actions);
         objects.machine.lost(rank, &mut actions);
         objects.actions = actions;
         self.act_on_objects(links)?;
+        channels.into_iter().try_for_each(|channel| self.forget_unused(channel, links))?;
         self.found_receivers(links)
     }
 }

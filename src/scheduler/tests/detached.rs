@@ -74,3 +74,31 @@ fn a_result_that_its_owner_cannot_take_in_is_its_error() {
     env.from(0, RankReport::Refused { task: TaskId(1), error: Box::new(error("no memory")) });
     env.resolves_failed(1, "no memory").release(&[1]).releases(1, &[1]).records(0);
 }
+
+/// A task whose arguments have a copy of a handle, with the number of the task.
+fn with_handle(task: u64, inputs: &[u64]) -> SchedulerEvent {
+    use crate::protocol::{HandleSide, HandleTicket, ObjectId, ObjectKind, push_tickets};
+    let object = ObjectId { home: Rank(1), kind: ObjectKind::Channel, number: 5 };
+    let mut args = [7].into_iter().collect();
+    push_tickets(&mut args, &[HandleTicket { object, side: HandleSide::Front, ticket: task }]);
+    SchedulerEvent::Submit(NewTask { args: Blob(args), ..Env::new_task(task, 0, inputs) })
+}
+
+#[test]
+fn nobody_reads_the_handles_of_a_task_that_is_cancelled_dropped_or_fails() {
+    let mut env = ranks([0, 1]);
+    // it runs and has a result: it has read them
+    env.handle(with_handle(1, &[])).place().runs(1, &[1]).finish_stored(1, 1, 64);
+    assert!(env.voided.is_empty());
+    // dropped, cancelled, and failed with its input
+    env.submit(2, &[]).place().runs(1, &[2]);
+    env.handle(with_handle(3, &[2])).release(&[3]);
+    assert_eq!(env.voided, [3]);
+    env.handle(with_handle(4, &[2])).cancel(4).is(4, Status::Cancelled);
+    assert_eq!(env.voided, [3, 4]);
+    env.handle(with_handle(5, &[2])).fail(1, 2, "no").is(5, Status::Failed);
+    assert_eq!(env.voided, [3, 4, 5]);
+    // it is told once
+    env.release(&[1, 2, 4, 5]).releases(1, &[1]).records(0);
+    assert_eq!(env.voided, [3, 4, 5]);
+}

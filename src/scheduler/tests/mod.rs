@@ -59,6 +59,8 @@ struct Env {
     abandoned: Vec<u32>,
     /// The messages of failures that nobody asked for.
     unheard: Vec<String>,
+    /// The numbers of the copies of handles that nobody will read.
+    voided: Vec<u64>,
 }
 
 /// Makes ranks 0, 1, … with these slots and unlimited memory, and the definition 0 without options.
@@ -86,6 +88,7 @@ fn cluster(infos: &[RankInfo]) -> Env {
         seen: false,
         abandoned: Vec::new(),
         unheard: Vec::new(),
+        voided: Vec::new(),
     };
     env.define(DefOptions::default());
     env
@@ -147,6 +150,7 @@ impl Env {
             match action {
                 SchedulerAction::Resolve(task, outcome) => self.resolved.push_back((task.0, outcome)),
                 SchedulerAction::Abandoned(def) => self.abandoned.push(def.0),
+                SchedulerAction::Void(tickets) => self.voided.extend(tickets.iter().map(|copy| copy.ticket)),
                 SchedulerAction::Unheard(cause) => self.unheard.push(cause.message.clone()),
                 SchedulerAction::Delay { task, attempt, millis } => {
                     self.pauses.push_back((task.0, attempt, millis));

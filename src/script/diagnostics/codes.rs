@@ -1,4 +1,4 @@
-//! The codes of all errors and warnings about a script, `E01` to `W25`.
+//! The codes of all errors and warnings about a script, `E01` to `W26`.
 //!
 //! A code keeps its meaning for ever, so that a search for it finds the right page; a code that falls out of use is not
 //! given again.
@@ -179,6 +179,12 @@ codes! {
     InstanceCircle = "E89",
     /// Instances of one family that need each other in no order of their indices, neither ascending nor descending.
     NoOrder = "E90",
+    /// A folder that is saved under the path of a file, or a file under that of a folder, which ends with a slash.
+    FolderAsFile = "E91",
+    /// A folder at a place where bytes are wanted: standard input, an array expression, a `mapreduce`.
+    FolderAsBytes = "E92",
+    /// Outputs of one task that have the same path, or of which one lies in the other.
+    NestedOutputs = "E93",
     /// A variable that is a list or a table at a place where a single value is needed, or a list of rows that differ in
     /// their columns.
     ListVariable = "E98",
@@ -224,6 +230,8 @@ codes! {
     UnusedParameter = "W24",
     /// A value whose words a shell takes for a command and its arguments, as in `x={v}; $x`.
     ValueAsCommand = "W25",
+    /// A folder that a script is to save in place of one that is there and that it has not made.
+    ReplacedFolder = "W26",
 }
 
 impl Code {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -208,6 +209,25 @@ impl DiagnosticCollector {
                 self.found.push(diagnostic);
             }
         }
+    }
+
+    /// The number of messages that are kept so far.
+    pub(crate) fn kept(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Takes back the messages with these codes among those of a step, whose numbers are `among`.
+    pub(crate) fn withdraw(&mut self, codes: &[Code], among: &[Range<usize>]) {
+        let mut number = 0;
+        let (mut errors, mut warnings) = (0, 0);
+        self.found.retain(|diagnostic| {
+            let is_one =
+                among.iter().any(|range| range.contains(&number)) && codes.contains(&diagnostic.code);
+            number += 1;
+            *(if diagnostic.code.is_warning() { &mut warnings } else { &mut errors }) += usize::from(is_one);
+            !is_one
+        });
+        (self.errors, self.warnings) = (self.errors - errors, self.warnings - warnings);
     }
 
     /// Whether there are as many errors as are printed. Then suggestions for misspelt names, whose search takes long

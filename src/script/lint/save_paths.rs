@@ -16,7 +16,7 @@ use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lint::writers::{self, PathWriter, WriteKind, Writers, normal};
 use crate::script::plan::execution::Dir;
 use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
-use crate::script::plan::task::{PlanTask, StreamTarget};
+use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget};
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::family::{Bindings, Sweep};
@@ -53,8 +53,13 @@ pub(crate) fn check(
             together: together(task, template),
         };
         for (raw, save) in raw.saves.iter().zip(&task.saves) {
-            if !written_wrong(&raw.path, cx) {
-                check(&raw.path, &save.path, WriteKind::Save).run(&mut seen, cx);
+            let is_folder = is_folder(task, save);
+            // a file at the path of a folder has been reported
+            let is_wrong =
+                matches!(save.select, Select::File(_)) && save.path.ends_with_slash() && !is_folder;
+            if !is_wrong && !written_wrong(&raw.path, cx) {
+                let kind = if is_folder { WriteKind::Folder } else { WriteKind::Save };
+                check(&raw.path, &save.path, kind).run(&mut seen, cx);
             }
         }
         for (raw, target) in raw.targets.iter().zip(&task.targets) {
@@ -83,6 +88,11 @@ pub(crate) fn check(
         }
     }
     seen.finish(script, names, tasks, cx);
+}
+
+/// Whether a `save` puts a folder somewhere.
+pub(super) fn is_folder(task: &PlanTask, save: &Save) -> bool {
+    matches!(save.select, Select::File(at) if task.outs.get(at).is_some_and(OutputFile::is_folder))
 }
 
 /// The most bytes that the name of a file may have.
@@ -275,13 +285,21 @@ impl Check<'_> {
         for (number, values) in self.samples(whole).enumerate() {
             let Some(path) = self.path(&values, number as u64) else { return true };
             let is_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("..");
+            if self.kind == WriteKind::Folder && normal(&path, &cx.source).is_none_or(|path| !path.is_empty())
+            {
+                continue;
+            }
             if !is_folder && normal(&path, &cx.source).is_none_or(|normal| !normal.is_empty()) {
                 continue;
             }
-            let message = format!("`{path}` is no path of a file");
-            let diagnostic =
-                Diagnostic::new(Code::BadValue, self.span.clone(), message).label("names no file");
-            cx.push(diagnostic.help("the path is that of a file, below the script's folder or elsewhere"));
+            let what = if self.kind == WriteKind::Folder { "folder" } else { "file" };
+            let message = format!("`{path}` is no path of a {what}");
+            let diagnostic = Diagnostic::new(Code::BadValue, self.span.clone(), message);
+            let diagnostic = diagnostic.label(format!("names no {what}"));
+            cx.push(
+                diagnostic
+                    .help(format!("the path is that of a {what}, below the script's folder or elsewhere")),
+            );
             return true;
         }
         false

@@ -8,10 +8,11 @@ use crate::arrays::slab;
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{ScriptSource, Span};
-use crate::script::lint::writers::WriteKind;
+use crate::script::lint::save_paths;
+use crate::script::lint::writers::{self, WriteKind};
 use crate::script::plan::execution::Dir;
 use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
-use crate::script::plan::task::{PlanTask, StreamTarget};
+use crate::script::plan::task::{PlanTask, Save, StreamTarget};
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
 use crate::script::syntax::script::RawScript;
 use crate::script::values::links;
@@ -51,7 +52,14 @@ pub(crate) fn check(
         let Some(task) = task else { continue };
         let mut paths: Vec<(&Span, &Template, WriteKind)> = Vec::new();
         for (raw, save) in raw.saves.iter().zip(&task.saves) {
-            paths.push((&raw.path.span, &save.path, WriteKind::Save));
+            let is_folder = save_paths::is_folder(task, save);
+            let kind = if is_folder { WriteKind::Folder } else { WriteKind::Save };
+            if is_folder
+                && let Some(warning) = search.replaced(task, (save, &raw.path.span), script, &cx.source)
+            {
+                cx.push(warning);
+            }
+            paths.push((&raw.path.span, &save.path, kind));
         }
         for (raw, target) in raw.targets.iter().zip(&task.targets) {
             paths.push((&raw.span, target, WriteKind::Target));
@@ -118,6 +126,32 @@ impl ObstacleSearch {
         None
     }
 
+    /// The warning about a folder with files in it that a script saves a folder in place of, although it has not been
+    /// run here before.
+    fn replaced(
+        &mut self,
+        task: &PlanTask,
+        (save, span): (&Save, &Span),
+        script: &RawScript,
+        source: &ScriptSource,
+    ) -> Option<Diagnostic> {
+        if writers::own_paths(script, source).1.is_some_and(|folder| source.dir().join(folder).exists()) {
+            return None;
+        }
+        let path = save.path.as_literal().or_else(|| {
+            let facts = RuntimeVars::default();
+            let (values, env) = (task.family.bindings(0), |name: &str| std::env::var(name).ok());
+            let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+            save.path.render(&scope).ok()
+        })?;
+        const HELP: &str = "what is in it would be gone: choose a folder that the script alone writes";
+        fs::read_dir(source.dir().join(&path)).ok()?.next()?.ok()?;
+        let message =
+            format!("`{}` saves a folder to `{path}`, where a folder with files lies", task.label(0));
+        let diagnostic = Diagnostic::new(Code::ReplacedFolder, span.clone(), message);
+        Some(diagnostic.label("is replaced as a whole").help(HELP))
+    }
+
     /// Finds the reason why a path cannot be written; `None` if it can.
     fn look(&mut self, path: &Path, kind: WriteKind) -> Option<Obstacle> {
         let refused = |path: &Path, why: String| Some(Obstacle::Refused(path.to_owned(), why));
@@ -133,11 +167,12 @@ impl ObstacleSearch {
             Err(_) => return self.folder_of(&path),
         };
         match found.file_type() {
+            kind_of if kind_of.is_dir() && kind == WriteKind::Folder => self.folder_of(&path),
             // a command may make a folder at its target
             kind_of if kind_of.is_dir() => {
                 (![WriteKind::Target, WriteKind::Dir].contains(&kind)).then_some(Obstacle::Folder)
             }
-            _ if kind == WriteKind::Dir => Some(Obstacle::File(path)),
+            _ if [WriteKind::Dir, WriteKind::Folder].contains(&kind) => Some(Obstacle::File(path)),
             kind_of if !kind_of.is_file() => {
                 access(&path).err().and_then(|error| refused(&path, error.to_string()))
             }

@@ -24,6 +24,8 @@ pub(super) enum WriteKind {
     Stderr,
     /// As the folder in which a command runs.
     Dir,
+    /// As a folder that is put there as a whole.
+    Folder,
     /// As an HDF5 file in which datasets are saved. Several instances may do so.
     Datasets,
 }
@@ -37,6 +39,7 @@ impl WriteKind {
     pub(super) fn verb(self) -> &'static str {
         match self {
             WriteKind::Save => "saves to",
+            WriteKind::Folder => "saves a folder to",
             WriteKind::Target => "has the target",
             WriteKind::Stdout => "writes its standard output to",
             WriteKind::Stderr => "writes its standard error to",
@@ -85,6 +88,7 @@ impl Writers {
         paths.sort_unstable();
         let inputs = inputs(script, names, tasks, &cx.source);
         let (own, folder) = own_paths(script, &cx.source);
+        let here = cx.source.dir().to_owned();
         // The mistakes reported so far: the place in the script, and the path or reader in its way. Instances of one
         // task make the same mistake again and again.
         let mut told: HashSet<(usize, String)> = HashSet::new();
@@ -97,6 +101,21 @@ impl Writers {
                     cx.push(diagnostic.label("this path").help(help));
                 }
             };
+            if writer.kind == WriteKind::Folder {
+                let whole = here.join(path);
+                let holds = |other: &str| other != path && here.join(other).starts_with(&whole);
+                let help =
+                    "a folder is put there as a whole, and all that was in it is gone: choose another path";
+                if own.as_ref().is_some_and(|own| holds(own)) || folder.as_ref().is_some_and(|own| holds(own))
+                {
+                    tell("script", format!("{says}, where this script or its run folder lies"), help);
+                }
+                let mut below: Vec<_> = inputs.iter().filter(|(input, _)| holds(input)).collect();
+                below.sort_unstable();
+                if let Some((input, reader)) = below.first() {
+                    tell(reader, format!("{says}, where `{input}` lies, an input of `{reader}`"), help);
+                }
+            }
             if Some(path) == own.as_ref() {
                 tell("script", format!("{says}, which is this script"), "choose another path");
             }
@@ -115,6 +134,9 @@ impl Writers {
                     continue;
                 }
                 let what = match slab::split(above) {
+                    _ if other.kind == WriteKind::Folder => {
+                        "a folder is put there as a whole, and all that was in it is gone"
+                    }
                     Some(_) => "a dataset cannot be a group as well",
                     None => "a file cannot be a folder as well",
                 };
@@ -137,7 +159,8 @@ fn is_below(path: &str, folder: &str) -> bool {
 
 /// Makes the error about two writers of one path.
 pub(super) fn clash(first: &PathWriter, second: &PathWriter, path: &str) -> Diagnostic {
-    let saves = |writer: &PathWriter| matches!(writer.kind, WriteKind::Save | WriteKind::Target);
+    let saves =
+        |writer: &PathWriter| matches!(writer.kind, WriteKind::Save | WriteKind::Folder | WriteKind::Target);
     let message = match (saves(first) && saves(second), first.label == second.label) {
         (true, true) => format!("`{}` saves two outputs to `{path}`", first.label),
         (true, false) => format!("`{}` and `{}` both save to `{path}`", first.label, second.label),
@@ -154,7 +177,7 @@ pub(super) fn clash(first: &PathWriter, second: &PathWriter, path: &str) -> Diag
 }
 
 /// The path of the script and that of its run folder, which no task may write.
-fn own_paths(script: &RawScript, source: &ScriptSource) -> (Option<String>, Option<String>) {
+pub(super) fn own_paths(script: &RawScript, source: &ScriptSource) -> (Option<String>, Option<String>) {
     let shown = Path::new(source.shown());
     let own = shown.file_name().and_then(|name| Some(key(name.to_str()?, source)));
     let stem = shown.file_stem().map(|stem| stem.to_string_lossy().into_owned());

@@ -101,6 +101,12 @@ impl Compiler<'_> {
             RawInputs::Of(text) => {
                 let (target, select) =
                     output_select::named(text, "of", (resolver.script, resolver.names), cx)?;
+                if let Some(task) = resolver.script.tasks.get(target)
+                    && let Err(diagnostic) = output_select::refuse_folder(task, select, text.span.clone())
+                {
+                    cx.push(*diagnostic);
+                    return None;
+                }
                 if select == Select::Value {
                     let message = format!("`{}` makes an array, and a `mapreduce` reads lines", text.value);
                     let diagnostic = Diagnostic::new(Code::NoInput, text.span.clone(), message);

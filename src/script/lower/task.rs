@@ -7,6 +7,7 @@ use crate::script::lower::execution::execution;
 use crate::script::lower::{params_use, ranks};
 use crate::script::options::LoadOptions;
 use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
+use crate::script::plan::template::Template;
 use crate::script::resolve::resolver::{ElsePlace, Resolver};
 use crate::script::resolve::written::TextContext;
 use crate::script::sweep::expand::Sweeps;
@@ -172,6 +173,9 @@ impl Compiler<'_> {
                 at.map(Select::File)
             }
         };
+        if let Some(Select::File(at)) = select {
+            check_kind(raw, at, save, &path, cx);
+        }
         // A `Save` for every `save` of the script, right or wrong: `save_paths::check` walks through both in step.
         Save { select: select.unwrap_or(Select::Order), path }
     }
@@ -296,6 +300,30 @@ fn empty_join(unmatched: &Unmatched, task: &PlanTask, other: &str, span: &Span, 
     Diagnostic::new(Code::EmptyJoin, span.clone(), format!("a join that matches nothing: {what}"))
         .label(label)
         .help(help)
+}
+
+/// Reports a folder that is saved under the path of a file, or a file under that of a folder.
+fn check_kind(raw: &RawTask, at: usize, save: &RawSave, path: &Template, cx: &mut DiagnosticCollector) {
+    let Some(out) = raw.outs.get(at) else { return };
+    let is_folder = out.file.value.ends_with('/');
+    if path.ends_with_slash() == is_folder {
+        return;
+    }
+    let shown = &save.path.value;
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let (message, help) = match is_folder {
+        true => (
+            format!("the folder `{}` is saved as a file", out.file.value),
+            format!("write `{shown}/`: a folder has a slash at its end"),
+        ),
+        false => (
+            format!("the file `{}` is saved as a folder", out.file.value),
+            format!("write `{shown}{}`, or give `out` a slash at its end", name(&out.file.value)),
+        ),
+    };
+    let diagnostic = Diagnostic::new(Code::FolderAsFile, save.path.span.clone(), message);
+    let diagnostic = diagnostic.label(if is_folder { "no slash at its end" } else { "names no file" });
+    cx.push(diagnostic.also(out.file.span.clone(), "the output").help(help));
 }
 
 fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector) -> StreamTarget {

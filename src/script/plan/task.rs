@@ -453,6 +453,13 @@ pub struct OutputFile {
     pub file: Template,
 }
 
+impl OutputFile {
+    /// Whether the output is a folder: its path ends with a slash.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.file.ends_with_slash()
+    }
+}
+
 /// The destination of a command's standard output or standard error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum StreamTarget {

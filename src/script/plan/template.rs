@@ -134,6 +134,11 @@ impl Template {
         Self { parts: vec![TemplatePart::Text(text.into())] }
     }
 
+    /// Whether the text ends with a slash that stands in the script.
+    pub(crate) fn ends_with_slash(&self) -> bool {
+        matches!(self.parts.last(), Some(TemplatePart::Text(text)) if text.ends_with('/'))
+    }
+
     /// Returns the text of the template if it has no references; `None` if it has some.
     pub fn as_literal(&self) -> Option<String> {
         let text =

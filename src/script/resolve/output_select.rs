@@ -2,7 +2,7 @@
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::diagnostics::source::{At, Text};
+use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::task::Select;
 use crate::script::resolve::written::{TextContext, Written};
@@ -23,6 +23,14 @@ pub(crate) fn select(
     reference: &Written<'_>,
     place: TextContext,
 ) -> Result<Select, Box<Diagnostic>> {
+    let found = output(task, reference, place)?;
+    if matches!(place, TextContext::Stdin | TextContext::Array) && !is_list(reference) {
+        refuse_folder(task, found, reference.span.clone())?;
+    }
+    Ok(found)
+}
+
+fn output(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<Select, Box<Diagnostic>> {
     let makes_array = task.action.as_ref().is_some_and(|action| !action.is_command());
     let rest = &reference.raw.path[1..];
     let part = match is_list(reference).then(|| rest.split_last()).flatten().map_or(rest, |(_, rest)| rest) {
@@ -43,6 +51,17 @@ pub(crate) fn select(
             }
         }
     }
+}
+
+/// Refuses a folder where bytes are wanted.
+pub(crate) fn refuse_folder(task: &RawTask, select: Select, span: Span) -> Result<(), Box<Diagnostic>> {
+    let Select::File(at) = select else { return Ok(()) };
+    let Some(out) = task.outs.get(at).filter(|out| out.file.value.ends_with('/')) else { return Ok(()) };
+    let message = format!("the output `{}` of `{}` is a folder", out.file.value, task.name.value);
+    let diagnostic = Diagnostic::new(Code::FolderAsBytes, span, message).label("bytes are wanted here");
+    let part = out.name.as_ref().map(|name| format!(".{}", name.value)).unwrap_or_default();
+    let help = format!("a command gets its path: `shell = \"cat {{{}{part}}}/*\"`", task.name.value);
+    Err(Box::new(diagnostic.also(out.file.span.clone(), "the folder").help(help)))
 }
 
 fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<Select, Box<Diagnostic>> {
@@ -96,7 +115,7 @@ pub(crate) fn named(
     let path = [Some(name.value), part.map(str::to_owned)].into_iter().flatten().collect();
     let raw = RawReference::new(path, None);
     let written = Written { raw: &raw, span: text.span.clone() };
-    match select(task, &written, TextContext::Stdin) {
+    match output(task, &written, TextContext::Stdin) {
         Ok(select) => Some((target, select)),
         Err(diagnostic) => {
             cx.push(*diagnostic);

@@ -206,7 +206,7 @@ const FILES: &[ScriptKey] = &[
         .beside(COMMANDS)
         .instead(MAPREDUCES, LINES)
         .default("none")
-        .means("file(s) that the command writes in its scratch: `{out}`, or `{out.name}` of several"),
+        .means("file(s) that the command writes in its scratch: `{out}`, or `{out.name}` of several; with a slash at the end a folder"),
     key("save", "a path or a table of paths").default("not saved").means(
         "where outputs, standard output or arrays are kept, each written whole or not at all; moved there if on the same file \
          system and no other task takes it, else copied",

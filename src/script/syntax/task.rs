@@ -230,19 +230,49 @@ fn outs(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawOut> {
     for out in &all {
         check_file(&out.file, cx);
     }
+    check_apart(&all, cx);
     all
+}
+
+/// Reports two outputs of a task with one path, and an output below the path of another one.
+fn check_apart(all: &[RawOut], cx: &mut DiagnosticCollector) {
+    let path = |out: &RawOut| {
+        let parts = out.file.value.split('/').filter(|part| !part.is_empty() && *part != ".");
+        parts.collect::<Vec<_>>().join("/")
+    };
+    let paths: Vec<String> = all.iter().map(path).collect();
+    for (at, (one, out)) in paths.iter().zip(all).enumerate() {
+        for (other, first) in paths[..at].iter().zip(all) {
+            let is_below = |path: &str, above: &str| {
+                path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if one.is_empty() || other.is_empty() || !(is_below(one, other) || is_below(other, one)) {
+                continue;
+            }
+            let message = match (one == other, is_below(one, other)) {
+                (true, _) => format!("two outputs of one task have the path `{one}`"),
+                (false, true) => format!("the output `{one}` lies in the output `{other}`"),
+                (false, false) => format!("the output `{other}` lies in the output `{one}`"),
+            };
+            let diagnostic = Diagnostic::new(Code::NestedOutputs, out.file.span.clone(), message);
+            let diagnostic = diagnostic.label("this output").also(first.file.span.clone(), "the other one");
+            cx.push(diagnostic.help("each output travels and is saved alone: give it a path of its own"));
+        }
+    }
 }
 
 /// Reports an output file whose path leads out of the instance's private folder.
 fn check_file(file: &Text, cx: &mut DiagnosticCollector) {
     let leaves = file.value.starts_with('/') || file.value.split('/').any(|part| part == "..");
-    if file.value.is_empty() || file.value.ends_with('/') || leaves {
+    // a slash at the end says that it is a folder
+    let is_nothing = file.value.split('/').all(|part| part.is_empty() || part == ".");
+    if is_nothing || leaves {
         let diagnostic = Diagnostic::new(
             Code::BadValue,
             file.span.clone(),
-            "`out` is the name of a file in the task's private folder",
+            "`out` is the name of a file or folder in the task's private folder",
         );
-        let help = "`out = \"result.bin\"`; `save` says where it ends up";
+        let help = "`out = \"result.bin\"`, or `out = \"parts/\"` for a folder; `save` says where it ends up";
         cx.push(diagnostic.label(if leaves { "leads out of it" } else { "names no file" }).help(help));
     }
 }

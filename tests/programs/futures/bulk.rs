@@ -181,6 +181,14 @@ pub(crate) fn data(client: &Client) -> Result<()> {
     )
 }
 
+/// An argument of 3 GiB, by value and as a result; see `tests/futures.rs`.
+pub(crate) fn huge(client: &Client) -> Result<()> {
+    const LENGTH: usize = 3 << 27; // 3 GiB of numbers of eight bytes
+    let last = |numbers: &[u64]| (numbers.len() as u64, numbers[numbers.len() - 1]);
+    let ends = client.submit(last, (vec![7_u64; LENGTH],));
+    check(ends.result()? == (LENGTH as u64, 7), "by value")
+}
+
 fn sum_of_squares(executor: &impl Executor, n: u64) -> Result<u64> {
     let squares = executor.map(|k: u64| k * k, 0..n);
     squares.into_iter().map(|square| executor.result(square)).sum()

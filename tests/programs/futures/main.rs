@@ -43,6 +43,7 @@ const TESTS: &[(&str, Test)] = &[
     ("results", bulk::results),
     ("data", bulk::data),
     ("executors", bulk::executors),
+    ("huge", bulk::huge),
 ];
 
 fn main() -> Result<()> {

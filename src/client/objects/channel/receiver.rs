@@ -25,8 +25,9 @@ impl<T: Data> Receiver<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Gone`] when the channel is closed and empty, or a rank that has sent items has died; when the item is
-    /// of another type; and when the run has ended.
+    /// [`Error::Gone`] when the channel is closed and empty, when a rank that has sent items has died, or when a task that
+    /// was to send has failed or was cancelled before it began; when the item is of another type; and when the run has
+    /// ended.
     pub fn recv(&self) -> Result<T> {
         self.receive(None)?.ok_or_else(Self::end)
     }
