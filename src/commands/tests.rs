@@ -334,7 +334,7 @@ fn out_files() -> Outcome {
     assert!(text.contains(&format!("`{}` exists", dir.path().join("x.bin").display())), "{text}");
     let text =
         failure(CommandSpec { outs: outs(&[("mesh", "d")]), ..shell("true", &dir, &scratch) }).to_string();
-    assert!(text.contains("is a directory") && text.contains("tar"), "{text}");
+    assert!(text.contains("is a directory") && text.contains("a folder is `out = \"name/\"`"), "{text}");
     let fifo = format!("mkfifo {scratch_path}/fifo");
     let text =
         failure(CommandSpec { outs: outs(&[("mesh", "fifo")]), ..shell(&fifo, &dir, &scratch) }).to_string();

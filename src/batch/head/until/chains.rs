@@ -186,16 +186,17 @@ impl Chains {
         chain.turn = turn;
         match verdict {
             Verdict::GoesOn => None,
-            Verdict::Behind => {
-                self.not_needed.insert(instance);
-                None
-            }
-            Verdict::Met | Verdict::Broken => {
+            Verdict::Behind | Verdict::Met | Verdict::Broken => {
+                // the verdict of what is behind the end may be seen before that of the end
+                let end = if verdict == Verdict::Behind { position } else { position + 1 };
                 let rest = chain.next..chain.limit;
-                chain.limit = chain.limit.min(position + 1);
+                chain.limit = chain.limit.min(end);
                 chain.next = chain.next.max(chain.limit);
                 chain.has_ended = true;
-                if verdict == Verdict::Met {
+                if verdict == Verdict::Behind {
+                    self.not_needed.insert(instance);
+                }
+                if verdict != Verdict::Broken {
                     self.note_not_needed(number, rest.clone());
                 }
                 (!rest.is_empty()).then_some((number as u32, rest))

@@ -112,3 +112,38 @@ fn a_broken_chain_leaves_the_others_alone() {
     assert_eq!((chains.active(), chains.not_needed.count()), (&[1][..], 0));
     assert_eq!(chains.unsubmitted(&todo).count(), 9);
 }
+
+#[test]
+fn what_is_told_to_be_behind_the_end_first_is_the_end() {
+    let (family, until) = family(1, 1, 1000);
+    let mut chains = Chains::new(0, &family, &until, &Todo::default());
+    let todo = Todo::default();
+    // a chain that runs dry at each look comes to be submitted ahead of its verdicts
+    let mut open = Vec::new();
+    while open.len() < 4 {
+        open.clear();
+        chains.begin_turn();
+        while let Some(instance) = chains.next(0) {
+            chains.submitted(0, &todo);
+            open.push(instance);
+        }
+        if open.len() < 4 {
+            for instance in &open {
+                chains.begin_turn();
+                assert_eq!(chains.judge(*instance, Verdict::GoesOn), None);
+            }
+        }
+    }
+    let [first, second, third, fourth] = open[..] else { panic!("{open:?}") };
+    chains.begin_turn();
+    // rank 0 may see the verdict of a later instance before that of the end: what it would submit now would find
+    // nothing before it, and begin the loop again by `else`
+    assert_eq!(chains.judge(third, Verdict::Behind), Some((0, fourth + 1..1000)));
+    assert_eq!((chains.next(0), chains.is_over(first)), (None, false));
+    assert_eq!(chains.judge(fourth, Verdict::Behind), None);
+    assert_eq!(chains.judge(second, Verdict::Behind), None);
+    assert_eq!(chains.judge(first, Verdict::Met), None);
+    chains.sweep();
+    assert!(chains.are_over());
+    assert_eq!((chains.last(0), chains.not_needed.count()), (Some(first), 1000 - first - 1));
+}
