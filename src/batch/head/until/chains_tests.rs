@@ -122,7 +122,6 @@ fn what_is_told_to_be_behind_the_end_first_is_the_end() {
     let mut open = Vec::new();
     while open.len() < 4 {
         open.clear();
-        chains.begin_turn();
         while let Some(instance) = chains.next(0) {
             chains.submitted(0, &todo);
             open.push(instance);
