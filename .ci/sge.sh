@@ -55,7 +55,7 @@ if ! [ -x "$dir/packages/usr/lib/gridengine/sge_qmaster" ]; then
 fi
 
 export SGE_ROOT=$dir/sge SGE_CELL=default SGE_ARCH=lx-amd64
-port=$((20000 + $$ % 20000))
+port=$((25000 + $$ % 3800 * 2)) # beside those of slurm.sh, below those that the kernel gives to connections
 export SGE_QMASTER_PORT=$port SGE_EXECD_PORT=$((port + 1))
 programs=$dir/packages/usr/lib/gridengine
 share=$dir/packages/usr/share/gridengine

@@ -46,7 +46,7 @@ for program in slurmctld slurmd munged sbatch; do
 done
 unshare --uts --mount --pid --fork --mount-proc true 2>/dev/null || skip "no namespaces for two nodes"
 
-port=$((20000 + $$ % 20000))
+port=$((10000 + $$ % 5000 * 3)) # beside those of sge.sh, below those that the kernel gives to connections
 cores=${DTASK_SLURM_CPUS:-4}
 host=$(hostname -s)
 cat >"$dir/slurm.conf" <<CONF
