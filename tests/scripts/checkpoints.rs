@@ -5,8 +5,8 @@ use super::resume::{counts, interrupted, recorded};
 use super::signals::eventually;
 use rustix::process::Signal;
 
-/// Three costly meshes, an array and a reduction of files, each with an output beyond 64 KiB, and 24 cheap instances of
-/// which half wait for the file `go`.
+/// Three costly meshes, an array and a reduction of files, each with an output beyond 64 KiB, and 24 cheap instances.
+/// Where there is no file `go`, half of these fail, and one waits for it: more would hold all slots.
 const COSTLY: &str = r#"
 [task.mesh]
 for   = { i = "0..3" }
@@ -22,7 +22,7 @@ reduce = { of = "mesh.small", run = "sh -c 'echo merged >> ran; cat \"$1\" \"$2\
 keep   = "checkpoint"
 [task.sim]
 for   = { i = "0..3", k = "0..8" }
-shell = "echo sim{i}{k} >> ran; [ {k} -lt 4 ] || while [ ! -e go ]; do sleep 0.02; done; cksum < {mesh.big}; cat {mesh.small} {mesh.stdout} {merged}; cksum < {base}"
+shell = "echo sim{i}{k} >> ran; [ {k} -lt 4 ] || [ -e go ] || if [ {i}{k} = 07 ]; then while [ ! -e go ]; do sleep 0.02; done; else exit 1; fi; cksum < {mesh.big}; cat {mesh.small} {mesh.stdout} {merged}; cksum < {base}"
 save  = "r/{i}{k}.txt"
 "#;
 
@@ -55,9 +55,7 @@ fn costly_ones_are_done(folder: &Folder) {
                 .iter()
                 .all(|task| recorded(folder, task).contains("3 of 3 done, 3 checkpoints written"))
             && recorded(folder, "merged").contains("1 checkpoint written")
-            && counts(folder, "ran")
-                .keys()
-                .any(|name| name.starts_with("sim") && name.ends_with(['4', '5', '6', '7']))
+            && counts(folder, "ran").contains_key("sim07")
     });
 }
 

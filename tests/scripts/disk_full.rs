@@ -102,26 +102,6 @@ fn a_file_that_instances_share_is_completed_once_there_is_room() {
 }
 
 #[test]
-fn a_journal_without_room_costs_only_what_it_lacks() {
-    // a command takes all room of the run folder; more is recorded than the last page of the journal has room for
-    let script = "[task.fill]\nshell = 'test -e once || { cat /dev/zero > s.dtask/filler || :; : > once; }'\nstderr = 'null'\n\
-                  [task.a]\nfor = { i = '0..300' }\nafter = ['fill']\nshell = 'echo {i} >> ran; echo {i}'\nsave = 'r/{i}.txt'\n";
-    for ranks in [0, 2] {
-        let folder = Folder::script(script);
-        let Some(_disk) = SmallDisk::mount(folder.path("s.dtask"), 256) else { return };
-        let run = folder.run(ranks, &["s.toml"]);
-        run.assert_stderr_has("the journal").assert_stderr_has("No space left on device");
-        assert_eq!(folder.read("ran").lines().count(), 300, "the run has gone on");
-        std::fs::remove_file(folder.path("s.dtask/filler")).expect("it was written");
-        folder.run(ranks, &["s.toml"]).assert_success();
-        let again = folder.read("ran").lines().count();
-        assert!(again <= 600, "{again}");
-        folder.run(ranks, &["s.toml"]).assert_success();
-        assert_eq!(folder.read("ran").lines().count(), again, "now the journal has everything");
-    }
-}
-
-#[test]
 fn scratch_without_room_is_named_and_left_empty() {
     let script = "[task.a]\nshell = 'head -c 1500000 /dev/zero | tr \"\\\\0\" x'\n\
                   [task.b]\nfor = { i = '0..3' }\nshell = 'cat {a.stdout} {a.stdout} > {out}; echo {i}'\nout = 'o'\nstdout = 'b.txt'\n";
