@@ -59,6 +59,7 @@ impl VoidedCopies {
     }
 
     /// Whether no copy waits.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.fenced.is_empty()
     }
