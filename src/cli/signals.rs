@@ -40,12 +40,12 @@ pub(super) fn watch() {
 }
 
 fn end(signal: i32) -> ! {
-    // only rank 0 knows how far the run has got
-    let done = if launch::speaks() { interrupt::end() } else { None };
-    // printed before the clean-up, during which the launcher may kill this process
+    // printed before the clean-up, during which the launcher may kill this process; it may do so as soon as another rank
+    // has ended, before this one knows how far the run has got: only rank 0 does
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
-        let done = done.map(|done| format!(": {done}")).unwrap_or_default();
+        interrupt::write_last_words(&format!("dtask: stopped by {signal}; run it again to go on"));
+        let done = interrupt::end().map(|done| format!(": {done}")).unwrap_or_default();
         let words = format!("dtask: stopped by {signal}{done}; run it again to go on");
         interrupt::write_last_words(&words);
         console::error(words);

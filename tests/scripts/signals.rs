@@ -141,6 +141,6 @@ fn the_last_words_are_in_the_run_folder_too() {
     let run = meanwhile(&folder, 2, |pid| send(&parent(&rank_of(pid)), Signal::TERM));
     run.assert(run.code() != 0, "it has not done everything");
     let words = folder.read("s.dtask/last-words.txt");
-    assert!(words.starts_with("dtask: stopped by SIGTERM: 0 of 3 tasks done"), "{words}");
+    assert!(words.starts_with("dtask: stopped by SIGTERM"), "{words}");
     folder.run(0, &["log", "s.toml"]).assert_success().assert_stdout_has(words.trim());
 }
