@@ -159,7 +159,7 @@ stdout = "sum.txt"
         .assert_stdout_has("sim[res=64, T=1.5]")
         .assert_stdout_has("array      1 + 2\n  stdout     sum.txt");
     all.assert_stdout_has("sim/res=64,T=1.5/log.txt").assert_stdout_has("/bin/sh -eu -c");
-    let json = folder.run(0, &["plan", "s.toml", "--commands", "mesh[64]", "--format", "json"]);
+    let json = folder.run(0, &["plan", "s.toml", "--commands", "mesh[res=64]", "--format", "json"]);
     let text = &json.assert_success().stdout;
     for part in ["\"instance\": \"mesh[res=64]\"", "\"command\": [", "\"out\": \"mesh.bin\""] {
         assert!(text.contains(part) && !text.contains("128"), "{text}");
