@@ -25,7 +25,7 @@ pub(crate) struct Scattered {
 /// use std::sync::Arc;
 ///
 /// let table = Arc::new(vec![0.5; 1_000_000]);
-/// let future = client.scatter(table.clone()); // not copied
+/// let future: dtask::Future<Vec<f64>> = client.scatter(table.clone()); // not copied
 /// # drop(future);
 /// # Ok(()) }
 /// ```
